@@ -1,2 +1,46 @@
-//! The binary.
-fn main() {}
+//! The project's own commands: `cargo xtask test`, `cargo xtask lint`.
+//!
+//! One module a command, beside what they share: [`shell`] runs programs, [`machine`] installs
+//! what a bare Debian lacks, [`repository`] looks at the committed files.
+
+#![cfg_attr(test, allow(clippy::unwrap_used, reason = "tests"))]
+
+mod lint;
+mod machine;
+mod repository;
+mod shell;
+mod test;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// The project's own commands.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Install what the tests need, check the sources, run every test.
+    Test(test::Arguments),
+    /// Check the sources: format, clippy, licences and bans, what must not be committed.
+    Lint(lint::Arguments),
+}
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Test(arguments) => test::run(&arguments),
+        Command::Lint(arguments) => lint::run(&arguments),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            shell::say(&format!("failed: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}

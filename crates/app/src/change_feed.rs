@@ -1,0 +1,221 @@
+//! Following the change log: what was derived from the past is dropped before anybody is told
+//! that the present has changed.
+//!
+//! Own commits arrive through the database's observer, after COMMIT and before any
+//! acknowledgement. Commits of other processes (a command on the same machine, another node
+//! on the same PostgreSQL) are found by comparing the head of the log: a node that shares its
+//! database does that before it answers from memory, and requests that arrive together share
+//! one comparison. A node with an embedded database only looks once a second, for the sake of
+//! commands such as `cheeseshop passwd`.
+
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::time::Duration;
+
+use cheeseshop_domain::{EventKind, RecordedEvent, Serial};
+use cheeseshop_storage::database::change_log;
+use futures_util::StreamExt;
+use tokio::sync::{Mutex, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use crate::{App, Error, Inner, read_directory};
+
+/// How often other processes' commits are looked for when nothing asks for it.
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Events read in one go while catching up.
+const BATCH: usize = 1_000;
+
+/// How far this node has followed the log.
+pub(crate) struct ChangeFeed {
+    /// Every event up to here has been noted.
+    seen: AtomicI64,
+    /// Users or indexes changed since the directory was read.
+    directory_outdated: AtomicBool,
+    /// Requests that wait for the next comparison with the head of the log.
+    waiting: std::sync::Mutex<Vec<oneshot::Sender<bool>>>,
+    /// Held by the one that compares.
+    comparing: Mutex<()>,
+}
+
+impl ChangeFeed {
+    pub(crate) fn new(head: Serial) -> Self {
+        Self {
+            seen: AtomicI64::new(head.0),
+            directory_outdated: AtomicBool::new(false),
+            waiting: std::sync::Mutex::new(Vec::new()),
+            comparing: Mutex::new(()),
+        }
+    }
+
+    pub(crate) fn seen(&self) -> Serial {
+        Serial(self.seen.load(Ordering::Acquire))
+    }
+}
+
+impl Inner {
+    /// Takes note of a commit of this process; called before anybody hears of it.
+    pub(crate) fn note_own_commit(&self, events: &[RecordedEvent]) {
+        self.note(events);
+        let (Some(first), Some(last)) = (events.first(), events.last()) else {
+            return;
+        };
+        // Only a run without a gap moves the mark. What another process committed in between
+        // is then read, ours once more with it, by the next comparison; noting twice is harmless.
+        let _ = self.feed.seen.compare_exchange(
+            first.serial.0 - 1,
+            last.serial.0,
+            Ordering::AcqRel,
+            Ordering::Acquire,
+        );
+    }
+
+    fn note(&self, events: &[RecordedEvent]) {
+        for event in events {
+            self.mirrors.on_event(event);
+            self.auth.on_event(event);
+            match event.event.kind {
+                EventKind::UserCreated
+                | EventKind::UserUpdated
+                | EventKind::UserRemoved
+                | EventKind::PasswordChanged
+                | EventKind::IndexCreated
+                | EventKind::IndexUpdated
+                | EventKind::IndexRemoved => {
+                    self.feed.directory_outdated.store(true, Ordering::Release);
+                }
+                EventKind::ProjectCreated
+                | EventKind::ProjectRemoved
+                | EventKind::MirrorProjectListChanged
+                | EventKind::MirrorReset => self.generations.bump_project_names(),
+                _ => {}
+            }
+            if event.event.kind == EventKind::MirrorReset {
+                self.generations.bump_configuration();
+            }
+            if let Some(project) = event.event.project() {
+                self.generations.bump_project(project);
+            }
+        }
+    }
+
+    async fn compare_with_head(&self) -> Result<(), Error> {
+        let head = self.db.head().await?;
+        loop {
+            let seen = self.feed.seen.load(Ordering::Acquire);
+            if seen >= head.0 {
+                break;
+            }
+            let mut reader = self.db.reader().await?;
+            let events = change_log::list_after(&mut reader, Serial(seen), BATCH).await?;
+            drop(reader);
+            let Some(last) = events.last() else {
+                // The log was compacted past us: nothing derived can be trusted.
+                self.generations.bump_configuration();
+                self.feed.directory_outdated.store(true, Ordering::Release);
+                self.feed.seen.fetch_max(head.0, Ordering::AcqRel);
+                break;
+            };
+            self.note(&events);
+            self.feed.seen.fetch_max(last.serial.0, Ordering::AcqRel);
+        }
+        self.reload_directory_if_changed().await
+    }
+
+    pub(crate) async fn reload_directory_if_changed(&self) -> Result<(), Error> {
+        if !self.feed.directory_outdated.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let _turn = self.directory_reload.lock().await;
+        if !self.feed.directory_outdated.swap(false, Ordering::AcqRel) {
+            return Ok(());
+        }
+        match read_directory(&self.db).await {
+            Ok(directory) => {
+                self.directory.store(std::sync::Arc::new(directory));
+                // After the store: a page made under the old picture carries the old counter.
+                self.generations.bump_configuration();
+                Ok(())
+            }
+            Err(error) => {
+                self.feed.directory_outdated.store(true, Ordering::Release);
+                Err(error)
+            }
+        }
+    }
+}
+
+impl App {
+    /// Makes sure that everything acknowledged anywhere before this call is seen.
+    ///
+    /// Free on an embedded database. On a shared one it costs a query for the head of the log,
+    /// shared by all requests that were waiting when the query began.
+    ///
+    /// # Errors
+    /// Whatever the database gives.
+    pub async fn catch_up(&self) -> Result<(), Error> {
+        if !self.0.db.is_shared() {
+            return Ok(());
+        }
+        loop {
+            let (done, mut waiter) = oneshot::channel();
+            self.waiting().push(done);
+            let turn = tokio::select! {
+                biased;
+                answer = &mut waiter => match answer {
+                    Ok(succeeded) => return settled(succeeded),
+                    // The one who compared for us went away (its client did): once more.
+                    Err(_) => continue,
+                },
+                turn = self.0.feed.comparing.lock() => turn,
+            };
+            // The comparison that ended just now may have been ours too.
+            match waiter.try_recv() {
+                Ok(succeeded) => return settled(succeeded),
+                Err(oneshot::error::TryRecvError::Closed) => continue,
+                Err(oneshot::error::TryRecvError::Empty) => {}
+            }
+            let waiting = std::mem::take(&mut *self.waiting());
+            let result = self.0.compare_with_head().await;
+            for waiter in waiting {
+                let _ = waiter.send(result.is_ok());
+            }
+            drop(turn);
+            return result;
+        }
+    }
+
+    fn waiting(&self) -> std::sync::MutexGuard<'_, Vec<oneshot::Sender<bool>>> {
+        self.0
+            .feed
+            .waiting
+            .lock()
+            .expect("nobody panics while holding this lock")
+    }
+
+    pub(crate) async fn reload_directory_if_changed(&self) -> Result<(), Error> {
+        self.0.reload_directory_if_changed().await
+    }
+
+    /// Follows the commits of other processes until `stop`.
+    pub async fn follow_changes(&self, stop: CancellationToken) {
+        let mut hints = self.0.db.listen();
+        let mut hints_end = false;
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                hint = hints.next(), if !hints_end => hints_end = hint.is_none(),
+                () = tokio::time::sleep(POLL_INTERVAL) => {}
+            }
+            if let Err(error) = self.0.compare_with_head().await {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "the change log could not be read"
+                );
+            }
+        }
+    }
+}
+
+fn settled(succeeded: bool) -> Result<(), Error> {
+    if succeeded { Ok(()) } else { Err(Error::Busy) }
+}

@@ -1,0 +1,418 @@
+//! Push: copy a release from one index to another.
+//!
+//! A push between indexes is one transaction: all files arrive or none (devpi keeps what it had
+//! stored before a conflict). Bytes are shared, not copied. Files of a mirror are fetched first,
+//! before the transaction, for no network call is made while one is open.
+
+use std::sync::Arc;
+
+use cheeseshop_domain::api::{ActionLogEntry, PushDocs, PushRequest, PushTarget};
+use cheeseshop_domain::permission::PushRefused;
+use cheeseshop_domain::{
+    Action, Caller, Event, EventKind, FilePath, Index, IndexName, JsonMap, LogEntry,
+};
+use cheeseshop_packaging::simple::PageFile;
+use cheeseshop_packaging::{FileName, ProjectName, UploadForm, Version};
+use cheeseshop_storage::database::{files, projects, releases};
+use cheeseshop_storage::Transaction;
+use cheeseshop_storage::blobs::StoredBlob;
+use futures_util::TryStreamExt as _;
+use jiff::Timestamp;
+use serde_json::json;
+
+use crate::publish::{
+    Incoming, Metadata, Placed, Received, current_index, register_release,
+};
+use crate::resolve::index_not_found;
+use crate::users::invalid;
+use crate::{App, Error};
+
+/// What a push did, in order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PushOutcome {
+    /// The actions; all of them succeeded, for a push is one transaction.
+    pub actions: Vec<PushAction>,
+}
+
+/// One line of devpi's `actionlog`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PushAction {
+    /// The release was registered on the target.
+    Registered {
+        /// The project as written.
+        project: String,
+        /// The version.
+        version: String,
+        /// The target index.
+        target: IndexName,
+    },
+    /// A file was stored on the target under this path (`user/index/+f/…`).
+    Stored {
+        /// The path without a leading slash.
+        path: String,
+    },
+    /// The target held the very same bytes under this path already. devpi refuses that on a
+    /// non-volatile index; a repeated push is no conflict here, and says so.
+    Identical {
+        /// The path without a leading slash.
+        path: String,
+    },
+}
+
+impl PushAction {
+    /// The line as devpi's clients expect it. A file that was there already has one more item,
+    /// which they print as it is.
+    pub fn to_log_entry(&self) -> ActionLogEntry {
+        match self.clone() {
+            Self::Registered {
+                project,
+                version,
+                target,
+            } => ActionLogEntry::Register {
+                status: 200,
+                name: project,
+                version,
+                target: Some(target.to_string()),
+            },
+            Self::Stored { path } => ActionLogEntry::StoreReleaseFile { status: 200, path },
+            Self::Identical { path } => ActionLogEntry::Other {
+                status: 200,
+                rest: vec![
+                    json!("store_releasefile"),
+                    json!(path),
+                    json!("identical file is there already"),
+                ],
+            },
+        }
+    }
+}
+
+/// A push between indexes of this server.
+#[derive(Clone)]
+struct Route {
+    project: ProjectName,
+    version: String,
+    target: IndexName,
+}
+
+impl Route {
+    fn of(request: &PushRequest) -> Result<Self, Error> {
+        let target = match &request.target {
+            PushTarget::Index(target) => target.clone(),
+            PushTarget::External(_) => {
+                return Err(Error::Invalid(
+                    "pushing to another server is not supported by this server yet".to_owned(),
+                ));
+            }
+        };
+        if request.docs == PushDocs::Only {
+            return Err(Error::Invalid(
+                "'only_docs': this server does not take documentation yet".to_owned(),
+            ));
+        }
+        Ok(Self {
+            project: ProjectName::parse(&request.name).map_err(invalid)?,
+            version: request.version.clone(),
+            target,
+        })
+    }
+}
+
+impl App {
+    /// Copies a release of `source` (this index only) to another index, wholly or not at all.
+    /// Pushes to other servers are refused for now.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] `there are no files for p 1.0 on stage u/i`, [`Error::NotFound`]
+    /// `no release/files found for p 1.0` (registered without files) or no such index,
+    /// [`Error::Unauthenticated`] `user 'u' cannot upload to 'x/y'`, [`Error::Conflict`],
+    /// [`Error::UpstreamFailed`] when a mirror's file cannot be fetched.
+    pub async fn push(
+        &self,
+        caller: &Caller,
+        source: &IndexName,
+        request: &PushRequest,
+    ) -> Result<PushOutcome, Error> {
+        let route = Route::of(request)?;
+        let source = self.index(caller, source).await?;
+        let target = self.push_target(caller, &route.target)?;
+        let fetched = if source.is_mirror() {
+            Some(self.fetch_release(&source, &route).await?)
+        } else {
+            None
+        };
+        let (app, asker) = (self.clone(), caller.clone());
+        let now = self.clock().now();
+        let committed = self
+            .write(caller, move |tx| {
+                Box::pin(async move {
+                    let target = current_index(tx, target.id, &target.name).await?;
+                    app.permit_push(&asker, &target)?;
+                    let leaving = match fetched {
+                        Some(fetched) => fetched,
+                        None => read_release(tx, &source, &route).await?,
+                    };
+                    leaving.arrive(tx, &source, &target, &asker, now).await
+                })
+            })
+            .await?;
+        Ok(PushOutcome {
+            actions: committed.value,
+        })
+    }
+
+    fn push_target(&self, caller: &Caller, name: &IndexName) -> Result<Arc<Index>, Error> {
+        let directory = self.directory();
+        let index = directory
+            .index(name.user.as_str(), &name.index)
+            .ok_or_else(|| index_not_found(name))?;
+        match self.permit_push(caller, index) {
+            Ok(()) => Ok(Arc::clone(index)),
+            // Whoever may not see the index must not learn that it exists.
+            Err(error) => self.readable_index(caller, name).and(Err(error)),
+        }
+    }
+
+    fn permit_push(&self, caller: &Caller, target: &Index) -> Result<(), Error> {
+        self.permit(caller, Action::Upload(target)).map_err(|_| {
+            let target = &target.name;
+            // devpi's view answers 401 here, whoever asks.
+            Error::Unauthenticated(PushRefused { caller, target }.to_string())
+        })
+    }
+
+    /// Fetches all files of a mirrored release into the store.
+    async fn fetch_release(&self, source: &Arc<Index>, route: &Route) -> Result<Leaving, Error> {
+        let project = &route.project;
+        let listing = self.mirrors().listing(source, project).await?;
+        let mut listed: Vec<(FileName, Version, PageFile)> = listing
+            .iter()
+            .flat_map(|state| &state.listing.page.files)
+            .filter_map(|file| {
+                let name = FileName::parse(&file.filename).ok()?;
+                let version = name.version_for(project)?;
+                (version.as_str() == route.version).then(|| (name, version, file.clone()))
+            })
+            .collect();
+        listed.sort_by(|one, other| one.0.cmp(&other.0));
+        let Some((_, version, _)) = listed.first() else {
+            return Err(no_files(route, source));
+        };
+        let version = version.clone();
+        let mut metadata = None;
+        let mut arriving = Vec::new();
+        for (name, _, file) in listed {
+            let (file, found) = self.fetch_file(source, project, name, &file).await?;
+            metadata = metadata.or(found);
+            arriving.push(file);
+        }
+        let metadata = match metadata {
+            Some(metadata) => metadata,
+            None => bare_metadata(project, &version)?,
+        };
+        Ok(Leaving {
+            project: project.clone(),
+            version,
+            metadata,
+            files: arriving,
+        })
+    }
+
+    async fn fetch_file(
+        &self,
+        source: &Arc<Index>,
+        project: &ProjectName,
+        name: FileName,
+        file: &PageFile,
+    ) -> Result<(Incoming, Option<JsonMap>), Error> {
+        let handle = self.mirrors().open_file(source, project, file).await?;
+        if handle.redirect_url().is_some() {
+            return Err(Error::Invalid(format!(
+                "index {} does not keep files (mirror_use_external_urls), so `{name}` cannot be pushed",
+                source.name
+            )));
+        }
+        // Written anew although the mirror may hold it: a blob that was just put is safe from
+        // garbage collection until the transaction refers to it.
+        let mut writer = self.blobs().writer().await?;
+        let mut bytes = handle.read_all();
+        while let Some(chunk) = bytes.try_next().await.map_err(|error| {
+            Error::UpstreamFailed {
+                message: format!("`{name}` could not be fetched"),
+                timeout: error.kind() == std::io::ErrorKind::TimedOut,
+                retry_after: std::time::Duration::from_secs(5),
+            }
+        })? {
+            writer.write(chunk).await?;
+        }
+        let spooled = writer.finish_spooled().await?;
+        if file
+            .hashes
+            .sha256()
+            .is_some_and(|announced| announced != spooled.sha256())
+        {
+            return Err(Error::internal(format!(
+                "the mirror gave other bytes for `{name}` than it lists"
+            )));
+        }
+        let received = Received {
+            path: spooled.path().to_owned(),
+            name: name.clone(),
+            sha256: spooled.sha256(),
+            form: UploadForm::new(),
+            archive: self.settings().publish.archive,
+            verify: false,
+        };
+        let found = self.inspect(move || received.read_metadata()).await?;
+        let blob = spooled.keep().await?;
+        let mut new_blobs = vec![blob];
+        if let Some(document) = found.document {
+            new_blobs.push(self.blobs().put(document.into()).await?);
+        }
+        let requires_python = file.requires_python.clone().or_else(|| {
+            found
+                .metadata
+                .as_ref()
+                .and_then(|metadata| metadata.requires_python.clone())
+        });
+        let leaving = Incoming {
+            name,
+            blob,
+            requires_python,
+            yanked: file.yanked.clone(),
+            core_metadata: new_blobs.get(1).map(|blob| blob.sha256),
+            new_blobs,
+            uploaded: file.upload_time.unwrap_or_else(|| self.clock().now()),
+            log: Vec::new(),
+        };
+        Ok((leaving, found.metadata.map(|metadata| metadata.to_devpi_keys())))
+    }
+}
+
+/// A release on its way, its blobs durable.
+struct Leaving {
+    project: ProjectName,
+    version: Version,
+    metadata: JsonMap,
+    /// Sorted by name; with the logs of the source.
+    files: Vec<Incoming>,
+}
+
+impl Leaving {
+    async fn arrive(
+        self,
+        tx: &mut Transaction,
+        source: &Index,
+        target: &Index,
+        caller: &Caller,
+        now: Timestamp,
+    ) -> Result<Vec<PushAction>, Error> {
+        let registered = register_release(
+            tx,
+            target,
+            &self.project,
+            &self.version,
+            Metadata::Merges(self.metadata),
+        )
+        .await?;
+        let mut actions = vec![PushAction::Registered {
+            project: self.project.written().to_owned(),
+            version: self.version.to_string(),
+            target: target.name.clone(),
+        }];
+        for mut file in self.files {
+            let path = FilePath::of_sha256(&file.blob.sha256, file.name.clone());
+            let path = format!("{}/{path}", target.name);
+            let detail = json!({
+                "from": source.name.to_string(),
+                "version": self.version.as_str(),
+                "file": file.name.as_str(),
+                "sha256": file.blob.sha256,
+                "size": file.blob.size,
+            });
+            file.log = LogEntry::after_push(
+                &file.log,
+                caller.user_name(),
+                now,
+                &source.name,
+                &target.name,
+            );
+            match file.place(tx, target, &registered).await? {
+                Placed::Identical => actions.push(PushAction::Identical { path }),
+                Placed::Created | Placed::Replaced => {
+                    tx.record(Event::of_project(
+                        EventKind::FilePushed,
+                        &target.name,
+                        self.project.normalized(),
+                        detail,
+                    ));
+                    actions.push(PushAction::Stored { path });
+                }
+            }
+        }
+        Ok(actions)
+    }
+}
+
+/// Reads a hosted release inside the transaction, so that what is copied is still there.
+async fn read_release(
+    tx: &mut Transaction,
+    source: &Index,
+    route: &Route,
+) -> Result<Leaving, Error> {
+    let source = current_index(tx, source.id, &source.name).await?;
+    let held = projects::find(tx, source.id, route.project.normalized())
+        .await?
+        .ok_or_else(|| no_files(route, &source))?;
+    let release = releases::find(tx, held.id, &route.version)
+        .await?
+        .ok_or_else(|| no_files(route, &source))?;
+    let mut listed = files::list_for_release(tx, release.id).await?;
+    if listed.is_empty() {
+        return Err(Error::NotFound(format!(
+            "no release/files found for {} {}",
+            route.project, route.version
+        )));
+    }
+    listed.sort_by(|one, other| one.name.cmp(&other.name));
+    let leaving = listed
+        .into_iter()
+        .map(|file| Incoming {
+            name: file.name,
+            blob: StoredBlob {
+                sha256: file.sha256,
+                size: file.size,
+            },
+            requires_python: file.requires_python,
+            yanked: file.yanked,
+            core_metadata: file.core_metadata,
+            // The source refers to them.
+            new_blobs: Vec::new(),
+            uploaded: file.uploaded,
+            log: file.log,
+        })
+        .collect();
+    Ok(Leaving {
+        project: held.name,
+        version: release.version,
+        metadata: release.metadata,
+        files: leaving,
+    })
+}
+
+fn no_files(route: &Route, source: &Index) -> Error {
+    Error::Invalid(format!(
+        "there are no files for {} {} on stage {}",
+        route.project, route.version, source.name
+    ))
+}
+
+/// The metadata of a release whose files tell nothing.
+fn bare_metadata(project: &ProjectName, version: &Version) -> Result<JsonMap, Error> {
+    let mut form = UploadForm::new();
+    for (field, value) in [("name", project.written()), ("version", version.as_str())] {
+        form.push(field, value).map_err(Error::internal)?;
+    }
+    Ok(form.metadata())
+}

@@ -1,0 +1,33 @@
+//! `cheeseshop config`: a look at the settings without starting anything.
+
+use crate::cli::SettingArgs;
+use crate::config::{self, Config};
+use crate::failure::Failure;
+use crate::output;
+
+/// Reads and checks all settings.
+pub(crate) fn check(settings: &SettingArgs) -> Result<(), Failure> {
+    // Here the problems are the answer, not an obstacle.
+    let config = Config::load(settings, &[]).map_err(Failure::into_answer)?;
+    let files: Vec<String> = config
+        .files
+        .iter()
+        .map(|file| file.display().to_string())
+        .collect();
+    let read = if files.is_empty() {
+        "no settings file".to_owned()
+    } else {
+        files.join(", ")
+    };
+    output::talk(&format!("the settings are fine (read {read})"));
+    Ok(())
+}
+
+/// Prints every setting that has a value, with its origin and without secrets.
+pub(crate) fn show(settings: &SettingArgs) -> Result<(), Failure> {
+    let config = Config::load(settings, &[])?;
+    for line in config::show(&config.resolved) {
+        output::data(&line);
+    }
+    Ok(())
+}

@@ -1,0 +1,436 @@
+//! Laying the sources of settings over each other, and collecting every problem on the way.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use toml::de::{DeTable, DeValue};
+
+use super::problem::{Problem, nearest};
+use super::setting::{SETTINGS, Setting, Shown};
+use super::value::{self, Kind, Value};
+
+/// What a variable that holds a setting starts with: `CHEESESHOP_SECTION__KEY`.
+const VARIABLE_PREFIX: &str = "CHEESESHOP_";
+
+/// What makes a twin of a secret that names a file with it.
+const FILE_SUFFIX: &str = "_file";
+
+/// Where a value was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// Built in.
+    Default,
+    /// A file, with the line if it is known.
+    File { path: PathBuf, line: Option<usize> },
+    /// An environment variable.
+    Variable(String),
+    /// A flag of the command line.
+    Flag(String),
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => formatter.write_str("default"),
+            Self::File {
+                path,
+                line: Some(line),
+            } => write!(formatter, "{}:{line}", path.display()),
+            Self::File { path, line: None } => write!(formatter, "{}", path.display()),
+            Self::Variable(name) => write!(formatter, "environment variable {name}"),
+            Self::Flag(name) => write!(formatter, "flag {name}"),
+        }
+    }
+}
+
+/// All that settings are read from, in the order in which it is laid over the defaults.
+#[derive(Debug, Default)]
+pub(crate) struct Sources {
+    /// Files in order; those of a `conf.d` folder are already among them.
+    pub(crate) files: Vec<PathBuf>,
+    /// The environment.
+    pub(crate) variables: Vec<(String, String)>,
+    /// Flags: what the user wrote, the key it sets, the value.
+    pub(crate) flags: Vec<(String, String, String)>,
+}
+
+/// The value of every setting that has one, with its origin.
+#[derive(Debug, Default)]
+pub(crate) struct Resolved(BTreeMap<&'static str, (Value, Origin)>);
+
+impl Resolved {
+    /// The value of a setting and where it came from.
+    pub(crate) fn get(&self, key: &str) -> Option<(&Value, &Origin)> {
+        self.0.get(key).map(|(value, origin)| (value, origin))
+    }
+
+    /// Gives a setting a value that depends on others.
+    pub(crate) fn set_default(&mut self, key: &'static str, value: Value) {
+        self.0.entry(key).or_insert((value, Origin::Default));
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&'static str, &Value)> {
+        self.0.iter().map(|(key, (value, _))| (*key, value))
+    }
+}
+
+/// Lays the sources over the defaults. Problems do not stop the reading: all are found.
+pub(crate) fn resolve(sources: &Sources) -> (Resolved, Vec<Problem>) {
+    let mut reading = Reading::default();
+    for setting in SETTINGS {
+        if setting.default.is_empty() {
+            continue;
+        }
+        match value::parse_text(setting.kind, setting.default) {
+            Ok(value) => reading.keep(setting, value, Origin::Default),
+            Err(message) => reading.problem(Origin::Default, setting.key, message),
+        }
+    }
+    for path in &sources.files {
+        reading.file(path);
+    }
+    for (name, text) in &sources.variables {
+        reading.variable(name, text);
+    }
+    for (flag, key, text) in &sources.flags {
+        let origin = Origin::Flag(flag.clone());
+        reading.text(origin, key, key, text);
+    }
+    (reading.resolved, reading.problems)
+}
+
+/// The files of a configuration: the file itself, then `conf.d/*.toml` beside it by name.
+pub(crate) fn with_fragments(file: &Path) -> Vec<PathBuf> {
+    let mut files = vec![file.to_path_buf()];
+    let folder = file
+        .parent()
+        .map_or_else(|| PathBuf::from("conf.d"), |parent| parent.join("conf.d"));
+    if let Ok(entries) = std::fs::read_dir(folder) {
+        let mut fragments: Vec<PathBuf> = entries
+            .filter_map(|entry| entry.ok().map(|entry| entry.path()))
+            .filter(|path| {
+                path.extension()
+                    .is_some_and(|extension| extension == "toml")
+            })
+            .collect();
+        fragments.sort();
+        files.extend(fragments);
+    }
+    files
+}
+
+#[derive(Default)]
+struct Reading {
+    resolved: Resolved,
+    problems: Vec<Problem>,
+}
+
+impl Reading {
+    fn problem(&mut self, origin: Origin, key: &str, message: String) {
+        self.problems.push(Problem {
+            origin,
+            key: key.to_owned(),
+            message,
+        });
+    }
+
+    fn keep(&mut self, setting: &'static Setting, value: Value, origin: Origin) {
+        self.resolved.0.insert(setting.key, (value, origin));
+    }
+
+    fn file(&mut self, path: &Path) {
+        let at = |line| Origin::File {
+            path: path.to_path_buf(),
+            line,
+        };
+        let text = match std::fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) => {
+                self.problem(at(None), "", format!("cannot be read: {error}"));
+                return;
+            }
+        };
+        let document = match DeTable::parse(&text) {
+            Ok(document) => document,
+            Err(error) => {
+                let line = error.span().map(|span| line_of(&text, span.start));
+                self.problem(at(line), "", error.message().replace('\n', ", "));
+                return;
+            }
+        };
+        self.table("", document.get_ref(), &text, path);
+    }
+
+    /// Walks a table; `prefix` is empty or ends with a dot.
+    fn table(&mut self, prefix: &str, table: &DeTable<'_>, text: &str, path: &Path) {
+        for (name, value) in table {
+            let key = format!("{prefix}{}", name.get_ref());
+            let origin = Origin::File {
+                path: path.to_path_buf(),
+                line: Some(line_of(text, name.span().start)),
+            };
+            if let DeValue::Table(inner) = value.get_ref() {
+                let inside = format!("{key}.");
+                if SETTINGS
+                    .iter()
+                    .any(|setting| setting.key.starts_with(&inside))
+                {
+                    self.table(&inside, inner, text, path);
+                } else {
+                    let message = unknown_section(&key);
+                    self.problem(origin, &key, message);
+                }
+                continue;
+            }
+            if let Some(secret) = find_twin(&key) {
+                match value.get_ref().as_str() {
+                    Some(file) => {
+                        let given_plainly = table
+                            .iter()
+                            .any(|(other, _)| format!("{prefix}{}", other.get_ref()) == secret.key);
+                        if given_plainly {
+                            let message = format!("`{}` is given as well; keep one", secret.key);
+                            self.problem(origin, &key, message);
+                        } else {
+                            self.secret_file(origin, &key, secret, file);
+                        }
+                    }
+                    None => self.problem(origin, &key, "expected a path".to_owned()),
+                }
+                continue;
+            }
+            match find(&key) {
+                Some(setting) => match value::parse_toml(setting.kind, value.get_ref()) {
+                    Ok(value) => self.keep(setting, value, origin),
+                    Err(message) => self.problem(origin, &key, message),
+                },
+                None => self.problem(origin, &key, unknown_key(&key)),
+            }
+        }
+    }
+
+    fn variable(&mut self, name: &str, text: &str) {
+        let Some(rest) = name.strip_prefix(VARIABLE_PREFIX) else {
+            return;
+        };
+        // Names without the double underscore belong to flags (CHEESESHOP_DATA_DIR) or to others.
+        if !rest.contains("__") {
+            return;
+        }
+        let key = rest.to_lowercase().replace("__", ".");
+        self.text(Origin::Variable(name.to_owned()), name, &key, text);
+    }
+
+    /// Takes a value written as text; `written` is how the user spelled the key.
+    fn text(&mut self, origin: Origin, written: &str, key: &str, text: &str) {
+        if let Some(secret) = find_twin(key) {
+            self.secret_file(origin, written, secret, text);
+            return;
+        }
+        match find(key) {
+            Some(setting) => match value::parse_text(setting.kind, text) {
+                Ok(value) => self.keep(setting, value, origin),
+                Err(message) => self.problem(origin, setting.key, message),
+            },
+            None => {
+                let message = unknown_key(key);
+                self.problem(origin, key, message);
+            }
+        }
+    }
+
+    fn secret_file(&mut self, origin: Origin, written: &str, secret: &'static Setting, path: &str) {
+        match std::fs::read_to_string(path) {
+            Ok(text) => {
+                // Editors end files with a newline, secrets do not.
+                let text = text.trim_end_matches(['\n', '\r']);
+                match value::parse_text(secret.kind, text) {
+                    Ok(value) => self.keep(secret, value, origin),
+                    Err(message) => self.problem(origin, written, format!("{path}: {message}")),
+                }
+            }
+            Err(error) => {
+                self.problem(origin, written, format!("{path} cannot be read: {error}"));
+            }
+        }
+    }
+}
+
+fn find(key: &str) -> Option<&'static Setting> {
+    SETTINGS.iter().find(|setting| setting.key == key)
+}
+
+/// The secret that `key` names the file of.
+fn find_twin(key: &str) -> Option<&'static Setting> {
+    let secret = find(key.strip_suffix(FILE_SUFFIX)?)?;
+    (secret.shown != Shown::Open && secret.kind != Kind::Path).then_some(secret)
+}
+
+fn unknown_key(key: &str) -> String {
+    match nearest(key, SETTINGS.iter().map(|setting| setting.key)) {
+        Some(known) => format!("there is no such setting; did you mean `{known}`?"),
+        None => "there is no such setting".to_owned(),
+    }
+}
+
+fn unknown_section(name: &str) -> String {
+    let sections = SETTINGS
+        .iter()
+        .filter_map(|setting| setting.key.rsplit_once('.').map(|(section, _)| section));
+    match nearest(name, sections) {
+        Some(known) => format!("there is no such section; did you mean `{known}`?"),
+        None => "there is no such section".to_owned(),
+    }
+}
+
+fn line_of(text: &str, offset: usize) -> usize {
+    text.bytes()
+        .take(offset)
+        .filter(|byte| *byte == b'\n')
+        .count()
+        + 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(text: &str) -> (tempfile::TempDir, PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("cheeseshop.toml");
+        std::fs::write(&path, text).unwrap();
+        (folder, path)
+    }
+
+    fn messages(problems: &[Problem], folder: &Path) -> Vec<String> {
+        let folder = format!("{}/", folder.display());
+        problems
+            .iter()
+            .map(|problem| problem.to_string().replace(&folder, ""))
+            .collect()
+    }
+
+    fn text_of(resolved: &Resolved, key: &str) -> String {
+        format!("{:?}", resolved.get(key).unwrap().0)
+    }
+
+    #[test]
+    fn later_sources_win_and_say_so() {
+        let (_folder, path) = written(
+            "[log]\nformat = \"json\"\nfilter = \"debug\"\n[server]\nlisten = [\"a.test:1\"]\n",
+        );
+        let sources = Sources {
+            files: vec![path.clone()],
+            variables: vec![
+                ("CHEESESHOP_LOG__FORMAT".into(), "text".into()),
+                ("CHEESESHOP_LOG__FILTER".into(), "warn".into()),
+                ("CHEESESHOP_DATA_DIR".into(), "not a setting".into()),
+                ("OTHER__THING".into(), "x".into()),
+            ],
+            flags: vec![("--log".into(), "log.filter".into(), "trace".into())],
+        };
+        let (resolved, problems) = resolve(&sources);
+        assert_eq!(problems, []);
+        assert_eq!(
+            resolved.get("log.filter").unwrap(),
+            (&Value::Text("trace".into()), &Origin::Flag("--log".into()))
+        );
+        assert_eq!(
+            resolved.get("log.format").unwrap().1,
+            &Origin::Variable("CHEESESHOP_LOG__FORMAT".into())
+        );
+        assert_eq!(
+            resolved.get("server.listen").unwrap(),
+            (
+                &Value::List(vec!["a.test:1".into()]),
+                &Origin::File {
+                    path,
+                    line: Some(5)
+                }
+            )
+        );
+    }
+
+    #[test]
+    fn all_problems_are_reported_at_once() {
+        let (folder, path) = written(
+            "[server]\nlsiten = [\"a.test:1\"]\nmax_connections = \"many\"\n[lgo]\nx = 1\n",
+        );
+        let sources = Sources {
+            files: vec![path, folder.path().join("absent.toml")],
+            variables: vec![("CHEESESHOP_LOG__FORMAT".into(), "xml".into())],
+            flags: vec![("--set".into(), "mirror.ofline".into(), "true".into())],
+        };
+        let (_, problems) = resolve(&sources);
+        assert_eq!(
+            messages(&problems, folder.path()),
+            [
+                "cheeseshop.toml:4: `lgo`: there is no such section; did you mean `log`?",
+                "cheeseshop.toml:2: `server.lsiten`: there is no such setting; did you mean `server.listen`?",
+                "cheeseshop.toml:3: `server.max_connections`: expected a whole number from 1 to 1000000, found a string",
+                "absent.toml: cannot be read: No such file or directory (os error 2)",
+                "environment variable CHEESESHOP_LOG__FORMAT: `log.format`: `xml` is not one of text, json",
+                "flag --set: `mirror.ofline`: there is no such setting; did you mean `mirror.offline`?",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_broken_file_names_its_line() {
+        let (folder, path) = written("[server]\nlisten = [\n");
+        let (_, problems) = resolve(&Sources {
+            files: vec![path],
+            ..Sources::default()
+        });
+        let found = messages(&problems, folder.path());
+        assert_eq!(found.len(), 1);
+        assert!(found[0].starts_with("cheeseshop.toml:"), "{found:?}");
+    }
+
+    #[test]
+    fn a_secret_may_stand_in_a_file() {
+        let (folder, path) = written("");
+        let secret = folder.path().join("url");
+        std::fs::write(&secret, "postgres://shop:pw@db.test/shop\n").unwrap();
+        std::fs::write(
+            &path,
+            format!("[database]\nurl_file = \"{}\"\n", secret.display()),
+        )
+        .unwrap();
+        let (resolved, problems) = resolve(&Sources {
+            files: vec![path.clone()],
+            ..Sources::default()
+        });
+        assert_eq!(problems, []);
+        assert!(text_of(&resolved, "database.url").contains("db.test/shop\""));
+
+        std::fs::write(&path, "[database]\nurl_file = \"x\"\nurl = \"sqlite:y\"\n").unwrap();
+        let (_, problems) = resolve(&Sources {
+            files: vec![path],
+            ..Sources::default()
+        });
+        assert_eq!(
+            messages(&problems, folder.path()),
+            ["cheeseshop.toml:2: `database.url_file`: `database.url` is given as well; keep one"]
+        );
+    }
+
+    #[test]
+    fn fragments_follow_their_file_by_name() {
+        let (folder, path) = written("");
+        let fragments = folder.path().join("conf.d");
+        std::fs::create_dir(&fragments).unwrap();
+        for name in ["20-b.toml", "10-a.toml", "notes.txt"] {
+            std::fs::write(fragments.join(name), "").unwrap();
+        }
+        assert_eq!(
+            with_fragments(&path),
+            [
+                path,
+                fragments.join("10-a.toml"),
+                fragments.join("20-b.toml")
+            ]
+        );
+    }
+}

@@ -1,0 +1,27 @@
+//! Settings: where they come from, what they may be, and what is wrong with them.
+//!
+//! A setting has one entry in [`setting::SETTINGS`]: its key, its kind, its default and what it
+//! means. Values are laid over each other in the order defaults, files, environment, flags; each
+//! keeps its origin, and every problem of every source is reported at once. What the other crates
+//! read are plain structs ([`sections`]) made from the values here and nowhere else.
+
+mod layers;
+mod problem;
+mod reference;
+mod sections;
+mod setting;
+mod show;
+mod value;
+
+pub(crate) use sections::{Config, LogConfig, LogFormat, Surroundings};
+pub(crate) use show::show;
+
+use value::{Kind, Value};
+
+/// Reads a time as settings spell it: `30`, `"30s"`, `"10m"`, `"1h"`.
+pub(crate) fn parse_duration(text: &str) -> Result<std::time::Duration, String> {
+    match value::parse_text(Kind::Duration, text)? {
+        Value::Number(seconds) => Ok(std::time::Duration::from_secs(seconds)),
+        _ => Err(format!("`{text}` is not a time")),
+    }
+}

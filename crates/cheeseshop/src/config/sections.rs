@@ -1,0 +1,599 @@
+//! The settings as the crates read them: plain structs, made from the resolved values.
+//!
+//! Each section struct lives beside its reader and reads itself (serde). A value that its reader
+//! refuses is a problem of its key, found by reading one key at a time before all together.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use cheeseshop_app::Settings;
+use cheeseshop_app::auth::AuthSettings;
+use cheeseshop_app::settings::{CacheSettings, MirrorSettings, PublishLimits};
+use cheeseshop_http::HttpSettings;
+use cheeseshop_storage::{BlobConfig, DatabaseConfig, S3BlobConfig};
+use serde::de::DeserializeOwned;
+
+use super::layers::{Origin, Resolved, Sources, resolve, with_fragments};
+use super::problem::{Problem, listing};
+use super::setting::{Reader, SETTINGS, Setting};
+use super::value::Value;
+use crate::cli::SettingArgs;
+use crate::failure::Failure;
+use crate::server::ConnectionSettings;
+
+/// The embedded database in the data directory.
+const DATABASE_FILE: &str = "cheeseshop.db";
+
+/// The local blobs in the data directory.
+const BLOB_FOLDER: &str = "blobs";
+
+/// Where uploads to an S3 store are collected in the data directory.
+const SPOOL_FOLDER: &str = "spool";
+
+/// All settings of a run.
+#[derive(Debug)]
+pub(crate) struct Config {
+    /// The data directory, not yet made.
+    pub(crate) data_dir: PathBuf,
+    /// Addresses to listen on as written.
+    pub(crate) listen: Vec<String>,
+    pub(crate) connections: ConnectionSettings,
+    /// How long running requests may go on after a signal to stop.
+    pub(crate) stop_grace: Duration,
+    pub(crate) http: HttpSettings,
+    pub(crate) database: DatabaseConfig,
+    pub(crate) blobs: BlobConfig,
+    pub(crate) app: Settings,
+    /// The configured upstream of `root/pypi`.
+    pub(crate) root_pypi_url: Option<String>,
+    pub(crate) log: LogConfig,
+    /// The files that were read.
+    pub(crate) files: Vec<PathBuf>,
+    /// Every value with its origin, for showing.
+    pub(crate) resolved: Resolved,
+    /// What of the environment is no setting of ours and yet read.
+    pub(crate) surroundings: Surroundings,
+}
+
+/// How log lines are written and which.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct LogConfig {
+    pub(crate) format: LogFormat,
+    /// A filter of `tracing-subscriber`'s kind.
+    pub(crate) filter: String,
+}
+
+/// How log lines are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LogFormat {
+    Text,
+    Json,
+}
+
+/// The parts of the environment that other programs define.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Surroundings(Vec<(String, String)>);
+
+impl Surroundings {
+    /// The environment of this process; names and values that are no text are left out.
+    #[expect(clippy::disallowed_methods, reason = "this is the one place")]
+    pub(crate) fn of_this_process() -> Self {
+        Self(
+            std::env::vars_os()
+                .filter_map(|(name, value)| {
+                    Some((name.into_string().ok()?, value.into_string().ok()?))
+                })
+                .collect(),
+        )
+    }
+
+    /// A variable that is set and not empty.
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+        self.0
+            .iter()
+            .find(|(candidate, value)| candidate == name && !value.is_empty())
+            .map(|(_, value)| value.as_str())
+    }
+
+    fn home_folder(&self, variable: &str, fallback: &str) -> Option<PathBuf> {
+        self.get(variable)
+            .map(PathBuf::from)
+            // The XDG specification: relative paths are to be ignored.
+            .filter(|path| path.is_absolute())
+            .or_else(|| self.get("HOME").map(|home| Path::new(home).join(fallback)))
+    }
+}
+
+impl Config {
+    /// Reads everything that may hold settings. `flags` are those of the command at hand:
+    /// what the user wrote, the key it sets, the value.
+    pub(crate) fn load(
+        arguments: &SettingArgs,
+        flags: &[(&str, &str, String)],
+    ) -> Result<Self, Failure> {
+        Self::load_from(arguments, flags, Surroundings::of_this_process())
+    }
+
+    fn load_from(
+        arguments: &SettingArgs,
+        flags: &[(&str, &str, String)],
+        surroundings: Surroundings,
+    ) -> Result<Self, Failure> {
+        let mut sources = Sources {
+            files: files(&arguments.config, &surroundings),
+            variables: surroundings.0.clone(),
+            flags: Vec::new(),
+        };
+        let mut problems = Vec::new();
+        for written in &arguments.set {
+            match written.split_once('=') {
+                Some((key, value)) => sources.flags.push((
+                    "--set".to_owned(),
+                    key.trim().to_owned(),
+                    value.to_owned(),
+                )),
+                None => problems.push(Problem {
+                    origin: Origin::Flag("--set".to_owned()),
+                    key: written.clone(),
+                    message: "write it as section.key=value".to_owned(),
+                }),
+            }
+        }
+        let named = [
+            (
+                "--data-dir",
+                "server.data_dir",
+                arguments
+                    .data_dir
+                    .as_ref()
+                    .map(|path| path.display().to_string()),
+            ),
+            (
+                "--database-url",
+                "database.url",
+                arguments.database_url.clone(),
+            ),
+            ("--log-format", "log.format", arguments.log_format.clone()),
+            ("--log", "log.filter", arguments.log.clone()),
+        ];
+        for (flag, key, value) in named {
+            if let Some(value) = value {
+                sources.flags.push((flag.to_owned(), key.to_owned(), value));
+            }
+        }
+        for (flag, key, value) in flags {
+            let flag = ((*flag).to_owned(), (*key).to_owned(), value.clone());
+            sources.flags.push(flag);
+        }
+
+        let (resolved, more) = resolve(&sources);
+        problems.extend(more);
+        Self::build(resolved, sources.files, surroundings, problems)
+    }
+
+    fn build(
+        mut resolved: Resolved,
+        files: Vec<PathBuf>,
+        surroundings: Surroundings,
+        mut problems: Vec<Problem>,
+    ) -> Result<Self, Failure> {
+        if resolved.get("server.data_dir").is_none() {
+            match surroundings.home_folder("XDG_DATA_HOME", ".local/share") {
+                Some(folder) => {
+                    let path = folder.join("cheeseshop").display().to_string();
+                    resolved.set_default("server.data_dir", Value::Text(path));
+                }
+                None => problems.push(Problem {
+                    origin: Origin::Default,
+                    key: "server.data_dir".to_owned(),
+                    message: "there is no home directory to put it in; give --data-dir".to_owned(),
+                }),
+            }
+        }
+        let data_dir = absolute(&text(&resolved, "server.data_dir").unwrap_or_default());
+        let in_data_dir = |name: &str| data_dir.join(name).display().to_string();
+        resolved.set_default(
+            "database.url",
+            Value::Text(format!("sqlite://{}", in_data_dir(DATABASE_FILE))),
+        );
+        let s3 = text(&resolved, "blobs.kind").as_deref() == Some("s3");
+        if s3 {
+            resolved.set_default("blobs.spool_dir", Value::Text(in_data_dir(SPOOL_FOLDER)));
+        } else {
+            resolved.set_default("blobs.path", Value::Text(in_data_dir(BLOB_FOLDER)));
+        }
+
+        let http: HttpSettings = section(&resolved, "server", &mut problems);
+        complain(&resolved, "server", http.problems(), &mut problems);
+        let database: DatabaseConfig = section(&resolved, "database", &mut problems);
+        complain(&resolved, "database", database.problems(), &mut problems);
+        let blobs = blobs(&resolved, s3, &mut problems);
+        let app = Settings {
+            auth: section::<AuthSettings>(&resolved, "auth", &mut problems),
+            publish: section::<PublishLimits>(&resolved, "upload", &mut problems),
+            mirror: section::<MirrorSettings>(&resolved, "mirror", &mut problems),
+            cache: section::<CacheSettings>(&resolved, "cache", &mut problems),
+        };
+        if !problems.is_empty() {
+            return Err(Failure::could_not_try(listing(&problems)).with_hint(
+                "every setting is described in docs/manual/configuration.md; \
+                 `cheeseshop config show` prints the ones in force",
+            ));
+        }
+
+        let seconds = |key| Duration::from_secs(number(&resolved, key));
+        let format = match text(&resolved, "log.format").as_deref() {
+            Some("json") => LogFormat::Json,
+            _ => LogFormat::Text,
+        };
+        Ok(Self {
+            listen: match resolved.get("server.listen") {
+                Some((Value::List(addresses), _)) => addresses.clone(),
+                _ => Vec::new(),
+            },
+            connections: ConnectionSettings {
+                max_connections: usize::try_from(number(&resolved, "server.max_connections"))
+                    .unwrap_or(usize::MAX),
+                header_read_timeout: seconds("server.header_read_timeout"),
+            },
+            stop_grace: seconds("server.stop_grace"),
+            root_pypi_url: text(&resolved, "mirror.root_pypi_url"),
+            log: LogConfig {
+                format,
+                filter: text(&resolved, "log.filter").unwrap_or_default(),
+            },
+            data_dir,
+            http,
+            database,
+            blobs,
+            app,
+            files,
+            resolved,
+            surroundings,
+        })
+    }
+}
+
+/// The files to read: those asked for, else the first of the usual places that has one.
+fn files(asked_for: &[PathBuf], surroundings: &Surroundings) -> Vec<PathBuf> {
+    if !asked_for.is_empty() {
+        return asked_for
+            .iter()
+            .flat_map(|file| with_fragments(file))
+            .collect();
+    }
+    let own = surroundings
+        .home_folder("XDG_CONFIG_HOME", ".config")
+        .map(|folder| folder.join("cheeseshop"));
+    own.into_iter()
+        .chain([PathBuf::from("/etc/cheeseshop")])
+        .map(|folder| folder.join("cheeseshop.toml"))
+        .find(|file| file.exists())
+        .map(|file| with_fragments(&file))
+        .unwrap_or_default()
+}
+
+fn absolute(path: &str) -> PathBuf {
+    // Fails only for an empty path and without a working directory.
+    std::path::absolute(path).unwrap_or_else(|_| PathBuf::from(path))
+}
+
+fn text(resolved: &Resolved, key: &str) -> Option<String> {
+    match resolved.get(key) {
+        Some((Value::Text(text), _)) => Some(text.clone()),
+        _ => None,
+    }
+}
+
+fn number(resolved: &Resolved, key: &str) -> u64 {
+    match resolved.get(key) {
+        Some((Value::Number(number), _)) => *number,
+        _ => 0,
+    }
+}
+
+/// Reads a section's struct; values that it refuses become problems of their keys.
+fn section<T: DeserializeOwned + Default>(
+    resolved: &Resolved,
+    name: &str,
+    problems: &mut Vec<Problem>,
+) -> T {
+    let settings: Vec<&Setting> = SETTINGS
+        .iter()
+        .filter(|setting| {
+            setting.reader == Reader::Crate
+                && setting
+                    .key
+                    .strip_prefix(name)
+                    .is_some_and(|rest| rest.starts_with('.'))
+        })
+        .collect();
+    let mut whole = toml::Table::new();
+    for setting in settings {
+        let Some((value, origin)) = resolved.get(setting.key) else {
+            continue;
+        };
+        let mut alone = toml::Table::new();
+        insert(&mut alone, name, setting, value);
+        match toml::Value::Table(alone).try_into::<T>() {
+            Ok(_) => insert(&mut whole, name, setting, value),
+            Err(error) => problems.push(Problem {
+                origin: origin.clone(),
+                key: setting.key.to_owned(),
+                message: error.message().to_owned(),
+            }),
+        }
+    }
+    toml::Value::Table(whole)
+        .try_into()
+        .unwrap_or_else(|error| {
+            problems.push(Problem {
+                origin: Origin::Default,
+                key: name.to_owned(),
+                message: error.message().to_owned(),
+            });
+            T::default()
+        })
+}
+
+/// Puts a value into the (possibly nested) table of its section, under the reader's name for it.
+fn insert(section: &mut toml::Table, name: &str, setting: &Setting, value: &Value) {
+    let mut path: Vec<&str> = setting
+        .key
+        .strip_prefix(name)
+        .unwrap_or(setting.key)
+        .trim_start_matches('.')
+        .split('.')
+        .collect();
+    let last = path.pop().unwrap_or_default();
+    let mut table = section;
+    for step in path {
+        let entry = table
+            .entry(step)
+            .or_insert_with(|| toml::Value::Table(toml::Table::new()));
+        let toml::Value::Table(inner) = entry else {
+            return;
+        };
+        table = inner;
+    }
+    let value = match value {
+        Value::Flag(flag) => toml::Value::Boolean(*flag),
+        Value::Text(text) => toml::Value::String(text.clone()),
+        // What is larger than TOML can say is no limit at all.
+        Value::Number(number) => toml::Value::Integer(i64::try_from(*number).unwrap_or(i64::MAX)),
+        Value::List(items) => toml::Value::Array(
+            items
+                .iter()
+                .map(|item| toml::Value::String(item.clone()))
+                .collect(),
+        ),
+    };
+    table.insert(setting.field.unwrap_or(last).to_owned(), value);
+}
+
+/// Takes over what a section says of itself as a whole. Its sentences begin with the key.
+fn complain(
+    resolved: &Resolved,
+    section: &str,
+    sentences: Vec<String>,
+    problems: &mut Vec<Problem>,
+) {
+    for sentence in sentences {
+        let field = sentence.split('`').nth(1).unwrap_or_default();
+        let key = SETTINGS
+            .iter()
+            .map(|setting| setting.key)
+            .find(|key| {
+                key.strip_prefix(section)
+                    .is_some_and(|rest| rest.trim_start_matches('.') == field)
+            })
+            .map_or_else(|| section.to_owned(), str::to_owned);
+        let origin = resolved
+            .get(&key)
+            .map_or(Origin::Default, |(_, origin)| origin.clone());
+        let message = sentence
+            .strip_prefix(&format!("`{field}`"))
+            .map_or(sentence.as_str(), |rest| {
+                rest.trim_start_matches([':', ' '])
+            })
+            .to_owned();
+        problems.push(Problem {
+            origin,
+            key,
+            message,
+        });
+    }
+}
+
+fn blobs(resolved: &Resolved, s3: bool, problems: &mut Vec<Problem>) -> BlobConfig {
+    // A setting of the other kind would do nothing, and its writer thinks that it does.
+    for (key, _) in resolved.iter() {
+        let Some(name) = key.strip_prefix("blobs.") else {
+            continue;
+        };
+        if name == "kind" || (name == "path") != s3 {
+            continue;
+        }
+        let (kind, other) = if s3 { ("s3", "local") } else { ("local", "s3") };
+        problems.push(Problem {
+            origin: resolved
+                .get(key)
+                .map_or(Origin::Default, |(_, origin)| origin.clone()),
+            key: key.to_owned(),
+            message: format!("belongs to `blobs.kind = \"{other}\"`, which is \"{kind}\""),
+        });
+    }
+    if s3 {
+        let config: S3BlobConfig = section(resolved, "blobs", problems);
+        if config.bucket.is_empty() {
+            problems.push(Problem {
+                origin: Origin::Default,
+                key: "blobs.bucket".to_owned(),
+                message: "is needed for `blobs.kind = \"s3\"`".to_owned(),
+            });
+        }
+        BlobConfig::S3(Box::new(config))
+    } else {
+        BlobConfig::local(text(resolved, "blobs.path").unwrap_or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::fmt::Debug;
+
+    use cheeseshop_app::auth::{Argon2Cost, ThrottleSettings};
+
+    use super::*;
+
+    fn arguments() -> SettingArgs {
+        SettingArgs {
+            data_dir: None,
+            config: Vec::new(),
+            set: Vec::new(),
+            database_url: None,
+            log_format: None,
+            log: None,
+        }
+    }
+
+    fn home() -> Surroundings {
+        Surroundings(vec![("HOME".to_owned(), "/home/of/nobody".to_owned())])
+    }
+
+    fn set(settings: &[&str]) -> Result<Config, Failure> {
+        let arguments = SettingArgs {
+            set: settings.iter().map(|text| (*text).to_owned()).collect(),
+            ..arguments()
+        };
+        Config::load_from(&arguments, &[], home())
+    }
+
+    #[test]
+    fn the_defaults_of_the_table_are_those_of_the_readers() {
+        fn same<T: Debug>(ours: &T, theirs: &T) {
+            assert_eq!(format!("{ours:#?}"), format!("{theirs:#?}"));
+        }
+        let config = set(&[]).unwrap();
+        let data_dir = Path::new("/home/of/nobody/.local/share/cheeseshop");
+        assert_eq!(config.data_dir, data_dir);
+        same(&config.http, &HttpSettings::default());
+        same(
+            &config.database,
+            &DatabaseConfig::sqlite(&data_dir.join(DATABASE_FILE)),
+        );
+        same(
+            &config.blobs,
+            &BlobConfig::local(data_dir.join(BLOB_FOLDER)),
+        );
+        same(&config.app.auth, &AuthSettings::default());
+        same(&config.app.publish, &PublishLimits::default());
+        same(&config.app.mirror, &MirrorSettings::default());
+        same(&config.app.cache, &CacheSettings::default());
+
+        let config = set(&["blobs.kind=s3", "blobs.bucket=b"]).unwrap();
+        let s3 = S3BlobConfig {
+            bucket: "b".to_owned(),
+            spool_dir: Some(data_dir.join(SPOOL_FOLDER)),
+            ..S3BlobConfig::default()
+        };
+        same(&config.blobs, &BlobConfig::S3(Box::new(s3)));
+    }
+
+    #[test]
+    fn every_field_of_a_reader_is_a_setting() {
+        fn fields<T: DeserializeOwned + Debug>() -> BTreeSet<String> {
+            let mut unknown = toml::Table::new();
+            unknown.insert("no such field".to_owned(), toml::Value::Boolean(true));
+            let error = toml::Value::Table(unknown).try_into::<T>().unwrap_err();
+            // serde: "unknown field `x`, expected one of `a`, `b`"
+            let message = error.message();
+            assert!(message.starts_with("unknown field"), "{message}");
+            message
+                .split('`')
+                .skip(3)
+                .step_by(2)
+                .map(str::to_owned)
+                .collect()
+        }
+        fn in_table(section: &str) -> BTreeSet<String> {
+            SETTINGS
+                .iter()
+                .filter(|setting| setting.reader == Reader::Crate)
+                .filter_map(|setting| {
+                    let (in_section, name) = setting.key.rsplit_once('.')?;
+                    (in_section == section).then(|| setting.field.unwrap_or(name).to_owned())
+                })
+                .collect()
+        }
+        fn check<T: DeserializeOwned + Debug>(section: &str, otherwise: &[&str]) {
+            let mut known = in_table(section);
+            known.extend(otherwise.iter().map(|name| (*name).to_owned()));
+            assert_eq!(fields::<T>(), known, "{section}");
+        }
+        check::<HttpSettings>("server", &[]);
+        // The binary reads files of secrets itself, the same way for all.
+        check::<DatabaseConfig>("database", &["url_file"]);
+        let mut s3 = fields::<S3BlobConfig>();
+        s3.insert("path".to_owned());
+        s3.remove("secret_key_file");
+        assert_eq!(s3, in_table("blobs"));
+        check::<MirrorSettings>("mirror", &[]);
+        check::<AuthSettings>("auth", &["argon2", "throttle"]);
+        check::<Argon2Cost>("auth.argon2", &[]);
+        check::<ThrottleSettings>("auth.throttle", &[]);
+        check::<PublishLimits>("upload", &[]);
+        check::<CacheSettings>("cache", &[]);
+    }
+
+    #[test]
+    fn what_a_reader_refuses_is_a_problem_of_the_key() {
+        let failure = set(&[
+            "server.trusted_proxies=nginx",
+            "server.outside_url=ftp://x.test/",
+            "database.url=mysql://me:hunter2@x.test/",
+            "blobs.path=/x",
+            "blobs.kind=s3",
+            "nothing",
+        ])
+        .unwrap_err()
+        .to_string();
+        assert!(!failure.contains("hunter2"), "{failure}");
+        for expected in [
+            "flag --set: `server.trusted_proxies`: `nginx` is neither an address nor a network",
+            "flag --set: `server.outside_url`: must be an http or https URL",
+            "flag --set: `database.url`: ",
+            "flag --set: `blobs.path`: belongs to `blobs.kind = \"local\"`, which is \"s3\"",
+            "default: `blobs.bucket`: is needed for `blobs.kind = \"s3\"`",
+            "flag --set: `nothing`: write it as section.key=value",
+        ] {
+            assert!(failure.contains(expected), "{expected}\n--\n{failure}");
+        }
+    }
+
+    #[test]
+    fn times_with_units_reach_their_readers() {
+        let config = set(&[
+            "auth.login_lifetime=2h",
+            "mirror.request_timeout=10s",
+            "server.stop_grace=5m",
+            "server.body_idle_timeout=90",
+        ])
+        .unwrap();
+        assert_eq!(config.app.auth.login_lifetime_seconds, 7200);
+        assert_eq!(config.app.mirror.request_timeout, Duration::from_secs(10));
+        assert_eq!(config.stop_grace, Duration::from_secs(300));
+        assert_eq!(config.http.body_idle_seconds, 90);
+    }
+
+    #[test]
+    fn without_a_home_the_data_directory_must_be_named() {
+        let failure =
+            Config::load_from(&arguments(), &[], Surroundings::default()).unwrap_err();
+        assert!(
+            failure.to_string().contains("`server.data_dir`: there is no home directory"),
+            "{failure}"
+        );
+    }
+}

@@ -1,0 +1,198 @@
+//! Every setting of the product: one entry each.
+//!
+//! To add a setting: the field with its default in the section struct beside its reader, one entry
+//! here, `UPDATE_REFERENCE=1 cargo nextest run -p cheeseshop settings_page`, and a file in
+//! `changes/`. Tests in `sections.rs` fail when the two disagree.
+
+use super::value::Kind;
+
+/// The formats of log lines.
+const LOG_FORMATS: &[&str] = &["text", "json"];
+
+/// The kinds of blob stores.
+const BLOB_KINDS: &[&str] = &["local", "s3"];
+
+/// More connections than a process can have, and so no limit.
+const MANY: u64 = 1_000_000;
+
+/// One setting.
+#[derive(Debug)]
+pub(crate) struct Setting {
+    /// Section and name, as in `server.listen`.
+    pub(crate) key: &'static str,
+    /// What it may be.
+    pub(crate) kind: Kind,
+    /// The default as it would be written; empty for none.
+    pub(crate) default: &'static str,
+    /// What it does, for the operator.
+    pub(crate) meaning: &'static str,
+    /// How much of it may be printed.
+    pub(crate) shown: Shown,
+    /// The field of the section struct, where it has another name.
+    pub(crate) field: Option<&'static str>,
+    /// Who reads it.
+    pub(crate) reader: Reader,
+}
+
+/// How much of a value may be printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shown {
+    /// All of it.
+    Open,
+    /// All but the password of a URL.
+    WithoutPassword,
+    /// Nothing.
+    Hidden,
+}
+
+/// Where the section struct lives that a setting goes into.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reader {
+    /// The binary itself.
+    Binary,
+    /// The crate that the section belongs to.
+    Crate,
+}
+
+impl Setting {
+    const fn new(
+        key: &'static str,
+        kind: Kind,
+        default: &'static str,
+        meaning: &'static str,
+    ) -> Self {
+        Self {
+            key,
+            kind,
+            default,
+            meaning,
+            shown: Shown::Open,
+            field: None,
+            reader: Reader::Crate,
+        }
+    }
+
+    const fn shown(mut self, shown: Shown) -> Self {
+        self.shown = shown;
+        self
+    }
+
+    /// The reader's field has the unit in its name; here the value has it.
+    const fn field(mut self, field: &'static str) -> Self {
+        self.field = Some(field);
+        self
+    }
+
+    const fn here(mut self) -> Self {
+        self.reader = Reader::Binary;
+        self
+    }
+}
+
+/// The sections in the order of the reference, with what they are about.
+pub(crate) const SECTIONS: &[(&str, &str)] = &[
+    (
+        "server",
+        "Where the server listens and how it presents itself.",
+    ),
+    (
+        "database",
+        "Where users, indexes, projects and the log of changes are kept.",
+    ),
+    ("blobs", "Where the bytes of files are kept."),
+    (
+        "mirror",
+        "How upstreams are asked, for all mirrors. What differs from mirror to mirror is configuration of the index (`mirror_url` and its siblings).",
+    ),
+    ("auth", "How callers prove who they are."),
+    (
+        "auth.argon2",
+        "The cost of one password hash. The defaults are devpi's, so that its hashes stay valid as they are.",
+    ),
+    ("auth.throttle", "How guessing is slowed down."),
+    ("upload", "What an upload may cost."),
+    ("cache", "How much memory hot pages and files may take."),
+    ("log", "Log lines; they go to standard error."),
+];
+
+/// Every setting, by section.
+pub(crate) const SETTINGS: &[Setting] = &[
+    Setting::new("server.listen", Kind::List, "127.0.0.1:3141", "Addresses to listen on, `HOST:PORT`; port 0 takes a free one.").here(),
+    Setting::new("server.data_dir", Kind::Path, "", "Directory of the embedded database, of local blobs and of the lock. Default: `$XDG_DATA_HOME/cheeseshop`, else `~/.local/share/cheeseshop`.").here(),
+    Setting::new("server.max_connections", Kind::Number(1, MANY), "4096", "Connections open at once; more wait until one ends.").here(),
+    Setting::new("server.header_read_timeout", Kind::Duration, "75s", "How long the head of a request may take, and a kept connection may idle.").here(),
+    Setting::new("server.stop_grace", Kind::Duration, "60s", "How long running requests may go on after SIGTERM or SIGINT. A second signal ends them at once.").here(),
+    Setting::new("server.outside_url", Kind::Url, "", "The URL that users see, when it is not the one that requests name; with a path when the server is mounted below one."),
+    Setting::new("server.trusted_proxies", Kind::List, "127.0.0.0/8, ::1/128", "Addresses and networks whose `X-Outside-Url`, `Forwarded`, `X-Forwarded-*` and `X-Real-IP` are believed."),
+    Setting::new("server.absolute_urls", Kind::Flag, "false", "Whether links of simple pages are absolute."),
+    Setting::new("server.max_json_bytes", Kind::Size, "1 MiB", "The largest JSON body of a request."),
+    Setting::new("server.body_idle_timeout", Kind::Duration, "60s", "How long a request's body may pause before the request is given up.").field("body_idle_seconds"),
+    Setting::new("server.drain_timeout", Kind::Duration, "60s", "How long the rest of a refused body is read, so that clients that send before they listen see the answer.").field("drain_seconds"),
+
+    Setting::new("database.url", Kind::Text, "", "`sqlite:///absolute/path.db` or `postgres://user:password@host/name`. Default: `cheeseshop.db` in the data directory.").shown(Shown::WithoutPassword),
+    Setting::new("database.migrate", Kind::Flag, "true", "Bring the schema up to date at start. When off, pending migrations stop the start."),
+    Setting::new("database.max_readers", Kind::Number(1, 1000), "8", "Connections for readers."),
+    Setting::new("database.connect_timeout", Kind::Duration, "5s", "How long to wait for a connection to PostgreSQL, and for a free reader.").field("connect_timeout_seconds"),
+    Setting::new("database.queue_length", Kind::Number(1, MANY), "1024", "Write operations that may wait before callers are held back."),
+    Setting::new("database.queue_timeout", Kind::Duration, "30s", "How long a caller is held back by a full queue before it is told that the server is busy.").field("queue_timeout_seconds"),
+
+    Setting::new("blobs.kind", Kind::Choice(BLOB_KINDS), "local", "A directory, or a bucket of an S3-compatible store.").here(),
+    Setting::new("blobs.path", Kind::Path, "", "`local`: the directory. Default: `blobs` in the data directory."),
+    Setting::new("blobs.bucket", Kind::Text, "", "`s3`: the bucket; it must exist."),
+    Setting::new("blobs.endpoint", Kind::Url, "", "`s3`: the URL of the store, without the bucket. Default: the one of `region`."),
+    Setting::new("blobs.region", Kind::Text, "", "`s3`: the region that requests are signed for. Default: `us-east-1`."),
+    Setting::new("blobs.access_key", Kind::Text, "", "`s3`: the access key. Without it the machine's role is used."),
+    Setting::new("blobs.secret_key", Kind::Text, "", "`s3`: the secret key.").shown(Shown::Hidden),
+    Setting::new("blobs.prefix", Kind::Text, "", "`s3`: put in front of every key."),
+    Setting::new("blobs.allow_http", Kind::Flag, "", "`s3`: permit an endpoint without TLS. Default: `false`."),
+    Setting::new("blobs.virtual_hosted", Kind::Flag, "", "`s3`: the bucket is part of the host name and not of the path. Default: `false`."),
+    Setting::new("blobs.ca_file", Kind::Path, "", "`s3`: PEM file of certificate authorities to trust beside the system's."),
+    Setting::new("blobs.spool_dir", Kind::Path, "", "`s3`: directory in which uploads are collected. Default: `spool` in the data directory."),
+    Setting::new("blobs.connect_timeout", Kind::Duration, "", "`s3`: how long a connection may take. Default: `5s`.").field("connect_timeout_seconds"),
+    Setting::new("blobs.read_timeout", Kind::Duration, "", "`s3`: how long the store may be silent. Default: `20s`.").field("read_timeout_seconds"),
+    Setting::new("blobs.retries", Kind::Number(0, 100), "", "`s3`: how often a failed request is repeated. Default: `3`."),
+    Setting::new("blobs.verify_uploads", Kind::Flag, "", "`s3`: read every blob back and compare its digest before an upload is acknowledged. Default: `true`."),
+
+    Setting::new("mirror.root_pypi_url", Kind::Url, "", "The upstream that the first start gives to `root/pypi`: a Simple API index. Default: the index of the user's pip or uv configuration, else PyPI.").shown(Shown::WithoutPassword).here(),
+    Setting::new("mirror.offline", Kind::Flag, "false", "Ask no upstream for anything; listings show the files that are held."),
+    Setting::new("mirror.request_timeout", Kind::Duration, "5s", "How long an upstream may take to the first byte, and pause between bytes. A client waits this long for a page; the fetch goes on in the background."),
+    Setting::new("mirror.list_timeout", Kind::Duration, "30s", "How long a project page or the list of all projects may take as a whole."),
+    Setting::new("mirror.cache_expiry", Kind::Duration, "30m", "How long an upstream's answer counts as fresh, where the index does not say (`mirror_cache_expiry`)."),
+    Setting::new("mirror.ca_bundle", Kind::Path, "", "PEM file of the certificate authorities to trust for upstreams, in place of the system's."),
+    Setting::new("mirror.proxy", Kind::Text, "environment", "The HTTP or SOCKS proxy to use: a URL, `none`, or `environment`, which reads `HTTPS_PROXY`, `NO_PROXY` and their siblings.").shown(Shown::WithoutPassword),
+    Setting::new("mirror.max_listing_bytes", Kind::Size, "64 MiB", "The largest project page of an upstream."),
+    Setting::new("mirror.max_project_list_bytes", Kind::Size, "256 MiB", "The largest list of all projects of an upstream."),
+    Setting::new("mirror.max_file_bytes", Kind::Size, "16 GiB", "The largest file of an upstream."),
+    Setting::new("mirror.max_core_metadata_bytes", Kind::Size, "8 MiB", "The largest core metadata document of an upstream."),
+    Setting::new("mirror.max_concurrent_flights", Kind::Number(1, MANY), "64", "Requests of each kind (pages, files, core metadata) that go to upstreams at the same time. Sixteen times as many may wait."),
+    Setting::new("mirror.memory_bytes", Kind::Size, "64 MiB", "Memory for project pages of upstreams."),
+    Setting::new("mirror.user_agent", Kind::Text, "", "The `User-Agent` sent upstream. Default: `cheeseshop/VERSION`."),
+
+    Setting::new("auth.self_registration", Kind::Flag, "false", "Whether anybody may create a user, as with devpi-server."),
+    Setting::new("auth.restrict_modify", Kind::Text, "", "Who alone may create and change users and indexes: names and `:group` items, parted by commas."),
+    Setting::new("auth.allow_empty_password", Kind::Flag, "false", "Whether a user may have the empty password, as with devpi-server."),
+    Setting::new("auth.login_lifetime", Kind::Duration, "10h", "How long a login is valid.").field("login_lifetime_seconds"),
+    Setting::new("auth.concurrent_hashes", Kind::Number(1, 1000), "2", "Password hashes computed at once; each takes `auth.argon2.memory_kib` of memory."),
+    Setting::new("auth.remember", Kind::Duration, "5m", "How long a verified password is remembered, so that sending it with every request costs nothing. 0: not at all.").field("remember_seconds"),
+    Setting::new("auth.remember_entries", Kind::Number(0, MANY), "10000", "How many verified passwords are remembered at most."),
+    Setting::new("auth.argon2.memory_kib", Kind::Number(8, 4_194_304), "65536", "Memory of one hash in KiB."),
+    Setting::new("auth.argon2.iterations", Kind::Number(1, 1000), "3", "Passes over that memory."),
+    Setting::new("auth.argon2.parallelism", Kind::Number(1, 255), "4", "Lanes."),
+    Setting::new("auth.throttle.failures_per_user", Kind::Number(0, MANY), "5", "Failures of one user from one address before the first wait. 0 switches throttling off."),
+    Setting::new("auth.throttle.failures_per_address", Kind::Number(0, MANY), "50", "Failures from one address, whatever the user, before the first wait."),
+    Setting::new("auth.throttle.first_wait", Kind::Duration, "1s", "The first wait; it doubles with every further failure.").field("first_wait_seconds"),
+    Setting::new("auth.throttle.longest_wait", Kind::Duration, "5m", "The longest wait.").field("longest_wait_seconds"),
+    Setting::new("auth.throttle.forget", Kind::Duration, "15m", "Failures are forgotten after so long a quiet time.").field("forget_seconds"),
+    Setting::new("auth.throttle.entries", Kind::Number(1, MANY), "20000", "Pairs of user and address, and addresses, remembered at most."),
+
+    Setting::new("upload.max_file_bytes", Kind::Size, "1 GiB", "The largest file."),
+    Setting::new("upload.max_form_bytes", Kind::Size, "8 MiB", "All form fields together, without the file."),
+    Setting::new("upload.verify_archives", Kind::Flag, "true", "Whether wheels and sdists are looked into: entries, RECORD, metadata."),
+    Setting::new("upload.concurrent_inspections", Kind::Number(1, 1000), "4", "Archives looked into at once."),
+
+    Setting::new("cache.page_bytes", Kind::Size, "128 MiB", "Memory for rendered pages, all encodings together."),
+    Setting::new("cache.file_bytes", Kind::Size, "64 MiB", "Memory for small files (up to 64 KiB each)."),
+
+    Setting::new("log.filter", Kind::Text, "info", "What is logged: `error`, `warn`, `info`, `debug`, `trace`, or targets with levels: `warn,cheeseshop_app=debug`.").here(),
+    Setting::new("log.format", Kind::Choice(LOG_FORMATS), "text", "`text` for people and journals, `json` for collectors.").here(),
+];

@@ -1,0 +1,146 @@
+//! The data directory: made on first use, readable by its owner only, held by one server.
+
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use crate::failure::Failure;
+
+/// The file whose lock a server holds.
+const LOCK_FILE: &str = "lock";
+
+/// A data directory that exists and can be written to.
+#[derive(Debug)]
+pub(crate) struct DataDirectory {
+    path: PathBuf,
+}
+
+/// The directory is held as long as this lives; the system lets go when the process ends,
+/// however it ends.
+#[derive(Debug)]
+pub(crate) struct Lock {
+    file: File,
+}
+
+impl DataDirectory {
+    /// Makes sure that the directory exists, with mode 0700 if it has to be made.
+    pub(crate) fn open_or_create(path: &Path) -> Result<Self, Failure> {
+        let created = DirBuilder::new().recursive(true).mode(0o700).create(path);
+        if let Err(error) = created {
+            return Err(Failure::could_not_try(format!(
+                "the data directory {} cannot be made: {error}",
+                path.display()
+            ))
+            .with_hint(OTHER_DIRECTORY));
+        }
+        // Found out here, in words about the directory, and not later by a database in its own.
+        if let Err(error) = std::fs::read_dir(path) {
+            return Err(Failure::could_not_try(format!(
+                "the data directory {} cannot be read: {error}",
+                path.display()
+            ))
+            .with_hint(OTHER_DIRECTORY));
+        }
+        let path = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
+        Ok(Self { path })
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Takes the directory for this process alone.
+    pub(crate) fn lock(&self, purpose: &str) -> Result<Lock, Failure> {
+        let path = self.path.join(LOCK_FILE);
+        let cannot = |error: &std::io::Error| {
+            Failure::could_not_try(format!(
+                "the data directory {} cannot be written to: {error}",
+                self.path.display()
+            ))
+            .with_hint(OTHER_DIRECTORY)
+        };
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(&path)
+            .map_err(|error| cannot(&error))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let mut holder = String::new();
+                // Whoever holds the lock may not have written yet; then the message says less.
+                let _ = file.read_to_string(&mut holder);
+                let holder = match holder.trim() {
+                    "" => "another process".to_owned(),
+                    holder => holder.to_owned(),
+                };
+                return Err(Failure::could_not_try(format!(
+                    "the data directory {} is in use by {holder}",
+                    self.path.display()
+                ))
+                .with_hint("stop that one first, or choose another directory with --data-dir"));
+            }
+            Err(TryLockError::Error(error)) => return Err(cannot(&error)),
+        }
+        let text = format!("{purpose} (process {})\n", std::process::id());
+        file.set_len(0)
+            .and_then(|()| file.seek(SeekFrom::Start(0)))
+            .and_then(|_| file.write_all(text.as_bytes()))
+            .map_err(|error| cannot(&error))?;
+        Ok(Lock { file })
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Nobody holds it now, so nobody shall be named. The lock itself ends with the file.
+        let _ = self.file.set_len(0);
+    }
+}
+
+const OTHER_DIRECTORY: &str =
+    "check owner and mode, or choose another directory with --data-dir or CHEESESHOP_DATA_DIR";
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn a_new_directory_is_for_its_owner_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a/b");
+        DataDirectory::open_or_create(&path).unwrap();
+        let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o700);
+    }
+
+    #[test]
+    fn a_file_in_the_way_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        std::fs::write(&path, "").unwrap();
+        let failure = DataDirectory::open_or_create(&path).unwrap_err();
+        assert!(failure.to_string().contains("cannot be made"), "{failure}");
+    }
+
+    #[test]
+    fn the_second_holder_is_told_who_the_first_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let directory = DataDirectory::open_or_create(folder.path()).unwrap();
+        let lock = directory.lock("cheeseshop serve").unwrap();
+        let failure = directory.lock("cheeseshop init").unwrap_err().to_string();
+        let holder = format!(
+            "in use by cheeseshop serve (process {})",
+            std::process::id()
+        );
+        assert!(failure.contains(&holder), "{failure}");
+        drop(lock);
+        directory.lock("cheeseshop init").unwrap();
+    }
+}

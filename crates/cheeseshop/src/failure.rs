@@ -1,0 +1,134 @@
+//! How a command ends that did not do what was asked.
+
+use std::fmt;
+use std::process::ExitCode;
+
+use crate::output;
+
+/// What the exit code tells a script.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// 1: the command ran, and its answer is no.
+    AnswerIsNo,
+    /// 2: the command could not try.
+    CouldNotTry,
+}
+
+/// One clear message and a way out of the trouble.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    exit: Exit,
+    message: String,
+    hint: Option<String>,
+}
+
+impl Failure {
+    /// The command could not try what was asked.
+    pub(crate) fn could_not_try(message: impl Into<String>) -> Self {
+        Self {
+            exit: Exit::CouldNotTry,
+            message: message.into(),
+            hint: None,
+        }
+    }
+
+    /// The command found out that the answer is no.
+    pub(crate) fn answer_is_no(message: impl Into<String>) -> Self {
+        Self {
+            exit: Exit::AnswerIsNo,
+            message: message.into(),
+            hint: None,
+        }
+    }
+
+    /// Adds what the reader can do about it.
+    #[must_use]
+    pub(crate) fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// Could not try, because of `error` and all that caused it.
+    pub(crate) fn caused_by(what: &str, error: &dyn std::error::Error) -> Self {
+        Self::could_not_try(format!("{what}: {}", chain(error)))
+    }
+
+    /// The trouble itself is what was asked for: the answer is no.
+    #[must_use]
+    pub(crate) fn into_answer(mut self) -> Self {
+        self.exit = Exit::AnswerIsNo;
+        self
+    }
+
+    /// Prints the message and says how the process has to end.
+    pub(crate) fn report(&self) -> ExitCode {
+        output::talk(&self.to_string());
+        match self.exit {
+            Exit::AnswerIsNo => ExitCode::from(1),
+            Exit::CouldNotTry => ExitCode::from(2),
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "error: {}", self.message)?;
+        if let Some(hint) = &self.hint {
+            write!(formatter, "\nhint: {hint}")?;
+        }
+        Ok(())
+    }
+}
+
+/// An error and its causes in one line. A cause whose text the line already ends with is left out.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.ends_with(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        source = cause.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug)]
+    struct Layer(&'static str, Option<Box<Layer>>);
+
+    impl fmt::Display for Layer {
+        fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+            formatter.write_str(self.0)
+        }
+    }
+
+    impl std::error::Error for Layer {
+        fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+            self.1.as_deref().map(|inner| inner as _)
+        }
+    }
+
+    #[test]
+    fn the_chain_names_every_cause_once() {
+        let error = Layer(
+            "cannot open: denied",
+            Some(Box::new(Layer(
+                "denied",
+                Some(Box::new(Layer("code 13", None))),
+            ))),
+        );
+        assert_eq!(chain(&error), "cannot open: denied: code 13");
+    }
+
+    #[test]
+    fn the_hint_has_its_own_line() {
+        let failure = Failure::could_not_try("no").with_hint("yes");
+        assert_eq!(failure.to_string(), "error: no\nhint: yes");
+    }
+}

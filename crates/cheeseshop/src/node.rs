@@ -1,0 +1,193 @@
+//! Opening what every command works with: data directory, database, blobs, app.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use cheeseshop_app::App;
+use cheeseshop_app::auth::FirstStart;
+use cheeseshop_app::mirror::{DefaultUpstream, UpstreamOrigin};
+use cheeseshop_domain::Clock;
+use cheeseshop_storage::{BlobStore, Database, DatabaseError};
+use secrecy::{ExposeSecret as _, SecretString};
+
+use crate::clock::SystemClock;
+use crate::config::Config;
+use crate::data_directory::{DataDirectory, Lock};
+use crate::failure::Failure;
+use crate::{failure, output, upstream};
+
+/// Letters of generated passwords: none that looks like another.
+const PASSWORD_LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
+
+/// Length of generated passwords: 32 letters to the power of 20 are 100 bits.
+const PASSWORD_LENGTH: usize = 20;
+
+/// An open installation.
+pub(crate) struct Node {
+    pub(crate) app: App,
+    pub(crate) directory: DataDirectory,
+    db: Database,
+    upstream: DefaultUpstream,
+    /// Held until the end; the last field, so that it is dropped last.
+    _lock: Option<Lock>,
+}
+
+impl Node {
+    /// Makes or opens everything and holds the data directory for this process alone.
+    pub(crate) async fn open_exclusively(config: &Config, purpose: &str) -> Result<Self, Failure> {
+        let directory = DataDirectory::open_or_create(&config.data_dir)?;
+        let lock = directory.lock(purpose)?;
+        Self::open(config, directory, Some(lock)).await
+    }
+
+    /// Opens what is there already, also beside a running server.
+    pub(crate) async fn open_existing(config: &Config) -> Result<Self, Failure> {
+        existing(config)?;
+        let directory = DataDirectory::open_or_create(&config.data_dir)?;
+        Self::open(config, directory, None).await
+    }
+
+    async fn open(
+        config: &Config,
+        directory: DataDirectory,
+        lock: Option<Lock>,
+    ) -> Result<Self, Failure> {
+        let upstream = upstream::of_root_pypi(config)?;
+        let db = open_database(config, true).await?;
+        let blobs = BlobStore::open(&config.blobs).await.map_err(|error| {
+            Failure::caused_by("the store of files cannot be used", &error)
+                .with_hint("check the section [blobs]; `cheeseshop config show` prints it")
+        })?;
+        let app = App::open(db.clone(), blobs, clock(), config.app.clone())
+            .await
+            .map_err(|error| Failure::caused_by("cannot start", &error))?;
+        Ok(Self {
+            app,
+            directory,
+            db,
+            upstream,
+            _lock: lock,
+        })
+    }
+
+    /// On an empty database makes `root` and `root/pypi` and tells the password, this once.
+    /// Says whether it did.
+    pub(crate) async fn announce_first_start(&self) -> Result<bool, Failure> {
+        let password = generate_password()?;
+        let first = self
+            .app
+            .ensure_root(&password, Some(self.upstream.url.expose()))
+            .await
+            .map_err(|error| Failure::caused_by("the user `root` cannot be made", &error))?;
+        if first == FirstStart::AlreadyThere {
+            return Ok(false);
+        }
+        output::data(&format!(
+            "Created the user `root` with the password: {}",
+            password.expose_secret()
+        ));
+        output::data(
+            "  It is shown only now. `cheeseshop passwd root` sets another one at any time.",
+        );
+        let found_in = match &self.upstream.origin {
+            UpstreamOrigin::BuiltIn | UpstreamOrigin::Configuration => String::new(),
+            // Nobody asked us to look there, so we say that we did.
+            elsewhere => format!(" (from {elsewhere})"),
+        };
+        output::data(&format!(
+            "Created the index root/pypi, a mirror of {}{found_in}",
+            self.upstream.url.redacted()
+        ));
+        Ok(true)
+    }
+
+    /// Ends all work on the database and waits until it is closed.
+    pub(crate) async fn close(self) {
+        self.db.close().await;
+    }
+}
+
+/// Makes sure that there is something to open, so that a command with a mistyped directory does
+/// not leave a new one behind.
+pub(crate) fn existing(config: &Config) -> Result<(), Failure> {
+    let nothing_here = |path: &Path| {
+        Failure::could_not_try(format!("there is nothing at {}", path.display())).with_hint(
+            "`cheeseshop serve` or `cheeseshop init` makes a data directory; \
+             --data-dir names another one",
+        )
+    };
+    if !config.data_dir.exists() {
+        return Err(nothing_here(&config.data_dir));
+    }
+    let url = config.database.url.as_ref().map_or("", |url| url.expose());
+    let file = url
+        .strip_prefix("sqlite://")
+        .or_else(|| url.strip_prefix("sqlite:"));
+    match file.map(Path::new) {
+        Some(file) if !file.exists() => Err(nothing_here(file)),
+        _ => Ok(()),
+    }
+}
+
+/// Opens the database, with each way in which that goes wrong in words of its own.
+pub(crate) async fn open_database(config: &Config, migrate: bool) -> Result<Database, Failure> {
+    let mut database = config.database.clone();
+    database.migrate &= migrate;
+    Database::open(&database, clock())
+        .await
+        .map_err(|error| database_failure(config, &error))
+}
+
+fn database_failure(config: &Config, error: &DatabaseError) -> Failure {
+    let url = config
+        .database
+        .url
+        .as_ref()
+        .map_or_else(String::new, ToString::to_string);
+    let failure = Failure::could_not_try(format!("database {url}: {}", failure::chain(error)));
+    match error {
+        DatabaseError::Corrupted(_) => failure.with_hint(
+            "nothing was changed; put a backup in its place, or name another database with \
+             --database-url",
+        ),
+        DatabaseError::NotAccessible { .. } | DatabaseError::ReadOnly(_) => {
+            failure.with_hint("check owner and mode, or choose another place with --data-dir")
+        }
+        DatabaseError::Unavailable(_) => {
+            failure.with_hint("is the database server running, and is `database.url` right?")
+        }
+        DatabaseError::Full(_) => failure.with_hint("make room on the disk"),
+        DatabaseError::Busy => failure.with_hint("another program holds the database; stop it"),
+        _ => failure,
+    }
+}
+
+fn clock() -> Arc<dyn Clock> {
+    Arc::new(SystemClock)
+}
+
+fn generate_password() -> Result<SecretString, Failure> {
+    let mut random = [0_u8; PASSWORD_LENGTH];
+    getrandom::fill(&mut random).map_err(|error| {
+        Failure::could_not_try(format!("the system has no randomness: {error}"))
+    })?;
+    // 256 is a multiple of 32, so no letter is likelier than another.
+    let password: String = random
+        .iter()
+        .map(|byte| char::from(PASSWORD_LETTERS[usize::from(byte % 32)]))
+        .collect();
+    Ok(SecretString::from(password))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn generated_passwords_are_long_and_differ() {
+        let first = generate_password().unwrap();
+        let second = generate_password().unwrap();
+        assert_eq!(first.expose_secret().len(), PASSWORD_LENGTH);
+        assert_ne!(first.expose_secret(), second.expose_secret());
+    }
+}

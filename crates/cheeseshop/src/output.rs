@@ -1,0 +1,23 @@
+//! The one place that prints.
+//!
+//! What the user asked for (addresses, passwords, values) goes to standard output, all talk about
+//! it to standard error. A reader that went away (`cheeseshop config show | head`) is no error.
+#![expect(
+    clippy::print_stderr,
+    reason = "the only module of the product that may print"
+)]
+
+use std::io::Write as _;
+
+/// Prints one line of what was asked for.
+pub(crate) fn data(line: &str) {
+    let mut stdout = std::io::stdout().lock();
+    // A closed pipe means that nobody reads on, which is the reader's right.
+    let _ = writeln!(stdout, "{line}");
+    let _ = stdout.flush();
+}
+
+/// Prints one line of talk: progress, counts, advice.
+pub(crate) fn talk(line: &str) {
+    eprintln!("{line}");
+}

@@ -1,0 +1,62 @@
+//! `cheeseshop gc`: only what nobody refers to goes.
+
+use cheeseshop_test_support::Wheel;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::support::{Home, Server};
+
+#[tokio::test]
+async fn bytes_of_removed_files_go_and_others_stay() {
+    let home = Home::new();
+    let server = Server::start(&home, &[]);
+    let root = server.root().await;
+    root.create_user("bob", "pw").await;
+    root.create_index("bob/dev", &json!({"bases": []})).await;
+    let kept = Wheel::named("kept").build();
+    let removed = Wheel::named("removed").build();
+    root.upload("bob/dev", &kept).await;
+    root.upload("bob/dev", &removed).await;
+    let response = root
+        .send(Method::DELETE, "bob/dev/removed", &Value::Null)
+        .await;
+    assert!(response.status().is_success());
+
+    let size = removed.bytes.len();
+    for (arguments, expected) in [
+        (
+            &["gc"][..],
+            "2 blobs examined, 0 removed (0 bytes), 1 too young to tell".to_owned(),
+        ),
+        (
+            &["gc", "--dry-run", "--older-than", "0s"][..],
+            format!("2 blobs examined, 1 would be removed ({size} bytes), 0 too young to tell"),
+        ),
+        (
+            &["gc", "--older-than", "0s"][..],
+            format!("2 blobs examined, 1 removed ({size} bytes), 0 too young to tell"),
+        ),
+        (
+            &["gc", "--older-than", "0s"][..],
+            "1 blobs examined, 0 removed (0 bytes), 0 too young to tell".to_owned(),
+        ),
+    ] {
+        let output = home.run(arguments);
+        assert_eq!(output.code, Some(0), "{output:?}");
+        assert_eq!(output.stdout.trim(), expected);
+    }
+    let listed = root.files("bob/dev", "kept").await;
+    assert_eq!(root.digest_of(&listed[0].url).await, kept.sha256);
+}
+
+#[test]
+fn a_wrong_age_is_told() {
+    let output = Home::new().run(&["gc", "--older-than", "soon"]);
+    assert_eq!(output.code, Some(2));
+    assert!(
+        output
+            .stderr
+            .starts_with("error: --older-than: `soon` is not a time such as"),
+        "{output:?}"
+    );
+}

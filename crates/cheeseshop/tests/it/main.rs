@@ -1,0 +1,32 @@
+//! The real program: started, stopped, fed with nonsense, killed, and used by real clients.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    missing_docs,
+    reason = "tests"
+)]
+
+#[cfg(test)]
+mod audit;
+#[cfg(test)]
+mod bad_input;
+#[cfg(test)]
+mod clients;
+#[cfg(test)]
+mod configuration;
+#[cfg(test)]
+mod crash;
+#[cfg(test)]
+mod first_start;
+#[cfg(test)]
+mod garbage;
+#[cfg(test)]
+mod herd;
+#[cfg(test)]
+mod passwd;
+#[cfg(test)]
+mod status;
+#[cfg(test)]
+mod stop;
+#[cfg(test)]
+mod support;

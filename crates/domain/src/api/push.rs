@@ -1,0 +1,404 @@
+//! Pushing a release to another index, here or elsewhere.
+
+use secrecy::SecretString;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::{Value, json};
+
+use crate::{IndexName, JsonMap, name::printable};
+
+/// The body of a push.
+#[derive(Debug, Clone)]
+pub struct PushRequest {
+    /// The project, as written.
+    pub name: String,
+    /// The version, as listed.
+    pub version: String,
+    /// Where to.
+    pub target: PushTarget,
+    /// Whether documentation goes along.
+    pub docs: PushDocs,
+}
+
+/// Where a push goes.
+#[derive(Debug, Clone)]
+pub enum PushTarget {
+    /// Another index of this server.
+    Index(IndexName),
+    /// Another server.
+    External(ExternalTarget),
+}
+
+/// A server that takes uploads.
+#[derive(Debug, Clone)]
+pub struct ExternalTarget {
+    /// Where it takes them.
+    pub url: String,
+    /// Who uploads.
+    pub username: String,
+    /// The proof.
+    pub password: SecretString,
+    /// Whether to send a form with the metadata first.
+    pub registers_project: bool,
+}
+
+/// Whether documentation goes along with a push.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum PushDocs {
+    /// Files and documentation.
+    #[default]
+    Included,
+    /// Files only.
+    Excluded,
+    /// Documentation only.
+    Only,
+}
+
+/// Why the body of a push was refused. Texts are devpi's where devpi has one.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PushRequestError {
+    /// Name or version is missing or no text; devpi answers 500.
+    #[error("'{0}' must be given as a string")]
+    Missing(&'static str),
+    /// Both at once.
+    #[error("can't use 'no_docs' and 'only_docs' together")]
+    DocsContradict,
+    /// Neither of the two kinds of target.
+    #[error("either targetindex or posturl must be given")]
+    NoTarget,
+    /// Not the name of an index.
+    #[error("targetindex not in format user/index")]
+    BadTargetIndex,
+    /// Not the address of a server.
+    #[error("posturl must be an http or https URL")]
+    BadPostUrl,
+    /// Keys that no push has.
+    #[error("unknown additional options: {}", .0.join(", "))]
+    UnknownOptions(Vec<String>),
+}
+
+impl PushRequest {
+    /// Reads the body.
+    pub fn parse(body: &JsonMap) -> Result<Self, PushRequestError> {
+        let docs = match (is_set(body, "no_docs"), is_set(body, "only_docs")) {
+            (true, true) => return Err(PushRequestError::DocsContradict),
+            (true, false) => PushDocs::Excluded,
+            (false, true) => PushDocs::Only,
+            (false, false) => PushDocs::Included,
+        };
+        let unknown: Vec<_> = body
+            .keys()
+            .filter(|key| !OPTIONS.contains(&key.as_str()))
+            .map(|key| printable(key))
+            .collect();
+        if !unknown.is_empty() {
+            return Err(PushRequestError::UnknownOptions(unknown));
+        }
+        Ok(Self {
+            name: text(body, "name")?,
+            version: text(body, "version")?,
+            target: parse_target(body)?,
+            docs,
+        })
+    }
+}
+
+/// Every key that a push may have.
+const OPTIONS: [&str; 9] = [
+    "name",
+    "version",
+    "targetindex",
+    "posturl",
+    "username",
+    "password",
+    "register_project",
+    "no_docs",
+    "only_docs",
+];
+
+fn parse_target(body: &JsonMap) -> Result<PushTarget, PushRequestError> {
+    if body
+        .get("targetindex")
+        .is_some_and(|value| !value.is_null())
+    {
+        let target = text(body, "targetindex")?;
+        return IndexName::parse(&target)
+            .map(PushTarget::Index)
+            .map_err(|_| PushRequestError::BadTargetIndex);
+    }
+    if body.get("posturl").is_none_or(Value::is_null) {
+        return Err(PushRequestError::NoTarget);
+    }
+    let url = text(body, "posturl")?;
+    if !url.starts_with("http://") && !url.starts_with("https://") {
+        return Err(PushRequestError::BadPostUrl);
+    }
+    Ok(PushTarget::External(ExternalTarget {
+        url,
+        username: text(body, "username")?,
+        password: text(body, "password")?.into(),
+        registers_project: is_set(body, "register_project"),
+    }))
+}
+
+fn text(body: &JsonMap, key: &'static str) -> Result<String, PushRequestError> {
+    body.get(key)
+        .and_then(Value::as_str)
+        .map(str::to_owned)
+        .ok_or(PushRequestError::Missing(key))
+}
+
+/// The client sends booleans; scripts have been seen to send words.
+fn is_set(body: &JsonMap, key: &str) -> bool {
+    match body.get(key) {
+        Some(Value::Bool(flag)) => *flag,
+        Some(Value::String(word)) => matches!(word.to_ascii_lowercase().as_str(), "true" | "yes"),
+        _ => false,
+    }
+}
+
+/// One line of what a push did; a list on the wire, the status first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ActionLogEntry {
+    /// `[200, "register", name, version, "->", "user/index"]`, without the last two towards other servers.
+    Register {
+        /// HTTP status.
+        status: i32,
+        /// The project.
+        name: String,
+        /// The version.
+        version: String,
+        /// The index here.
+        target: Option<String>,
+    },
+    /// `[200, "store_releasefile", path]`: a file is on the target index now, `user/index/+f/…`.
+    StoreReleaseFile {
+        /// HTTP status.
+        status: i32,
+        /// The path below the root of the server.
+        path: String,
+    },
+    /// `[200, "upload", path, text]`: a file was sent to another server, which answered this.
+    Upload {
+        /// HTTP status.
+        status: i32,
+        /// The path below the root of this server.
+        path: String,
+        /// The answer; empty on success.
+        text: String,
+    },
+    /// Anything else: test results, documentation, exceptions.
+    Other {
+        /// HTTP status, -1 when there was no answer.
+        status: i32,
+        /// The rest of the list.
+        rest: Vec<Value>,
+    },
+}
+
+impl ActionLogEntry {
+    /// How it went.
+    pub fn status(&self) -> i32 {
+        match self {
+            Self::Register { status, .. }
+            | Self::StoreReleaseFile { status, .. }
+            | Self::Upload { status, .. }
+            | Self::Other { status, .. } => *status,
+        }
+    }
+
+    fn to_list(&self) -> Vec<Value> {
+        match self {
+            Self::Register {
+                status,
+                name,
+                version,
+                target,
+            } => {
+                let mut list = vec![
+                    json!(status),
+                    json!("register"),
+                    json!(name),
+                    json!(version),
+                ];
+                if let Some(target) = target {
+                    list.extend([json!("->"), json!(target)]);
+                }
+                list
+            }
+            Self::StoreReleaseFile { status, path } => {
+                vec![json!(status), json!("store_releasefile"), json!(path)]
+            }
+            Self::Upload { status, path, text } => {
+                vec![json!(status), json!("upload"), json!(path), json!(text)]
+            }
+            Self::Other { status, rest } => [json!(status)]
+                .into_iter()
+                .chain(rest.iter().cloned())
+                .collect(),
+        }
+    }
+
+    fn from_list(list: &[Value]) -> Option<Self> {
+        let (status, rest) = list.split_first()?;
+        let status = i32::try_from(status.as_i64()?).ok()?;
+        let words: Vec<_> = rest.iter().map_while(Value::as_str).collect();
+        let owned = str::to_owned;
+        Some(match words[..] {
+            ["register", name, version] if rest.len() == 3 => Self::Register {
+                status,
+                name: owned(name),
+                version: owned(version),
+                target: None,
+            },
+            ["register", name, version, "->", target] => Self::Register {
+                status,
+                name: owned(name),
+                version: owned(version),
+                target: Some(owned(target)),
+            },
+            ["store_releasefile", path] if rest.len() == 2 => Self::StoreReleaseFile {
+                status,
+                path: owned(path),
+            },
+            ["upload", path, text] if rest.len() == 3 => Self::Upload {
+                status,
+                path: owned(path),
+                text: owned(text),
+            },
+            _ => Self::Other {
+                status,
+                rest: rest.to_vec(),
+            },
+        })
+    }
+}
+
+impl Serialize for ActionLogEntry {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.to_list().serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for ActionLogEntry {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let list = Vec::deserialize(deserializer)?;
+        Self::from_list(&list)
+            .ok_or_else(|| serde::de::Error::custom("not a line of an action log"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(body: &Value) -> Result<PushRequest, String> {
+        PushRequest::parse(body.as_object().unwrap()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_push_goes_to_an_index_or_to_another_server() {
+        let body =
+            json!({"name": "m", "version": "1.0", "targetindex": "bob/prod", "no_docs": true});
+        let request = parse(&body).unwrap();
+        assert!(
+            matches!(request.target, PushTarget::Index(name) if name.to_string() == "bob/prod")
+        );
+        assert_eq!(
+            (request.name.as_str(), request.docs),
+            ("m", PushDocs::Excluded)
+        );
+        let body = json!({
+            "name": "m", "version": "1.0", "posturl": "https://up.example/", "username": "u",
+            "password": "s3cret", "register_project": true, "only_docs": "True",
+        });
+        let request = parse(&body).unwrap();
+        assert!(!format!("{request:?}").contains("s3cret"));
+        assert_eq!(request.docs, PushDocs::Only);
+        assert!(matches!(request.target, PushTarget::External(to) if to.registers_project));
+    }
+
+    #[test]
+    fn bad_pushes_get_devpis_texts() {
+        for (body, text) in [
+            (
+                json!({"name": "m", "version": "1", "targetindex": "a/b", "no_docs": true, "only_docs": true}),
+                "can't use 'no_docs' and 'only_docs' together",
+            ),
+            (
+                json!({"name": "m", "version": "1", "targetindex": "a/b", "foo": 1, "bar": 2}),
+                "unknown additional options: foo, bar",
+            ),
+            (
+                json!({"name": "m", "version": "1", "targetindex": "ab"}),
+                "targetindex not in format user/index",
+            ),
+            (
+                json!({"name": "m", "version": "1", "targetindex": "a/b/c"}),
+                "targetindex not in format user/index",
+            ),
+            (
+                json!({"version": "1", "targetindex": "a/b"}),
+                "'name' must be given as a string",
+            ),
+            (
+                json!({"name": "m", "version": 1, "targetindex": "a/b"}),
+                "'version' must be given as a string",
+            ),
+            (
+                json!({"name": "m", "version": "1"}),
+                "either targetindex or posturl must be given",
+            ),
+            (
+                json!({"name": "m", "version": "1", "posturl": "file:///etc", "username": "u", "password": "p"}),
+                "posturl must be an http or https URL",
+            ),
+            (
+                json!({"name": "m", "version": "1", "posturl": "https://h.example", "username": "u"}),
+                "'password' must be given as a string",
+            ),
+        ] {
+            assert_eq!(parse(&body).unwrap_err(), text, "{body}");
+        }
+    }
+
+    #[test]
+    fn action_logs_are_lists_and_read_back() {
+        let log = json!([
+            [200, "register", "m", "1.0", "->", "bob/prod"],
+            [
+                200,
+                "store_releasefile",
+                "bob/prod/+f/7f0/c4e99b310b917/m-1.0.tar.gz"
+            ],
+            [
+                200,
+                "store_toxresult",
+                "bob/prod/+f/7f0/c4e99b310b917/m-1.0.tar.gz.toxresult-1-0"
+            ],
+            [200, "store_doczip", "m", "1.0", "->", "bob/prod"],
+            [200, "register", "m", "1.0"],
+            [
+                409,
+                "upload",
+                "bob/dev/+f/7f0/c4e99b310b917/m-1.0.tar.gz",
+                "exists"
+            ],
+            [-1, "exception on x", 5],
+        ]);
+        let entries: Vec<ActionLogEntry> = serde_json::from_value(log.clone()).unwrap();
+        assert_eq!(serde_json::to_value(&entries).unwrap(), log);
+        assert!(
+            matches!(&entries[0], ActionLogEntry::Register { target: Some(to), .. } if to == "bob/prod")
+        );
+        assert!(matches!(
+            &entries[1],
+            ActionLogEntry::StoreReleaseFile { .. }
+        ));
+        assert!(matches!(&entries[5], ActionLogEntry::Upload { text, .. } if text == "exists"));
+        assert_eq!(entries[6].status(), -1);
+        for bad in [json!([]), json!(["200"]), json!({"a": 1})] {
+            assert!(serde_json::from_value::<ActionLogEntry>(bad).is_err());
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! All users and indexes at one moment.
+//!
+//! A snapshot that never changes: whoever holds one sees one state. It is made anew after every change of
+//! a user or an index, and asked on every request, so questions by name do not allocate.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
+
+use crate::{
+    Caller, Index, IndexConfig, IndexId, IndexName, User, UserId, permission::may_read, resolution,
+};
+
+/// A snapshot of all users and indexes, with the resolution order of each index.
+#[derive(Debug, Default)]
+pub struct Directory {
+    /// Sorted by name.
+    users: Vec<Arc<User>>,
+    /// Sorted by user, then index.
+    entries: Vec<Entry>,
+    user_positions: HashMap<Arc<str>, usize>,
+    positions: HashMap<Arc<str>, HashMap<Arc<str>, usize>>,
+    positions_by_id: HashMap<IndexId, usize>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    index: Arc<Index>,
+    order: Arc<[IndexId]>,
+    /// Positions of the order in the directory's list.
+    order_positions: Box<[usize]>,
+    is_public: bool,
+    /// Whether everything in the order is public.
+    is_order_public: bool,
+}
+
+impl Directory {
+    /// Makes a snapshot. Takes plain nouns, or those of an earlier snapshot, which are then shared.
+    ///
+    /// Of two users or indexes of one name the later one counts; storage does not let that happen.
+    pub fn build<U: Into<Arc<User>>, I: Into<Arc<Index>>>(
+        users: impl IntoIterator<Item = U>,
+        indexes: impl IntoIterator<Item = I>,
+    ) -> Self {
+        let users: BTreeMap<_, Arc<User>> = users
+            .into_iter()
+            .map(Into::into)
+            .map(|user: Arc<User>| (user.name.clone(), user))
+            .collect();
+        let indexes: BTreeMap<_, Arc<Index>> = indexes
+            .into_iter()
+            .map(Into::into)
+            .map(|index: Arc<Index>| (index.name.clone(), index))
+            .collect();
+        let indexes: Vec<_> = indexes.into_values().collect();
+        let mut directory = Self {
+            users: users.into_values().collect(),
+            ..Self::default()
+        };
+        for (position, user) in directory.users.iter().enumerate() {
+            directory
+                .user_positions
+                .insert(user.name.as_str().into(), position);
+        }
+        for (position, index) in indexes.iter().enumerate() {
+            directory.positions_by_id.insert(index.id, position);
+            directory
+                .positions
+                .entry(index.name.user.as_str().into())
+                .or_default()
+                .insert(index.name.index.clone(), position);
+        }
+        directory.entries = indexes
+            .iter()
+            .map(|index| directory.entry(index, &indexes))
+            .collect();
+        directory
+    }
+
+    fn entry(&self, index: &Arc<Index>, indexes: &[Arc<Index>]) -> Entry {
+        let find = |name: &IndexName| {
+            let position = self.position(name.user.as_str(), &name.index)?;
+            Some(&*indexes[position])
+        };
+        let order = resolution::order(index, &find);
+        let order_positions: Box<[usize]> =
+            order.iter().map(|id| self.positions_by_id[id]).collect();
+        let is_public = |index: &Index| index.config.acl_read.is_public();
+        Entry {
+            is_public: is_public(index),
+            is_order_public: order_positions
+                .iter()
+                .all(|&position| is_public(&indexes[position])),
+            index: index.clone(),
+            order: order.into(),
+            order_positions,
+        }
+    }
+
+    /// Finds a user by name.
+    pub fn user(&self, name: &str) -> Option<&Arc<User>> {
+        self.users.get(*self.user_positions.get(name)?)
+    }
+
+    /// Finds a user by identity, one after the other: for changes, not for requests.
+    pub fn user_by_id(&self, id: UserId) -> Option<&Arc<User>> {
+        self.users.iter().find(|user| user.id == id)
+    }
+
+    /// All users, sorted by name.
+    pub fn users(&self) -> impl ExactSizeIterator<Item = &Arc<User>> {
+        self.users.iter()
+    }
+
+    /// Finds an index by its two names, as they stand in a URL.
+    pub fn index(&self, user: &str, index: &str) -> Option<&Arc<Index>> {
+        Some(&self.entries[self.position(user, index)?].index)
+    }
+
+    /// Finds an index by its full name.
+    pub fn index_by_name(&self, name: &IndexName) -> Option<&Arc<Index>> {
+        self.index(name.user.as_str(), &name.index)
+    }
+
+    /// Finds an index by identity.
+    pub fn index_by_id(&self, id: IndexId) -> Option<&Arc<Index>> {
+        Some(&self.find(id)?.index)
+    }
+
+    /// All indexes, sorted by user and name.
+    pub fn indexes(&self) -> impl ExactSizeIterator<Item = &Arc<Index>> {
+        self.entries.iter().map(|entry| &entry.index)
+    }
+
+    /// The indexes of one user, sorted by name; none for an unknown user.
+    pub fn indexes_of(&self, user: &str) -> impl ExactSizeIterator<Item = &Arc<Index>> {
+        let of_user = |entry: &Entry| entry.index.name.user.as_str().cmp(user);
+        let start = self.entries.partition_point(|entry| of_user(entry).is_lt());
+        let end = self.entries.partition_point(|entry| of_user(entry).is_le());
+        self.entries[start..end].iter().map(|entry| &entry.index)
+    }
+
+    /// The resolution order of an index, itself first; empty for an unknown one. Holds also what a caller
+    /// may not read, which must count when it is decided whether a mirror may be asked.
+    pub fn order(&self, index: IndexId) -> &[IndexId] {
+        self.find(index).map_or(&[], |entry| &entry.order)
+    }
+
+    /// Whether the caller may see the index; false for an unknown one.
+    pub fn readable(&self, caller: &Caller, index: IndexId) -> bool {
+        self.find(index)
+            .is_some_and(|entry| entry.is_readable(caller))
+    }
+
+    /// The resolution order without what the caller may not see. Empty when the index itself is hidden
+    /// from them or unknown. Callers who see the same get equal answers, so this may be part of the key
+    /// of a cache.
+    pub fn visible_order(&self, caller: &Caller, index: IndexId) -> Arc<[IndexId]> {
+        let Some(entry) = self.find(index) else {
+            return Arc::default();
+        };
+        if entry.is_order_public {
+            return entry.order.clone();
+        }
+        if !entry.is_readable(caller) {
+            return Arc::default();
+        }
+        let visible: Vec<_> = self
+            .order_entries(entry)
+            .filter(|base| base.is_readable(caller))
+            .map(|base| base.index.id)
+            .collect();
+        if visible.len() == entry.order.len() {
+            entry.order.clone()
+        } else {
+            visible.into()
+        }
+    }
+
+    /// Whether the order of the index holds anything that the caller may not see.
+    pub fn hides_something(&self, caller: &Caller, index: IndexId) -> bool {
+        self.find(index).is_some_and(|entry| {
+            !entry.is_order_public
+                && self
+                    .order_entries(entry)
+                    .any(|base| !base.is_readable(caller))
+        })
+    }
+
+    /// Whether the caller may name the index as a base: it exists and they may see it, or it is a base
+    /// already in the configuration that they change. What they may not see does not exist for them,
+    /// but must not keep them from changing something else.
+    pub fn may_be_base(
+        &self,
+        caller: &Caller,
+        changed: Option<&IndexConfig>,
+        base: &IndexName,
+    ) -> bool {
+        let is_present = changed.is_some_and(|config| config.kind.bases().contains(base));
+        self.index_by_name(base)
+            .is_some_and(|index| is_present || may_read(caller, index))
+    }
+
+    fn order_entries<'a>(&'a self, entry: &'a Entry) -> impl Iterator<Item = &'a Entry> {
+        entry
+            .order_positions
+            .iter()
+            .map(|&position| &self.entries[position])
+    }
+
+    fn position(&self, user: &str, index: &str) -> Option<usize> {
+        self.positions.get(user)?.get(index).copied()
+    }
+
+    fn find(&self, id: IndexId) -> Option<&Entry> {
+        self.entries.get(*self.positions_by_id.get(&id)?)
+    }
+}
+
+impl Entry {
+    fn is_readable(&self, caller: &Caller) -> bool {
+        self.is_public || may_read(caller, &self.index)
+    }
+}

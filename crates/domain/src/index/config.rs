@@ -1,0 +1,321 @@
+//! The configuration of an index: made, changed, shown, stored.
+//!
+//! All three ways in (a new index, a JSON object, devpi's list of operations) end in setting keys one by
+//! one, so that each key is checked in one place. All problems are reported at once.
+
+use serde_json::{Value, json};
+
+use super::{
+    ConfigError, ConfigErrors, HostedConfig, IndexKind,
+    kind::{Outcome, Secrets},
+    value::{parse_acl, parse_boolean, parse_principal, show},
+};
+use crate::{Acl, IndexName, JsonMap, UserName, name::printable};
+
+/// Keys that are taken on every kind of index, and dropped where the kind does not have them, so that one
+/// set of settings can be sent to any index. Also what a reply holds that a client sends back.
+const DROPPED_KEYS: [&str; 5] = [
+    "bases",
+    "acl_upload",
+    "mirror_whitelist",
+    "pypi_whitelist",
+    "projects",
+];
+
+/// Tells whether an index may be named as a base.
+pub type BaseExists<'a> = &'a dyn Fn(&IndexName) -> bool;
+
+/// The configuration of an index.
+#[derive(Debug, Clone, PartialEq)]
+pub struct IndexConfig {
+    /// What kind of index it is, with the settings of that kind. The kind never changes.
+    pub kind: IndexKind,
+    /// Whether a file name may get other bytes, and contents be removed without `force`.
+    pub volatile: bool,
+    /// Who may see the index, besides root and its owner. devpi has no such key, so documents only hold it
+    /// when it is not the default (everybody).
+    pub acl_read: Acl,
+    /// Its name for people; any JSON, as in devpi.
+    pub title: Option<Value>,
+    /// More about it; any JSON.
+    pub description: Option<Value>,
+    /// Whatever else a tool wants to keep; any JSON.
+    pub custom_data: Option<Value>,
+}
+
+impl IndexConfig {
+    /// The configuration of a new index from the body of `PUT /USER/INDEX`.
+    pub fn create(
+        owner: &UserName,
+        body: &JsonMap,
+        base_exists: BaseExists<'_>,
+    ) -> Result<Self, ConfigErrors> {
+        let kind = match body.get("type") {
+            None => IndexKind::create(HostedConfig::TYPE, owner),
+            Some(Value::String(name)) => IndexKind::create(name, owner),
+            Some(_) => None,
+        };
+        let kind = kind.ok_or_else(|| unknown_type(body))?;
+        Self::with_kind(kind).set_all(body, base_exists)
+    }
+
+    /// The configuration after a merge of the body of `PATCH /USER/INDEX`: absent keys stay as they are. A
+    /// reply of ours, `{"type": "indexconfig", "result": …}`, is unwrapped.
+    pub fn patch_object(
+        &self,
+        body: &JsonMap,
+        base_exists: BaseExists<'_>,
+    ) -> Result<Self, ConfigErrors> {
+        let body = match (body.get("type"), body.get("result")) {
+            (Some(Value::String(kind)), Some(Value::Object(result))) if kind == "indexconfig" => {
+                result
+            }
+            _ => body,
+        };
+        self.clone().set_all(body, base_exists)
+    }
+
+    /// The configuration after devpi's operations: `key=value`, `key+=value`, `key-=value`, `key-=`, `key`.
+    pub fn patch_operations(
+        &self,
+        operations: &[String],
+        base_exists: BaseExists<'_>,
+    ) -> Result<Self, ConfigErrors> {
+        let mut draft = Draft::new(self.clone());
+        for operation in operations {
+            draft.apply(operation);
+        }
+        draft.finish(base_exists)
+    }
+
+    /// The document that is shown, in devpi's order of keys and without credentials.
+    pub fn to_json(&self) -> JsonMap {
+        self.document(Secrets::Hidden)
+    }
+
+    /// The document that storage keeps, credentials included.
+    pub fn to_stored(&self) -> Value {
+        Value::Object(self.document(Secrets::Kept))
+    }
+
+    /// Reads what storage kept. Bases are not checked: they may have been removed since.
+    pub fn from_stored(owner: &UserName, stored: &Value) -> Result<Self, ConfigErrors> {
+        let nothing = JsonMap::new();
+        let body = stored.as_object().unwrap_or(&nothing);
+        let kind = match body.get("type") {
+            Some(Value::String(name)) => IndexKind::before_stored_keys(name, owner),
+            _ => None,
+        };
+        let kind = kind.ok_or_else(|| unknown_type(body))?;
+        Self::with_kind(kind).set_all(body, &|_| true)
+    }
+
+    fn with_kind(kind: IndexKind) -> Self {
+        Self {
+            kind,
+            volatile: true,
+            acl_read: Acl::everyone(),
+            title: None,
+            description: None,
+            custom_data: None,
+        }
+    }
+
+    fn set_all(self, body: &JsonMap, base_exists: BaseExists<'_>) -> Result<Self, ConfigErrors> {
+        let mut draft = Draft::new(self);
+        for (key, value) in body {
+            draft.set(key, value);
+        }
+        draft.finish(base_exists)
+    }
+
+    fn document(&self, secrets: Secrets) -> JsonMap {
+        let mut map = JsonMap::new();
+        map.insert("type".to_owned(), json!(self.kind.type_name()));
+        map.insert("volatile".to_owned(), json!(self.volatile));
+        self.kind.add_json(&mut map, secrets);
+        if self.acl_read != Acl::everyone() {
+            map.insert("acl_read".to_owned(), json!(self.acl_read.to_strings()));
+        }
+        for (key, value) in [
+            ("title", &self.title),
+            ("description", &self.description),
+            ("custom_data", &self.custom_data),
+        ] {
+            if let Some(value) = value {
+                map.insert(key.to_owned(), value.clone());
+            }
+        }
+        map
+    }
+
+    fn set(&mut self, key: &str, value: &Value) -> Result<Outcome, ConfigError> {
+        match key {
+            "type" if value.as_str() == Some(self.kind.type_name()) => {}
+            "type" => return Err(ConfigError::TypeChanged),
+            "volatile" => self.volatile = parse_boolean(value)?,
+            "acl_read" => self.acl_read = parse_acl("acl_read", value)?,
+            "title" => self.title = Some(value.clone()),
+            "description" => self.description = Some(value.clone()),
+            "custom_data" => self.custom_data = Some(value.clone()),
+            _ => return self.kind.set(key, value),
+        }
+        Ok(Outcome::Done)
+    }
+
+    /// `acl_read` falls back to its default, since documents do not show that either.
+    fn remove(&mut self, key: &str) -> Result<Outcome, ConfigError> {
+        match key {
+            "type" | "volatile" => return Err(ConfigError::DefaultRemoved),
+            "acl_read" => self.acl_read = Acl::everyone(),
+            "title" => self.title = None,
+            "description" => self.description = None,
+            "custom_data" => self.custom_data = None,
+            _ => return self.kind.remove(key),
+        }
+        Ok(Outcome::Done)
+    }
+
+    fn normalize_entry(&self, key: &str, entry: &str) -> Option<Result<String, ConfigError>> {
+        if key == "acl_read" {
+            let principal = parse_principal("acl_read", entry);
+            return Some(principal.map(|principal| principal.to_string()));
+        }
+        self.kind.normalize_entry(key, entry)
+    }
+
+    /// The entries of a list setting; `None` where the key is none.
+    fn list(&self, key: &str) -> Option<Vec<Value>> {
+        if key == "acl_read" {
+            return Some(
+                self.acl_read
+                    .to_strings()
+                    .into_iter()
+                    .map(Value::String)
+                    .collect(),
+            );
+        }
+        match self.document(Secrets::Kept).remove(key) {
+            Some(Value::Array(items)) => Some(items),
+            _ => None,
+        }
+    }
+}
+
+/// A configuration in the making, and what was wrong on the way.
+struct Draft {
+    config: IndexConfig,
+    errors: Vec<ConfigError>,
+    unexpected: Vec<String>,
+}
+
+impl Draft {
+    fn new(config: IndexConfig) -> Self {
+        Self {
+            config,
+            errors: Vec::new(),
+            unexpected: Vec::new(),
+        }
+    }
+
+    fn apply(&mut self, operation: &str) {
+        let Some((left, value)) = operation.split_once('=') else {
+            return self.set(operation, &json!(""));
+        };
+        if let Some(key) = left.strip_suffix('+') {
+            self.edit(key, value, Edit::Add);
+        } else if let Some(key) = left.strip_suffix('-') {
+            if value.is_empty() {
+                self.remove(key);
+            } else {
+                self.edit(key, value, Edit::Remove);
+            }
+        } else {
+            self.set(left, &json!(value));
+        }
+    }
+
+    fn set(&mut self, key: &str, value: &Value) {
+        let outcome = self.config.set(key, value);
+        self.note(outcome, key, value);
+    }
+
+    fn remove(&mut self, key: &str) {
+        let outcome = self.config.remove(key);
+        self.note(outcome, key, &json!(""));
+    }
+
+    /// Adds an entry to a list, or takes it out.
+    fn edit(&mut self, key: &str, value: &str, edit: Edit) {
+        let entry = match self.config.normalize_entry(key, value) {
+            Some(Ok(entry)) => entry,
+            Some(Err(error)) => return self.errors.push(error),
+            None => value.to_owned(),
+        };
+        let Some(mut entries) = self.config.list(key) else {
+            // Where devpi answers 500.
+            return self.refuse_edit(key, value);
+        };
+        let entry = json!(entry);
+        match (edit, entries.contains(&entry)) {
+            (Edit::Add, true) => return,
+            (Edit::Add, false) => entries.push(entry),
+            (Edit::Remove, true) => entries.retain(|present| *present != entry),
+            (Edit::Remove, false) => {
+                let (key, value) = (printable(key), printable(value));
+                return self.errors.push(ConfigError::ValueNotFound { key, value });
+            }
+        }
+        self.set(key, &Value::Array(entries));
+    }
+
+    fn refuse_edit(&mut self, key: &str, value: &str) {
+        // Removing from a clone tells whether the kind has the key at all.
+        match self.config.clone().remove(key) {
+            Ok(Outcome::NoSuchKey) => self.note(Ok(Outcome::NoSuchKey), key, &json!(value)),
+            Ok(Outcome::Done) | Err(_) => {
+                self.errors
+                    .push(ConfigError::NotListSetting(printable(key)));
+            }
+        }
+    }
+
+    fn note(&mut self, outcome: Result<Outcome, ConfigError>, key: &str, value: &Value) {
+        match outcome {
+            Ok(Outcome::Done) => {}
+            Ok(Outcome::NoSuchKey) if DROPPED_KEYS.contains(&key) => {}
+            Ok(Outcome::NoSuchKey) => {
+                self.unexpected
+                    .push(format!("{}={}", printable(key), show(value)));
+            }
+            Err(error) => self.errors.push(error),
+        }
+    }
+
+    /// Bases are checked at the end, and all of them: as in devpi, a configuration is written as a whole.
+    fn finish(mut self, base_exists: BaseExists<'_>) -> Result<IndexConfig, ConfigErrors> {
+        if !self.unexpected.is_empty() {
+            self.errors
+                .push(ConfigError::UnexpectedKeys(self.unexpected));
+        }
+        let missing = self
+            .config
+            .kind
+            .bases()
+            .iter()
+            .filter(|base| !base_exists(base));
+        self.errors
+            .extend(missing.map(|base| ConfigError::BaseNotFound(base.to_string())));
+        ConfigErrors::unless_any(self.config, self.errors)
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Edit {
+    Add,
+    Remove,
+}
+
+fn unknown_type(body: &JsonMap) -> ConfigError {
+    ConfigError::UnknownType(body.get("type").map(show).unwrap_or_default())
+}

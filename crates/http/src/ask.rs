@@ -1,0 +1,156 @@
+//! What a handler is given: the parts of the URL, the query, the headers, and who asks.
+//!
+//! One extractor for all faces. It never refuses; its methods do, with an [`Error`] that the
+//! handler's own error type then spells. Raw axum `Path`, `Query` and `Json` would answer in
+//! axum's words, so nobody uses them.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use axum::extract::{FromRequestParts, MatchedPath, RawPathParams};
+use cheeseshop_app::{App, Error};
+use cheeseshop_domain::{Caller, IndexName};
+use cheeseshop_packaging::ProjectName;
+use http::request::Parts;
+use http::{HeaderMap, Method};
+use percent_encoding::percent_decode_str;
+
+use crate::credentials;
+use crate::request_context::RequestContext;
+
+/// A request without its body.
+pub(crate) struct Ask {
+    pub(crate) headers: HeaderMap,
+    pub(crate) method: Method,
+    pub(crate) context: Arc<RequestContext>,
+    query: String,
+    params: Vec<(String, String)>,
+    undecodable: bool,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Ask {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Infallible> {
+        let context = parts
+            .extensions
+            .get::<Arc<RequestContext>>()
+            .cloned()
+            .expect("the front puts the context into every request");
+        if let Some(route) = parts.extensions.get::<MatchedPath>() {
+            // Only the log and the metrics look at it; the first one stands.
+            let _ = context.route.set(route.clone());
+        }
+        let (params, undecodable) = match RawPathParams::from_request_parts(parts, state).await {
+            Ok(params) => (
+                params
+                    .iter()
+                    .map(|(key, value)| (key.to_owned(), value.to_owned()))
+                    .collect(),
+                false,
+            ),
+            Err(_) => (Vec::new(), true),
+        };
+        Ok(Self {
+            headers: parts.headers.clone(),
+            method: parts.method.clone(),
+            query: parts.uri.query().unwrap_or_default().to_owned(),
+            context,
+            params,
+            undecodable,
+        })
+    }
+}
+
+impl Ask {
+    /// Who asks. Wrong credentials make an anonymous caller; only a guesser gets an error.
+    pub(crate) async fn caller(&self, app: &App) -> Result<Caller, Error> {
+        let credentials = credentials::credentials(&self.headers);
+        let caller = app
+            .authenticate(credentials.as_ref(), self.context.client)
+            .await?;
+        if let Some(identity) = &caller.identity {
+            let _ = self.context.user.set(identity.user.to_string());
+        }
+        Ok(caller)
+    }
+
+    /// A segment of the path by the name that the route gives it, percent-decoded once.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for segments that are not UTF-8 or hold control characters.
+    pub(crate) fn segment(&self, name: &str) -> Result<&str, Error> {
+        if self.undecodable {
+            return Err(Error::Invalid("the URL is not valid UTF-8".to_owned()));
+        }
+        let value = self
+            .params
+            .iter()
+            .find(|(key, _)| key == name)
+            .map_or("", |(_, value)| value.as_str());
+        if value.chars().any(char::is_control) {
+            return Err(Error::Invalid(
+                "the URL contains control characters".to_owned(),
+            ));
+        }
+        Ok(value)
+    }
+
+    /// The index of the path. A name that no index can have is an index that does not exist.
+    pub(crate) fn index(&self) -> Result<IndexName, Error> {
+        let (user, index) = (self.segment("user")?, self.segment("index")?);
+        IndexName::new(user, index)
+            .map_err(|_| Error::NotFound(format!("The stage {user}/{index} could not be found.")))
+    }
+
+    /// As [`Ask::index`] for an index that is to be made: devpi says what is wrong with a name.
+    pub(crate) fn new_index(&self) -> Result<IndexName, Error> {
+        IndexName::new(self.segment("user")?, self.segment("index")?)
+            .map_err(|error| Error::Invalid(error.to_string()))
+    }
+
+    /// The project of the path. A name that no project can have is a project that does not
+    /// exist, except that devpi refuses other alphabets.
+    pub(crate) fn project(&self) -> Result<ProjectName, Error> {
+        let project = self.segment("project")?;
+        ProjectName::parse(project).map_err(|_| {
+            if project.is_ascii() {
+                Error::NotFound(format!("The project {project} does not exist."))
+            } else {
+                Error::Invalid("unicode project names not allowed".to_owned())
+            }
+        })
+    }
+
+    /// devpi's JSON documents exist for those who accept JSON; for others there is nothing.
+    pub(crate) fn json_only(&self) -> Result<(), Error> {
+        if self.context.accepts_json {
+            Ok(())
+        } else {
+            Err(Error::NotFound(
+                "this URL only has application/json".to_owned(),
+            ))
+        }
+    }
+
+    /// Whether the query has this key, with whatever value: devpi's flags.
+    pub(crate) fn has_flag(&self, name: &str) -> bool {
+        self.query
+            .split('&')
+            .map(|pair| pair.split('=').next().unwrap_or_default())
+            .any(|key| percent_decode_str(key).eq(name.bytes()))
+    }
+
+    pub(crate) fn is_head(&self) -> bool {
+        self.method == Method::HEAD
+    }
+
+    /// The query as sent, with its question mark, or nothing.
+    pub(crate) fn query_suffix(&self) -> String {
+        if self.query.is_empty() {
+            String::new()
+        } else {
+            format!("?{}", self.query)
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! `/+authcheck`: may this caller have that URL? For nginx's `auth_request`, where nginx sends
+//! files itself.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use cheeseshop_app::Error;
+use cheeseshop_domain::IndexName;
+use http::StatusCode;
+use http::header::USER_AGENT;
+use percent_encoding::percent_decode_str;
+
+use crate::ask::Ask;
+use crate::failure::SimpleError;
+use crate::front::Shared;
+
+const X_ORIGINAL_URI: &str = "x-original-uri";
+
+/// 200 or the reason why not. A URL below an index needs the right to read the index; an index
+/// that is not there counts as unreadable (403), for `auth_request` knows no 404.
+pub(crate) async fn check(
+    State(shared): State<Arc<Shared>>,
+    ask: Ask,
+) -> Result<Response, SimpleError> {
+    let Some(index) = index_of_original(&ask)? else {
+        return Ok(StatusCode::OK.into_response());
+    };
+    let caller = ask.caller(&shared.app).await?;
+    match shared.app.index(&caller, &index).await {
+        Ok(_) => Ok(StatusCode::OK.into_response()),
+        Err(Error::Unauthenticated(text)) if !is_devpi_client(&ask) => {
+            Err(SimpleError(Error::Unauthenticated(text)))
+        }
+        Err(Error::Unauthenticated(text) | Error::NotFound(text)) => {
+            Err(SimpleError(Error::Forbidden(text)))
+        }
+        Err(error) => Err(SimpleError(error)),
+    }
+}
+
+/// The index that the original URL is about; `None` for URLs that need no right, which is
+/// where clients find out how to log in.
+fn index_of_original(ask: &Ask) -> Result<Option<IndexName>, Error> {
+    let no_route = || Error::Forbidden("there is nothing at this URL".to_owned());
+    let uri = ask
+        .headers
+        .get(X_ORIGINAL_URI)
+        .and_then(|value| value.to_str().ok())
+        .ok_or_else(no_route)?;
+    let path = uri.split(['?', '#']).next().unwrap_or_default();
+    if path.trim_end_matches('/').ends_with("/+api") || path == "/+login" {
+        return Ok(None);
+    }
+    let mut segments = path.split('/').filter(|segment| !segment.is_empty());
+    let (Some(user), Some(index)) = (segments.next(), segments.next()) else {
+        return Ok(None);
+    };
+    let decode = |segment| percent_decode_str(segment).decode_utf8().map_err(|_| no_route());
+    IndexName::new(&decode(user)?, &decode(index)?)
+        .map(Some)
+        .map_err(|_| no_route())
+}
+
+/// devpi's client takes a 401 for "your login expired" and forgets it.
+fn is_devpi_client(ask: &Ask) -> bool {
+    ask.headers
+        .get(USER_AGENT)
+        .and_then(|value| value.to_str().ok())
+        .is_some_and(|agent| agent.contains("devpi-client"))
+}

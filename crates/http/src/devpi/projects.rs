@@ -1,0 +1,139 @@
+//! `/{user}/{index}/{project}` and `/{user}/{index}/{project}/{version}`.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::Response;
+use cheeseshop_app::removal::Force;
+use cheeseshop_app::{Error, Scope};
+use cheeseshop_domain::api::Kind;
+use cheeseshop_packaging::ProjectName;
+use http::StatusCode;
+
+use super::{documents, envelope};
+use crate::ask::Ask;
+use crate::failure::DevpiError;
+use crate::front::Shared;
+use crate::simple;
+
+/// `GET /{user}/{index}/{project}`
+pub(crate) async fn show_project(
+    State(shared): State<Arc<Shared>>,
+    ask: Ask,
+) -> Result<Response, DevpiError> {
+    if let Some(redirect) = simple::redirects_to_project(&ask) {
+        return Ok(redirect);
+    }
+    ask.json_only()?;
+    let (index, project) = (ask.index()?, ask.project()?);
+    if let Some(redirect) = to_normalized(&ask, &project) {
+        return Ok(redirect);
+    }
+    let caller = ask.caller(&shared.app).await?;
+    let document = shared
+        .app
+        .project(&caller, &index, &project, scope(&ask))
+        .await?;
+    let result = documents::project(&ask, document).map_err(Error::internal)?;
+    Ok(envelope::result(Kind::ProjectConfig, result))
+}
+
+/// `GET /{user}/{index}/{project}/{version}`
+pub(crate) async fn show_release(
+    State(shared): State<Arc<Shared>>,
+    ask: Ask,
+) -> Result<Response, DevpiError> {
+    ask.json_only()?;
+    let (index, project) = (ask.index()?, ask.project()?);
+    if let Some(redirect) = to_normalized(&ask, &project) {
+        return Ok(redirect);
+    }
+    let caller = ask.caller(&shared.app).await?;
+    let document = shared
+        .app
+        .release(
+            &caller,
+            &index,
+            &project,
+            ask.segment("version")?,
+            scope(&ask),
+        )
+        .await?;
+    let result = documents::release(&ask, document);
+    Ok(envelope::result(Kind::VersionData, result))
+}
+
+/// `DELETE /{user}/{index}/{project}`
+pub(crate) async fn remove_project(
+    State(shared): State<Arc<Shared>>,
+    ask: Ask,
+) -> Result<Response, DevpiError> {
+    let (index, project) = (ask.index()?, ask.project()?);
+    let caller = ask.caller(&shared.app).await?;
+    shared
+        .app
+        .remove_project(&caller, &index, &project, force(&ask))
+        .await?;
+    let text = format!(
+        "project {} deleted from stage {index}",
+        project.normalized()
+    );
+    Ok(envelope::message(StatusCode::OK, &text))
+}
+
+/// `DELETE /{user}/{index}/{project}/{version}`
+pub(crate) async fn remove_release(
+    State(shared): State<Arc<Shared>>,
+    ask: Ask,
+) -> Result<Response, DevpiError> {
+    let (index, project) = (ask.index()?, ask.project()?);
+    let version = ask.segment("version")?;
+    let caller = ask.caller(&shared.app).await?;
+    shared
+        .app
+        .remove_release(&caller, &index, &project, version, force(&ask))
+        .await?;
+    let text = format!(
+        "project '{}' version '{version}' deleted",
+        project.normalized()
+    );
+    Ok(envelope::message(StatusCode::OK, &text))
+}
+
+pub(super) fn force(ask: &Ask) -> Force {
+    match ask.has_flag("force") {
+        true => Force::Yes,
+        false => Force::No,
+    }
+}
+
+fn scope(ask: &Ask) -> Scope {
+    match ask.has_flag("ignore_bases") {
+        true => Scope::OwnOnly,
+        false => Scope::WithBases,
+    }
+}
+
+/// Reading goes by the normalized name, as in devpi; other methods normalize silently.
+fn to_normalized(ask: &Ask, project: &ProjectName) -> Option<Response> {
+    if project.is_normalized() {
+        return None;
+    }
+    let path = ask.context.path.as_str();
+    let mut segments: Vec<&str> = path.trim_end_matches('/').split('/').collect();
+    let position = segments.len() - 1 - usize::from(ask.segment("version") != Ok(""));
+    let behind = segments.split_off(position + 1);
+    let slash = if path.ends_with('/') { "/" } else { "" };
+    let up = "../".repeat(behind.len() + slash.len());
+    let mut location = format!("{up}{}", project.normalized());
+    for segment in behind {
+        location.push('/');
+        location.push_str(segment);
+    }
+    let location = format!("{location}{slash}{}", ask.query_suffix());
+    Some(simple::page::redirect(
+        StatusCode::FOUND,
+        &location,
+        "Accept, User-Agent",
+    ))
+}

@@ -1,0 +1,61 @@
+//! `/+status`.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::Response;
+use cheeseshop_domain::api::{Kind, MetricKind, Status, StatusMetric};
+use jiff::Timestamp;
+
+use super::envelope;
+use crate::DEVPI_SERVER_VERSION;
+use crate::ask::Ask;
+use crate::failure::DevpiError;
+use crate::front::Shared;
+
+/// Where data and program lie and what we listen on is nobody's business, so those are null.
+pub(crate) async fn status(
+    State(shared): State<Arc<Shared>>,
+    ask: Ask,
+) -> Result<Response, DevpiError> {
+    ask.json_only()?;
+    let status = shared.app.status().await?;
+    let committed = status.last_commit.map_or(0.0, unix_seconds);
+    let gauge = |name: &str, value: usize| {
+        #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^52")]
+        StatusMetric(name.to_owned(), MetricKind::Gauge, value as f64)
+    };
+    let result = Status {
+        serverdir: None,
+        server_code: None,
+        host: None,
+        port: None,
+        outside_url: shared.settings.outside_url.as_ref().map(|_| ask.context.base_url.clone()),
+        uuid: status.node_id,
+        role: "MASTER".to_owned(),
+        versioninfo: BTreeMap::from([
+            ("devpi-server".to_owned(), DEVPI_SERVER_VERSION.to_owned()),
+            (
+                "cheeseshop".to_owned(),
+                env!("CARGO_PKG_VERSION").to_owned(),
+            ),
+        ]),
+        serial: status.serial.0,
+        last_commit_timestamp: committed,
+        // Whatever is derived from the log is dropped before a commit is acknowledged.
+        event_serial: status.serial.0,
+        event_serial_timestamp: committed,
+        event_serial_in_sync_at: committed,
+        metrics: vec![
+            gauge("cheeseshop_users", status.users),
+            gauge("cheeseshop_indexes", status.indexes),
+        ],
+        polling_replicas: BTreeMap::new(),
+    };
+    Ok(envelope::result(Kind::Status, result))
+}
+
+fn unix_seconds(time: Timestamp) -> f64 {
+    time.as_millisecond() as f64 / 1000.0
+}

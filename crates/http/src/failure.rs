@@ -1,0 +1,143 @@
+//! Errors on their way to a client: made by a handler, spelled at the very end.
+//!
+//! A handler's error type names the face; turning it into a response only parks the error in
+//! the response's extensions. The front, which still knows what the client accepts, then spells
+//! it. Each face has its own exhaustive `match` over [`cheeseshop_app::Error`].
+
+use axum::response::{IntoResponse, Response};
+use cheeseshop_app::Error;
+use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderValue, StatusCode};
+
+use crate::request_context::RequestContext;
+use crate::{devpi, request_log, simple, upload};
+
+/// Which face an error belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Face {
+    Simple,
+    Upload,
+    Devpi,
+    /// A file URL: devpi's envelope for those who ask for JSON by name, short text for others.
+    File,
+}
+
+/// An error that waits in the extensions of a response.
+#[derive(Clone, Debug)]
+pub(crate) struct Failure {
+    face: Face,
+    error: std::sync::Arc<Error>,
+}
+
+macro_rules! face_error {
+    ($(#[$doc:meta])* $name:ident, $face:expr) => {
+        $(#[$doc])*
+        #[derive(Debug)]
+        pub(crate) struct $name(pub(crate) Error);
+
+        impl From<Error> for $name {
+            fn from(error: Error) -> Self {
+                Self(error)
+            }
+        }
+
+        impl IntoResponse for $name {
+            fn into_response(self) -> Response {
+                park($face, self.0)
+            }
+        }
+    };
+}
+
+face_error!(
+    /// An error of the Simple API.
+    SimpleError,
+    Face::Simple
+);
+face_error!(
+    /// An error of an upload.
+    UploadError,
+    Face::Upload
+);
+face_error!(
+    /// An error of devpi's JSON API.
+    DevpiError,
+    Face::Devpi
+);
+face_error!(
+    /// An error of a file URL.
+    FileError,
+    Face::File
+);
+
+fn park(face: Face, error: Error) -> Response {
+    let mut response = StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    response.extensions_mut().insert(Failure {
+        face,
+        error: std::sync::Arc::new(error),
+    });
+    response
+}
+
+impl Failure {
+    /// The answer to the client. What must stay here goes to the log, once.
+    pub(crate) fn spell(&self, context: &RequestContext) -> Response {
+        let error = &*self.error;
+        if let Error::Internal(source) = error {
+            tracing::error!(
+                request.id = context.id.to_str().unwrap_or_default(),
+                error = request_log::chain(&**source),
+                "{} {} failed",
+                context.method,
+                context.path,
+            );
+        }
+        let mut response = match self.face {
+            Face::Simple => simple::error::spell(error),
+            Face::Upload => upload::error::spell(error, context.asks_for_json),
+            Face::Devpi => devpi::error::spell(error, context.accepts_json),
+            Face::File if context.asks_for_json => devpi::error::spell(error, true),
+            Face::File => simple::error::spell(error),
+        };
+        add_hints(error, &mut response);
+        response
+    }
+}
+
+/// Headers that tell a client what to do about an error, the same on all faces.
+fn add_hints(error: &Error, response: &mut Response) {
+    let headers = response.headers_mut();
+    let retry_after = match error {
+        Error::Unauthenticated(_) => {
+            // Without the challenge pip and uv never send what they know.
+            headers.insert(
+                WWW_AUTHENTICATE,
+                HeaderValue::from_static("Basic realm=\"pypi\""),
+            );
+            return;
+        }
+        Error::Throttled { retry_after } | Error::UpstreamFailed { retry_after, .. } => {
+            retry_after.as_secs().max(1)
+        }
+        Error::Busy => 1,
+        Error::NotFound(_)
+        | Error::Gone(_)
+        | Error::Forbidden(_)
+        | Error::Invalid(_)
+        | Error::Conflict(_)
+        | Error::ReadOnly(_)
+        | Error::TooLarge(_)
+        | Error::Internal(_) => return,
+    };
+    headers.insert(RETRY_AFTER, HeaderValue::from(retry_after));
+}
+
+/// A short plain text with a status.
+pub(crate) fn plain_text(status: StatusCode, text: &str) -> Response {
+    (
+        status,
+        [(CONTENT_TYPE, "text/plain; charset=utf-8")],
+        format!("{text}\n"),
+    )
+        .into_response()
+}

@@ -1,0 +1,46 @@
+//! Health and metrics, for machines that watch.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use http::header::CONTENT_TYPE;
+
+use crate::ask::Ask;
+use crate::failure::SimpleError;
+use crate::front::Shared;
+use crate::front;
+
+/// `/+health/live`: the process answers. Says nothing about anything behind it, so that an
+/// orchestrator does not restart us because a database is down.
+pub(crate) async fn live(_ask: Ask) -> &'static str {
+    "ok\n"
+}
+
+/// `/+health/ready`: the database answers too.
+pub(crate) async fn ready(
+    State(shared): State<Arc<Shared>>,
+    _ask: Ask,
+) -> Result<&'static str, SimpleError> {
+    match shared.app.status().await {
+        Ok(_) => Ok("ok\n"),
+        Err(error) => {
+            tracing::warn!(error = &error as &dyn std::error::Error, "not ready");
+            Err(SimpleError(cheeseshop_app::Error::Busy))
+        }
+    }
+}
+
+/// `/metrics` in Prometheus' text format.
+pub(crate) async fn metrics(State(shared): State<Arc<Shared>>, _ask: Ask) -> Response {
+    match &shared.settings.prometheus {
+        Some(handle) => (
+            StatusCode::OK,
+            [(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")],
+            handle.render(),
+        )
+            .into_response(),
+        None => front::no_route().await.into_response(),
+    }
+}

@@ -1,0 +1,346 @@
+//! What the outside looks like: the base URL that clients use, the path prefix in front of us,
+//! and whose address a request came from.
+//!
+//! Headers about these are believed from trusted peers only; devpi believes everybody, which
+//! lets any client choose the links of the answer and the address in the audit.
+
+use std::borrow::Cow;
+use std::net::{IpAddr, SocketAddr};
+
+use http::{HeaderMap, Uri};
+
+use crate::settings::HttpSettings;
+
+const X_OUTSIDE_URL: &str = "x-outside-url";
+const X_FORWARDED_FOR: &str = "x-forwarded-for";
+const X_FORWARDED_PROTO: &str = "x-forwarded-proto";
+const X_FORWARDED_HOST: &str = "x-forwarded-host";
+const X_REAL_IP: &str = "x-real-ip";
+
+/// Whether the headers of this peer are believed. Without an address they are not.
+pub(crate) fn is_trusted(settings: &HttpSettings, peer: Option<SocketAddr>) -> bool {
+    peer.is_some_and(|peer| settings.trusts(peer.ip()))
+}
+
+/// The outside URL, if anybody says what it is, without a slash at the end: `X-Outside-Url` of
+/// a trusted peer, then the setting.
+pub(crate) fn outside_url<'r>(
+    headers: &'r HeaderMap,
+    trusted: bool,
+    setting: Option<&'r str>,
+) -> Option<&'r str> {
+    trusted
+        .then(|| headers.get(X_OUTSIDE_URL))
+        .flatten()
+        .and_then(|value| value.to_str().ok())
+        .map(|text| text.trim().trim_end_matches('/'))
+        .filter(|text| is_plain_url(text))
+        .or(setting)
+}
+
+/// The path of an outside URL, without a slash at the end: what is stripped from incoming
+/// paths that start with it.
+pub(crate) fn prefix(outside_url: &str) -> &str {
+    let after_scheme = outside_url
+        .split_once("://")
+        .map_or(outside_url, |(_, rest)| rest);
+    after_scheme
+        .find('/')
+        .map_or("", |slash| after_scheme[slash..].trim_end_matches('/'))
+}
+
+/// The base of absolute URLs, without a slash at the end.
+pub(crate) fn base_url(
+    headers: &HeaderMap,
+    uri: &Uri,
+    trusted: bool,
+    outside_url: Option<&str>,
+) -> String {
+    if let Some(url) = outside_url {
+        return url.to_owned();
+    }
+    let forwarded = if trusted {
+        Forwarded::nearest(headers)
+    } else {
+        Forwarded::default()
+    };
+    let scheme = match forwarded.proto.as_deref() {
+        Some("https") => "https",
+        _ => "http",
+    };
+    let host = forwarded
+        .host
+        .filter(|host| is_plain_host(host))
+        .or_else(|| own_host(headers, uri))
+        .unwrap_or_else(|| "localhost".to_owned());
+    format!("{scheme}://{host}")
+}
+
+/// Who is asking, as far as addresses tell: the nearest hop that is not a trusted proxy.
+pub(crate) fn client_address(
+    settings: &HttpSettings,
+    headers: &HeaderMap,
+    peer: Option<SocketAddr>,
+) -> Option<IpAddr> {
+    let peer = peer?.ip().to_canonical();
+    if !settings.trusts(peer) {
+        return Some(peer);
+    }
+    let mut client = peer;
+    for hop in hops(headers) {
+        let Some(address) = hop else {
+            // `unknown` or an obfuscated name: nothing beyond it can be told.
+            return Some(client);
+        };
+        client = address;
+        if !settings.trusts(address) {
+            return Some(client);
+        }
+    }
+    Some(client)
+}
+
+/// The path as the routes know it: without the outside prefix, with one slash at the start,
+/// and the `+` of segments like `+simple` spelled plainly (devpi accepts `%2B`).
+pub(crate) fn inner_path<'p>(path: &'p str, prefix: &str) -> Cow<'p, str> {
+    let mut path = path;
+    if path.starts_with("//") {
+        path = &path[path.len() - path.trim_start_matches('/').len() - 1..];
+    }
+    if !prefix.is_empty()
+        && let Some(rest) = path.strip_prefix(prefix)
+        && (rest.is_empty() || rest.starts_with('/'))
+    {
+        path = if rest.is_empty() { "/" } else { rest };
+    }
+    if path.contains("/%2B") || path.contains("/%2b") {
+        Cow::Owned(path.replace("/%2B", "/+").replace("/%2b", "/+"))
+    } else {
+        Cow::Borrowed(path)
+    }
+}
+
+/// Addresses that proxies reported, nearest first; `None` for one that is not an address.
+fn hops(headers: &HeaderMap) -> Vec<Option<IpAddr>> {
+    let mut hops: Vec<Option<IpAddr>> = if headers.contains_key(http::header::FORWARDED) {
+        Forwarded::all(headers)
+            .into_iter()
+            .map(|hop| hop.client.as_deref().and_then(parse_address))
+            .collect()
+    } else if headers.contains_key(X_FORWARDED_FOR) {
+        list(headers, X_FORWARDED_FOR).map(parse_address).collect()
+    } else {
+        list(headers, X_REAL_IP).map(parse_address).collect()
+    };
+    hops.reverse();
+    hops
+}
+
+/// An address with or without port, brackets and quotes.
+fn parse_address(text: &str) -> Option<IpAddr> {
+    let text = text.trim().trim_matches('"');
+    text.parse::<IpAddr>()
+        .ok()
+        .or_else(|| text.parse::<SocketAddr>().ok().map(|address| address.ip()))
+        .or_else(|| text.strip_prefix('[')?.strip_suffix(']')?.parse().ok())
+        .map(|address| address.to_canonical())
+}
+
+/// One element of `Forwarded` (RFC 7239).
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Forwarded {
+    client: Option<String>,
+    proto: Option<String>,
+    host: Option<String>,
+}
+
+impl Forwarded {
+    /// What the proxy next to us says of the request that it got.
+    fn nearest(headers: &HeaderMap) -> Self {
+        Self::all(headers).pop().unwrap_or_else(|| Self {
+            client: None,
+            proto: list(headers, X_FORWARDED_PROTO)
+                .last()
+                .map(str::to_ascii_lowercase),
+            host: list(headers, X_FORWARDED_HOST).last().map(str::to_owned),
+        })
+    }
+
+    fn all(headers: &HeaderMap) -> Vec<Self> {
+        list(headers, http::header::FORWARDED.as_str())
+            .map(|element| {
+                let mut forwarded = Self::default();
+                for (key, value) in element.split(';').filter_map(|pair| pair.split_once('=')) {
+                    let value = value.trim().trim_matches('"').to_owned();
+                    match key.trim().to_ascii_lowercase().as_str() {
+                        "for" => forwarded.client = Some(value),
+                        "proto" => forwarded.proto = Some(value.to_ascii_lowercase()),
+                        "host" => forwarded.host = Some(value),
+                        _ => {}
+                    }
+                }
+                forwarded
+            })
+            .collect()
+    }
+}
+
+fn list<'h>(headers: &'h HeaderMap, name: &'h str) -> impl Iterator<Item = &'h str> {
+    headers
+        .get_all(name)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|text| text.split(','))
+        .map(str::trim)
+        .filter(|text| !text.is_empty())
+}
+
+fn own_host(headers: &HeaderMap, uri: &Uri) -> Option<String> {
+    uri.authority()
+        .map(http::uri::Authority::as_str)
+        .or_else(|| headers.get(http::header::HOST)?.to_str().ok())
+        .filter(|host| is_plain_host(host))
+        .map(str::to_owned)
+}
+
+/// A host that may stand in a URL of ours: nothing that could end the URL early.
+fn is_plain_host(host: &str) -> bool {
+    !host.is_empty()
+        && host.len() <= 255
+        && host
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b".-_:[]".contains(&byte))
+}
+
+fn is_plain_url(url: &str) -> bool {
+    let rest = url
+        .strip_prefix("http://")
+        .or_else(|| url.strip_prefix("https://"));
+    rest.is_some_and(|rest| {
+        let host = rest.split('/').next().unwrap_or_default();
+        is_plain_host(host)
+            && url
+                .bytes()
+                .all(|byte| byte.is_ascii_graphic() && !b"\"<>\\^`{|}?#".contains(&byte))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&str, &str)]) -> HeaderMap {
+        pairs
+            .iter()
+            .map(|(name, value)| {
+                (
+                    http::HeaderName::from_bytes(name.as_bytes()).unwrap(),
+                    value.parse().unwrap(),
+                )
+            })
+            .collect()
+    }
+
+    fn base(pairs: &[(&str, &str)], trusted: bool, setting: Option<&str>) -> String {
+        let headers = headers(pairs);
+        let outside = outside_url(&headers, trusted, setting);
+        base_url(&headers, &"/bob/dev".parse().unwrap(), trusted, outside)
+    }
+
+    #[test]
+    fn the_base_url_is_what_the_nearest_authority_says() {
+        let host = ("host", "localhost:3141");
+        let outside = ("x-outside-url", "https://pypi.example/sub/");
+        for (pairs, trusted, setting, expected) in [
+            (&[host][..], true, None, "http://localhost:3141"),
+            (&[], true, None, "http://localhost"),
+            (&[host, outside], true, None, "https://pypi.example/sub"),
+            (&[host, outside], false, None, "http://localhost:3141"),
+            (&[host], true, Some("https://set.example"), "https://set.example"),
+            (&[host, outside], true, Some("https://set.example"), "https://pypi.example/sub"),
+            (&[host, outside], false, Some("https://set.example"), "https://set.example"),
+            (
+                &[host, ("forwarded", "for=1.2.3.4;proto=https;host=f.example")],
+                true,
+                None,
+                "https://f.example",
+            ),
+            (
+                &[host, ("forwarded", "for=1.2.3.4;proto=https;host=f.example")],
+                false,
+                None,
+                "http://localhost:3141",
+            ),
+            (
+                &[host, ("x-forwarded-proto", "https"), ("x-forwarded-host", "x.example:8443")],
+                true,
+                None,
+                "https://x.example:8443",
+            ),
+            (&[host, ("x-forwarded-proto", "javascript")], true, None, "http://localhost:3141"),
+            (&[host, ("x-outside-url", "javascript:alert(1)")], true, None, "http://localhost:3141"),
+            (&[host, ("x-outside-url", "http://h/\"onload=")], true, None, "http://localhost:3141"),
+            (&[("host", "a/b?c")], true, None, "http://localhost"),
+        ] {
+            assert_eq!(base(pairs, trusted, setting), expected, "{pairs:?} {trusted}");
+        }
+    }
+
+    #[test]
+    fn the_client_is_the_nearest_hop_that_is_not_ours() {
+        let settings = HttpSettings {
+            trusted_proxies: vec!["10.0.0.0/8".parse().unwrap()],
+            ..HttpSettings::default()
+        };
+        for (peer, pairs, expected) in [
+            ("192.0.2.9", &[("x-forwarded-for", "1.1.1.1")][..], "192.0.2.9"),
+            ("10.0.0.1", &[], "10.0.0.1"),
+            ("10.0.0.1", &[("x-forwarded-for", "1.1.1.1")], "1.1.1.1"),
+            ("10.0.0.1", &[("x-forwarded-for", "6.6.6.6, 1.1.1.1")], "1.1.1.1"),
+            ("10.0.0.1", &[("x-forwarded-for", "6.6.6.6, 1.1.1.1, 10.0.0.7")], "1.1.1.1"),
+            ("10.0.0.1", &[("x-forwarded-for", "10.0.0.8, 10.0.0.7")], "10.0.0.8"),
+            ("10.0.0.1", &[("x-forwarded-for", "1.1.1.1, rubbish")], "10.0.0.1"),
+            ("10.0.0.1", &[("x-real-ip", "2.2.2.2")], "2.2.2.2"),
+            ("10.0.0.1", &[("forwarded", "for=\"[2001:db8::5]:4711\";proto=http")], "2001:db8::5"),
+            ("10.0.0.1", &[("forwarded", "for=6.6.6.6, For=1.1.1.1:80")], "1.1.1.1"),
+            ("10.0.0.1", &[("forwarded", "for=_hidden")], "10.0.0.1"),
+        ] {
+            let peer = SocketAddr::new(peer.parse().unwrap(), 1);
+            let client = client_address(&settings, &headers(pairs), Some(peer));
+            assert_eq!(client, Some(expected.parse().unwrap()), "{pairs:?}");
+        }
+        assert_eq!(client_address(&settings, &headers(&[]), None), None);
+    }
+
+    #[test]
+    fn paths_lose_the_prefix_and_needless_spelling() {
+        for (path, prefix, expected) in [
+            ("/bob/dev", "", "/bob/dev"),
+            ("/sub/bob/dev", "/sub", "/bob/dev"),
+            ("/bob/dev", "/sub", "/bob/dev"),
+            ("/sub", "/sub", "/"),
+            ("/sub/", "/sub", "/"),
+            ("/subway/dev", "/sub", "/subway/dev"),
+            ("//bob/dev", "", "/bob/dev"),
+            ("///sub/bob", "/sub", "/bob"),
+            ("/bob/dev/%2Bsimple/", "", "/bob/dev/+simple/"),
+            ("/%2blogin", "", "/+login"),
+            ("/", "", "/"),
+            ("//", "", "/"),
+        ] {
+            assert_eq!(inner_path(path, prefix), expected, "{path} {prefix}");
+        }
+    }
+
+    #[test]
+    fn the_prefix_is_the_path_of_the_outside_url() {
+        for (url, expected) in [
+            ("https://h", ""),
+            ("https://h:1", ""),
+            ("https://h/sub", "/sub"),
+            ("https://h/a/b/", "/a/b"),
+        ] {
+            assert_eq!(prefix(url), expected);
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! The settings read in this crate, as plain data.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use metrics_exporter_prometheus::PrometheusHandle;
+use serde::{Deserialize, Deserializer, de};
+use url::Url;
+
+/// How the server presents itself over HTTP and whom it believes.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct HttpSettings {
+    /// The address under which clients reach this server, for absolute links: devpi's
+    /// `--outside-url`. A path in it is stripped from incoming paths when present.
+    /// `X-Outside-Url` of a trusted proxy goes before it.
+    pub outside_url: Option<Url>,
+    /// Addresses and networks whose `X-Outside-Url`, `Forwarded`, `X-Forwarded-*`,
+    /// `X-Real-IP` and `X-Request-Id` headers are believed. Default: loopback only.
+    #[serde(deserialize_with = "networks")]
+    pub trusted_proxies: Vec<IpNet>,
+    /// Whether links of simple pages are absolute: devpi's `--absolute-urls`. A request asks
+    /// for it by the header `X-Devpi-Absolute-Urls`.
+    pub absolute_urls: bool,
+    /// The largest JSON body in bytes.
+    pub max_json_bytes: usize,
+    /// How long a request body may pause, in seconds, before the request is given up with 408.
+    pub body_idle_seconds: u64,
+    /// How long the rest of a refused body is read, in seconds, so that clients that send
+    /// before they listen get to see the answer.
+    pub drain_seconds: u64,
+    /// What `/metrics` renders; `None` makes `/metrics` a 404. The owner of the recorder calls
+    /// its `run_upkeep` from time to time, or histograms grow while nobody asks.
+    #[serde(skip)]
+    pub prometheus: Option<PrometheusHandle>,
+}
+
+impl Default for HttpSettings {
+    fn default() -> Self {
+        Self {
+            outside_url: None,
+            trusted_proxies: loopback(),
+            absolute_urls: false,
+            max_json_bytes: 1 << 20,
+            body_idle_seconds: 60,
+            drain_seconds: 60,
+            prometheus: None,
+        }
+    }
+}
+
+impl HttpSettings {
+    /// Everything that is wrong with these settings, one sentence each; empty when all is well.
+    pub fn problems(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        if let Some(url) = &self.outside_url {
+            if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
+                problems.push("`outside_url` must be an http or https URL".to_owned());
+            }
+            if url.query().is_some() || url.fragment().is_some() {
+                problems.push("`outside_url` must have neither query nor fragment".to_owned());
+            }
+            if !url.username().is_empty() || url.password().is_some() {
+                problems.push("`outside_url` must not contain credentials".to_owned());
+            }
+        }
+        if self.max_json_bytes == 0 {
+            problems.push("`max_json_bytes` must be at least 1".to_owned());
+        }
+        if self.body_idle_seconds == 0 {
+            problems.push("`body_idle_seconds` must be at least 1".to_owned());
+        }
+        problems
+    }
+
+    /// Whether headers about the outside are believed from this peer.
+    pub(crate) fn trusts(&self, peer: IpAddr) -> bool {
+        // A dual-stack socket reports IPv4 peers in IPv6 clothes.
+        let peer = peer.to_canonical();
+        self.trusted_proxies.iter().any(|net| net.contains(&peer))
+    }
+
+    pub(crate) fn body_idle(&self) -> Duration {
+        Duration::from_secs(self.body_idle_seconds)
+    }
+
+    pub(crate) fn drain_time(&self) -> Duration {
+        Duration::from_secs(self.drain_seconds)
+    }
+}
+
+fn loopback() -> Vec<IpNet> {
+    ["127.0.0.0/8", "::1/128"]
+        .map(|net| net.parse().expect("a literal network"))
+        .to_vec()
+}
+
+/// Networks as text; a bare address stands for itself.
+fn networks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D::Error> {
+    Vec::<String>::deserialize(deserializer)?
+        .iter()
+        .map(|text| {
+            text.parse::<IpNet>()
+                .or_else(|_| text.parse::<IpAddr>().map(IpNet::from))
+                .map_err(|_| {
+                    de::Error::custom(format_args!("`{text}` is neither an address nor a network"))
+                })
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(json: &str) -> Result<HttpSettings, serde_json::Error> {
+        serde_json::from_str(json)
+    }
+
+    #[test]
+    fn loopback_is_trusted_by_default_and_nobody_else() {
+        let settings = HttpSettings::default();
+        for (peer, trusted) in [
+            ("127.0.0.1", true),
+            ("127.8.8.8", true),
+            ("::1", true),
+            ("::ffff:127.0.0.1", true),
+            ("10.0.0.1", false),
+            ("2001:db8::1", false),
+        ] {
+            assert_eq!(settings.trusts(peer.parse().unwrap()), trusted, "{peer}");
+        }
+    }
+
+    #[test]
+    fn proxies_are_addresses_or_networks() {
+        let settings = read(r#"{"trusted_proxies": ["10.0.0.1", "10.1.0.0/16"]}"#).unwrap();
+        assert!(settings.trusts("10.0.0.1".parse().unwrap()));
+        assert!(settings.trusts("10.1.2.3".parse().unwrap()));
+        assert!(!settings.trusts("10.0.0.2".parse().unwrap()));
+        let error = read(r#"{"trusted_proxies": ["nginx"]}"#).unwrap_err();
+        assert!(error.to_string().contains("`nginx` is neither"), "{error}");
+    }
+
+    #[test]
+    fn unknown_keys_are_errors() {
+        let error = read(r#"{"outside-url": "http://h/"}"#).unwrap_err();
+        assert!(error.to_string().contains("unknown field"), "{error}");
+    }
+
+    #[test]
+    fn all_problems_are_reported_at_once() {
+        let settings =
+            read(r#"{"outside_url": "ftp://bob:x@h/?q", "max_json_bytes": 0}"#).unwrap();
+        assert_eq!(settings.problems().len(), 4);
+        assert!(HttpSettings::default().problems().is_empty());
+    }
+}

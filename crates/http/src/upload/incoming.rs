@@ -1,0 +1,144 @@
+//! The body of an upload on its way into the form parser.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::body::Body;
+use bytes::Bytes;
+use cheeseshop_app::Error;
+use futures_util::Stream;
+use http_body::Body as _;
+use tokio::time::{Instant, Sleep};
+
+/// How much the parser may swallow without giving anything back: the headers of a part are
+/// short, so more than this is no form. Keeps a hostile form from filling memory.
+const MAX_UNSEEN: usize = 4 << 20;
+
+/// An [`Error`] on its way through the form parser.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub(super) struct BodyError(pub(super) Error);
+
+/// Splits a body into a stream for the parser and a handle for the rest.
+pub(super) fn split(body: Body, idle: Duration) -> (Incoming, Rest) {
+    let shared = Arc::new(Mutex::new(Shared {
+        body: Some(body),
+        unseen: 0,
+    }));
+    let incoming = Incoming {
+        shared: Arc::clone(&shared),
+        idle,
+        pause: Box::pin(tokio::time::sleep(idle)),
+    };
+    (incoming, Rest(shared))
+}
+
+struct Shared {
+    body: Option<Body>,
+    unseen: usize,
+}
+
+/// The data of a body; an error when it pauses for too long or breaks off.
+pub(super) struct Incoming {
+    shared: Arc<Mutex<Shared>>,
+    idle: Duration,
+    pause: Pin<Box<Sleep>>,
+}
+
+/// What the parser has not read.
+#[derive(Clone)]
+pub(super) struct Rest(Arc<Mutex<Shared>>);
+
+impl Rest {
+    /// The parser gave something back.
+    pub(super) fn progressed(&self) {
+        lock(&self.0).unseen = 0;
+    }
+
+    /// The unread rest; the stream has ended with this.
+    pub(super) fn take(&self) -> Option<Body> {
+        lock(&self.0).body.take()
+    }
+}
+
+impl Stream for Incoming {
+    type Item = Result<Bytes, BodyError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = &mut *self;
+        let mut shared = lock(&this.shared);
+        let Some(body) = shared.body.as_mut() else {
+            return Poll::Ready(None);
+        };
+        loop {
+            match Pin::new(&mut *body).poll_frame(context) {
+                Poll::Ready(None) => return Poll::Ready(None),
+                Poll::Ready(Some(Err(_))) => {
+                    return failed("the request body ended early");
+                }
+                Poll::Ready(Some(Ok(frame))) => {
+                    let Ok(data) = frame.into_data() else {
+                        continue;
+                    };
+                    this.pause.as_mut().reset(Instant::now() + this.idle);
+                    shared.unseen += data.len();
+                    if shared.unseen > MAX_UNSEEN.max(data.len()) {
+                        return failed("the upload form is malformed: a part has no end");
+                    }
+                    return Poll::Ready(Some(Ok(data)));
+                }
+                Poll::Pending => {
+                    return match this.pause.as_mut().poll(context) {
+                        Poll::Ready(()) => failed("the request body paused for too long"),
+                        Poll::Pending => Poll::Pending,
+                    };
+                }
+            }
+        }
+    }
+}
+
+fn failed(text: &str) -> Poll<Option<Result<Bytes, BodyError>>> {
+    Poll::Ready(Some(Err(BodyError(Error::Invalid(text.to_owned())))))
+}
+
+fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
+    shared.lock().expect("nobody panics while holding this lock")
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::StreamExt;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_pauses_is_given_up() {
+        let body = Body::from_stream(futures_util::stream::pending::<Result<Bytes, std::io::Error>>());
+        let (mut incoming, _rest) = split(body, Duration::from_secs(5));
+        let error = incoming.next().await.unwrap().unwrap_err();
+        assert!(error.to_string().contains("paused"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_part_without_end_is_given_up_but_a_long_form_is_not() {
+        let endless = || {
+            let chunk = Bytes::from(vec![b'x'; 1 << 20]);
+            Body::from_stream(futures_util::stream::iter(
+                std::iter::repeat_n(chunk, 10).map(Ok::<_, std::io::Error>),
+            ))
+        };
+        let (incoming, _rest) = split(endless(), Duration::from_secs(5));
+        let results: Vec<_> = incoming.collect().await;
+        assert!(results.iter().any(Result::is_err));
+
+        let (mut incoming, rest) = split(endless(), Duration::from_secs(5));
+        while let Some(chunk) = incoming.next().await {
+            chunk.unwrap();
+            rest.progressed();
+        }
+    }
+}

@@ -1,0 +1,59 @@
+use cheeseshop_app::Settings;
+use cheeseshop_http::HttpSettings;
+use metrics_exporter_prometheus::PrometheusBuilder;
+use serde_json::json;
+
+use crate::support::Server;
+
+#[tokio::test]
+async fn health_is_answered_to_anybody() {
+    let server = Server::start().await;
+    for path in ["/+health/live", "/+health/ready"] {
+        let answer = server.anonymous().get(path).await;
+        assert_eq!(answer.status, 200);
+        assert_eq!(answer.text(), "ok\n");
+    }
+}
+
+#[tokio::test]
+async fn metrics_count_requests_by_route_and_never_by_path() {
+    let handle = PrometheusBuilder::new().install_recorder().unwrap();
+    let http = HttpSettings {
+        prometheus: Some(handle),
+        ..HttpSettings::default()
+    };
+    let server = Server::with(Settings::default(), http).await;
+    let alice = server.user("alice").await;
+    server.index(&alice, "dev", json!({})).await;
+    alice
+        .publish("alice/dev", &cheeseshop_test_support::Wheel::named("flask").build())
+        .await;
+    for _ in 0..3 {
+        server.anonymous().get("/alice/dev/+simple/flask/").await;
+    }
+    server.anonymous().get("/alice/dev/+simple/none/").await;
+    server.anonymous().get("/very/secret/path/that/nobody/knows").await;
+    let text = server.anonymous().get("/metrics").await.text();
+    let line = |start: &str| {
+        text.lines()
+            .find(|line| line.starts_with(start))
+            .unwrap_or_else(|| panic!("{start} in {text}"))
+            .to_owned()
+    };
+    let page = "cheeseshop_http_requests_total{route=\"/{user}/{index}/+simple/{project}/\"";
+    assert!(line(&format!("{page},status=\"200\"}}")).ends_with(" 3"));
+    assert!(line(&format!("{page},status=\"404\"}}")).ends_with(" 1"));
+    assert!(
+        line("cheeseshop_http_requests_total{route=\"unmatched\",status=\"404\"}").ends_with(" 1")
+    );
+    assert!(text.contains("cheeseshop_http_request_duration_seconds"));
+    for secret in ["flask", "secret", "alice"] {
+        assert!(!text.contains(secret), "{secret}");
+    }
+}
+
+#[tokio::test]
+async fn without_a_recorder_there_are_no_metrics() {
+    let server = Server::start().await;
+    assert_eq!(server.anonymous().get("/metrics").await.status, 404);
+}

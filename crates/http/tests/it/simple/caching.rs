@@ -1,0 +1,115 @@
+use cheeseshop_test_support::{Upstream, Wheel};
+use serde_json::json;
+
+use crate::support::Server;
+
+const PAGE: &str = "/alice/dev/+simple/flask/";
+
+async fn server_with_a_file() -> Server {
+    let server = Server::start().await;
+    let alice = server.user("alice").await;
+    server.index(&alice, "dev", json!({})).await;
+    alice.publish("alice/dev", &Wheel::named("flask").build()).await;
+    server
+}
+
+#[tokio::test]
+async fn only_a_matching_tag_gets_a_304() {
+    let server = server_with_a_file().await;
+    let anonymous = server.anonymous();
+    let first = anonymous.get(PAGE).await;
+    let tag = first.header("etag").to_owned();
+    assert!(tag.starts_with('"') && tag.ends_with('"'), "strong: {tag}");
+    let weak = format!("W/{tag}");
+    let several = format!("\"x\", {tag}");
+    for (sent, status) in [
+        (tag.as_str(), 304),
+        (weak.as_str(), 304),
+        (several.as_str(), 304),
+        ("*", 304),
+        ("\"other\"", 200),
+        ("", 200),
+    ] {
+        let answer = anonymous.get_with(PAGE, &[("if-none-match", sent)]).await;
+        assert_eq!(answer.status, status, "{sent}");
+        for name in ["etag", "cache-control", "vary"] {
+            assert_eq!(answer.header(name), first.header(name), "{sent} {name}");
+        }
+        if status == 304 {
+            assert!(answer.body.is_empty());
+            assert_eq!(answer.header("content-type"), "");
+        }
+    }
+    // The tag of one encoding does not stand for another.
+    let answer = anonymous
+        .get_with(PAGE, &[("if-none-match", &tag), ("accept-encoding", "gzip")])
+        .await;
+    assert_eq!(answer.status, 200);
+}
+
+#[tokio::test]
+async fn head_gives_the_headers_of_get() {
+    let server = server_with_a_file().await;
+    let file = Wheel::named("flask").build();
+    let file_path = format!("/alice/dev/{}", crate::support::file_path(&file));
+    for path in [
+        PAGE,
+        "/alice/dev/+simple/",
+        "/alice/dev",
+        "/alice/dev/flask",
+        file_path.as_str(),
+    ] {
+        for _ in 0..2 {
+            let get = server.anonymous().get(path).await;
+            let head = server.anonymous().send("HEAD", path, &[]).await;
+            assert_eq!(get.status, 200, "{path}");
+            assert_eq!(head.status, 200, "{path}");
+            assert!(head.body.is_empty(), "{path}");
+            for name in ["content-type", "etag", "cache-control", "vary", "last-modified"] {
+                assert_eq!(head.header(name), get.header(name), "{path} {name}");
+            }
+            assert_eq!(
+                head.header("content-length"),
+                get.body.len().to_string(),
+                "{path}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn pages_live_as_long_as_their_index_allows() {
+    let server = server_with_a_file().await;
+    let upstream = Upstream::start().await;
+    upstream.publish(&Wheel::named("django").build());
+    server.mirror(&upstream).await;
+    let alice = server.user("alicia").await;
+    server
+        .index(&alice, "private", json!({"acl_read": ["alicia"]}))
+        .await;
+    alice.publish("alicia/private", &Wheel::named("secret").build()).await;
+
+    let hosted = server.anonymous().get(PAGE).await;
+    assert_eq!(hosted.header("cache-control"), "no-cache");
+    let mirrored = server.anonymous().get("/root/mirror/+simple/django/").await;
+    assert_eq!(mirrored.status, 200, "{}", mirrored.text());
+    assert_eq!(mirrored.header("cache-control"), "max-age=600");
+    for path in ["/alicia/private/+simple/secret/", "/alicia/private/+simple/"] {
+        let private = alice.get(path).await;
+        assert_eq!(private.status, 200);
+        assert_eq!(private.header("cache-control"), "private, no-cache");
+        assert_eq!(
+            private.header("vary"),
+            "Accept, Accept-Encoding, Authorization"
+        );
+    }
+}
+
+#[tokio::test]
+async fn documents_and_errors_are_not_kept_by_caches() {
+    let server = server_with_a_file().await;
+    for path in ["/alice/dev", "/+api", "/alice/dev/+simple/nothing/", "/nobody"] {
+        let answer = server.anonymous().get(path).await;
+        assert_eq!(answer.header("cache-control"), "no-store", "{path}");
+    }
+}

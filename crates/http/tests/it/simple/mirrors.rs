@@ -1,0 +1,121 @@
+use cheeseshop_test_support::{Fault, Upstream, Wheel};
+use jiff::SignedDuration;
+use serde_json::json;
+
+use crate::support::Server;
+
+#[tokio::test]
+async fn upstream_trouble_is_never_a_404() {
+    let server = Server::start().await;
+    let upstream = Upstream::start().await;
+    let wheel = Wheel::named("django").build();
+    upstream.publish(&wheel);
+    server.mirror(&upstream).await;
+    for fault in [Fault::Status(503), Fault::Status(500), Fault::DropConnection] {
+        upstream.fault(&upstream.project_path("django"), fault.clone());
+        let answer = server.anonymous().get("/root/mirror/+simple/django/").await;
+        assert!(
+            matches!(answer.status.as_u16(), 502 | 504),
+            "{fault:?}: {} {}",
+            answer.status,
+            answer.text()
+        );
+        let wait: u64 = answer.header("retry-after").parse().unwrap();
+        assert!(wait >= 1);
+        assert!(!answer.text().contains(&upstream.address()) || answer.text().len() < 500);
+        upstream.clear_faults(&upstream.project_path("django"));
+        server.clock.advance(SignedDuration::from_hours(1));
+    }
+    let answer = server.anonymous().get("/root/mirror/+simple/django/").await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let unknown = server.anonymous().get("/root/mirror/+simple/unknown/").await;
+    assert_eq!(unknown.status, 404);
+}
+
+#[tokio::test]
+async fn a_stale_page_says_so() {
+    let server = Server::start().await;
+    let upstream = Upstream::start().await;
+    upstream.publish(&Wheel::named("django").build());
+    server.mirror(&upstream).await;
+    let path = "/root/mirror/+simple/django/";
+    let fresh = server.anonymous().get(path).await;
+    assert_eq!(fresh.status, 200);
+    assert_eq!(fresh.header("x-cheeseshop-stale"), "");
+    upstream.fault_everywhere(Fault::Status(503));
+    server.clock.advance(SignedDuration::from_hours(2));
+    let stale = server.anonymous().get(path).await;
+    assert_eq!(stale.status, 200, "{}", stale.text());
+    assert_eq!(stale.header("x-cheeseshop-stale"), "upstream");
+    assert!(stale.header("warning").starts_with("110 "));
+    assert_eq!(stale.header("cache-control"), "no-cache");
+}
+
+#[tokio::test]
+async fn the_serial_of_the_upstream_is_passed_on() {
+    let server = Server::start().await;
+    let upstream = Upstream::start().await;
+    upstream.publish(&Wheel::named("django").build());
+    upstream.set_serials(true);
+    upstream.set_project_serial("django", 4711);
+    server.mirror(&upstream).await;
+    for _ in 0..2 {
+        let page = server.anonymous().get("/root/mirror/+simple/django/").await;
+        assert_eq!(page.header("x-pypi-last-serial"), "4711");
+    }
+}
+
+#[tokio::test]
+async fn a_refresh_asks_the_upstream_again_and_ends_at_the_page() {
+    let server = Server::start().await;
+    let upstream = Upstream::start().await;
+    upstream.publish(&Wheel::named("django").version("1.0").build());
+    server.mirror(&upstream).await;
+    let alice = server.user("alice").await;
+    server
+        .index(&alice, "dev", json!({"bases": ["root/mirror"], "mirror_whitelist": ["*"]}))
+        .await;
+    let page = "/alice/dev/+simple/django/";
+    let as_json = [("accept", "application/vnd.pypi.simple.v1+json")];
+    let names = server.anonymous().get_with(page, &as_json).await.file_names();
+    assert_eq!(names.len(), 1);
+    upstream.publish(&Wheel::named("django").version("2.0").build());
+    let refresh = server
+        .anonymous()
+        .json("POST", "/alice/dev/+simple/django/refresh", &json!({}))
+        .await;
+    assert_eq!(refresh.status, 302, "{}", refresh.text());
+    let base = url::Url::parse("http://localhost/alice/dev/+simple/django/refresh").unwrap();
+    let target = base.join(refresh.header("location")).unwrap();
+    assert_eq!(target.path(), page);
+    // As devpi's client follows it.
+    let followed = server.anonymous().get_json(target.path()).await;
+    assert_eq!(followed.status, 200);
+    assert_eq!(followed.file_names().len(), 2);
+}
+
+#[tokio::test]
+async fn a_broken_download_breaks_the_connection() {
+    let server = Server::start().await;
+    let upstream = Upstream::start().await;
+    let wheel = Wheel::named("django").file("django/big.bin", vec![7; 200_000]).build();
+    upstream.publish(&wheel);
+    server.mirror(&upstream).await;
+    let path = format!("/root/mirror/{}", crate::support::file_path(&wheel));
+    for fault in [Fault::WrongBytes, Fault::Truncate { after: 1000 }] {
+        upstream.fault(&upstream.file_path(&wheel), fault.clone());
+        let answer = server.anonymous().get(&path).await;
+        assert!(
+            answer.status == 502 || answer.broken,
+            "{fault:?}: {} with {} bytes",
+            answer.status,
+            answer.body.len()
+        );
+        upstream.clear_faults(&upstream.file_path(&wheel));
+        server.clock.advance(SignedDuration::from_hours(1));
+    }
+    let answer = server.anonymous().get(&path).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    assert_eq!(answer.body, wheel.bytes);
+    assert!(!answer.broken);
+}

@@ -1,0 +1,7 @@
+mod caching;
+mod installers;
+mod mirrors;
+mod negotiation;
+mod pages;
+mod polling;
+mod redirects;

@@ -1,0 +1,7 @@
+//! Upload protocols: the legacy form that twine, uv, poetry and devpi send.
+
+mod legacy_form;
+
+pub use self::legacy_form::{
+    FormError, MAX_FIELD_NAME_LENGTH, MAX_FIELDS, MAX_FORM_LENGTH, UploadForm,
+};

@@ -1,0 +1,232 @@
+//! Blobs in a bucket of an S3-compatible store.
+//!
+//! Nothing here relies on conditional requests: some stores honour them, some refuse and some
+//! ignore them silently. Keys are digests, so that two uploads of one blob write the same bytes;
+//! the one real race, between putting a blob and removing it as garbage, is decided by a marker
+//! object (see [`removal`]). What was written is read back and compared before it counts.
+
+mod client;
+mod put;
+mod remote;
+mod removal;
+
+use std::future::Future;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use cheeseshop_packaging::hash::Sha256;
+use futures_util::{Stream, StreamExt, TryStreamExt, future};
+use jiff::Timestamp;
+use object_store::path::Path as Key;
+use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
+
+pub(super) use self::remote::RemoteBlob;
+
+use super::buffers::Buffers;
+use super::spool::{TempArea, make_directory};
+use super::{Blob, BlobEntry, BlobError, S3BlobConfig, key};
+
+/// Directory of the spool when none is configured, in the system's temporary directory.
+const SPOOL: &str = "cheeseshop-spool";
+
+type Entries = Pin<Box<dyn Stream<Item = Result<BlobEntry, BlobError>> + Send>>;
+
+/// Blobs in a bucket. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct S3Store(Arc<Inner>);
+
+pub(super) struct Inner {
+    store: Arc<dyn ObjectStore>,
+    /// For messages only.
+    bucket: String,
+    prefix: Key,
+    area: TempArea,
+    buffers: Buffers,
+    /// Longest time that one request with all its repetitions can take.
+    patience: Duration,
+    verify_uploads: bool,
+}
+
+impl S3Store {
+    pub(super) async fn open(config: &S3BlobConfig) -> Result<Self, BlobError> {
+        config.check()?;
+        let owned = config.clone();
+        let (store, area) = tokio::task::spawn_blocking(move || {
+            let store = client::connect(&owned)?;
+            let spool = owned.spool_dir.unwrap_or_else(default_spool);
+            make_directory(&spool)?;
+            Ok::<_, BlobError>((store, TempArea::open(&spool)?))
+        })
+        .await
+        .map_err(|error| BlobError::worker("open", &error))??;
+        let opened = Self(Arc::new(Inner {
+            store,
+            bucket: config.bucket.clone(),
+            prefix: config.prefix.trim_matches('/').into(),
+            area,
+            buffers: Buffers::default(),
+            patience: config.patience(),
+            verify_uploads: config.verify_uploads,
+        }));
+        opened.0.probe().await?;
+        Ok(opened)
+    }
+
+    pub(super) fn area(&self) -> &TempArea {
+        &self.0.area
+    }
+
+    pub(super) fn buffers(&self) -> &Buffers {
+        &self.0.buffers
+    }
+
+    pub(super) async fn open_blob(&self, digest: &Sha256) -> Result<Option<Blob>, BlobError> {
+        remote::open(&self.0, digest).await
+    }
+
+    pub(super) async fn exists(&self, digest: &Sha256) -> Result<bool, BlobError> {
+        Ok(self.0.head(&self.0.key(digest)).await?.is_some())
+    }
+
+    pub(super) fn list(&self) -> Entries {
+        let inner = Arc::clone(&self.0);
+        let place = self.0.place();
+        let prefix = (!self.0.prefix.as_ref().is_empty()).then(|| self.0.prefix.clone());
+        self.0
+            .store
+            .list(prefix.as_ref())
+            .map_err(move |error| BlobError::remote("list", &place, error))
+            .try_filter_map(move |found| future::ready(Ok(inner.entry(&found))))
+            .boxed()
+    }
+}
+
+impl std::fmt::Debug for S3Store {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(&self.0.place())
+    }
+}
+
+impl Inner {
+    fn key(&self, digest: &Sha256) -> Key {
+        let (first, second, name) = key::parts(digest);
+        self.prefix.clone().join(first).join(second).join(name)
+    }
+
+    /// Bucket and prefix, for messages.
+    fn place(&self) -> String {
+        format!("{}/{}", self.bucket, self.prefix)
+    }
+
+    fn entry(&self, found: &ObjectMeta) -> Option<BlobEntry> {
+        let sha256 = key::parse(found.location.filename()?)?;
+        // A marker, or a blob under another prefix that begins like ours.
+        (found.location == self.key(&sha256)).then_some(())?;
+        Some(BlobEntry {
+            sha256,
+            size: found.size,
+            modified: modified(found)?,
+        })
+    }
+
+    async fn head(&self, key: &Key) -> Result<Option<ObjectMeta>, BlobError> {
+        match self.timed("look for", key, self.store.head(key)).await {
+            Ok(found) => Ok(Some(found)),
+            Err(Failure::NotFound) => Ok(None),
+            Err(Failure::Other(error)) => Err(error),
+        }
+    }
+
+    async fn delete(&self, key: &Key) -> Result<(), BlobError> {
+        match self.timed("remove", key, self.store.delete(key)).await {
+            Ok(()) | Err(Failure::NotFound) => Ok(()),
+            Err(Failure::Other(error)) => Err(error),
+        }
+    }
+
+    async fn put_small(&self, key: &Key, bytes: bytes::Bytes) -> Result<(), BlobError> {
+        self.timed("keep", key, self.store.put(key, bytes.into()))
+            .await
+            .map(drop)
+            .map_err(|failure| failure.into_error("keep", key))
+    }
+
+    /// One request with its repetitions, ended by force after [`Inner::patience`]: the client's
+    /// own limits are per attempt and per silence.
+    async fn timed<T>(
+        &self,
+        action: &'static str,
+        key: &Key,
+        request: impl Future<Output = object_store::Result<T>>,
+    ) -> Result<T, Failure> {
+        match tokio::time::timeout(self.patience, request).await {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(object_store::Error::NotFound { .. })) => Err(Failure::NotFound),
+            Ok(Err(error)) => Err(Failure::Other(BlobError::remote(action, key, error))),
+            Err(_) => Err(Failure::Other(BlobError::Timeout {
+                action,
+                place: key.to_string(),
+            })),
+        }
+    }
+
+    /// Tries to write, read and remove, before anybody relies on it.
+    async fn probe(&self) -> Result<(), BlobError> {
+        let name = random_name()?;
+        let written = bytes::Bytes::copy_from_slice(name.as_bytes());
+        let key = self.prefix.clone().join("probe").join(name);
+        self.put_small(&key, written.clone()).await?;
+        let read = self
+            .timed("read", &key, async {
+                self.store.get(&key).await?.bytes().await
+            })
+            .await
+            .map_err(|failure| failure.into_error("read", &key))?;
+        self.delete(&key).await?;
+        if read == written {
+            return Ok(());
+        }
+        Err(BlobError::Corrupted {
+            place: key.to_string(),
+            found: format!("{} bytes", read.len()),
+        })
+    }
+}
+
+/// How a request ended when it did not succeed.
+enum Failure {
+    NotFound,
+    Other(BlobError),
+}
+
+impl Failure {
+    /// For requests that `NotFound` does not answer.
+    fn into_error(self, action: &'static str, key: &Key) -> BlobError {
+        match self {
+            Self::NotFound => BlobError::Remote {
+                action,
+                place: key.to_string(),
+                source: "there is no such bucket or object".into(),
+            },
+            Self::Other(error) => error,
+        }
+    }
+}
+
+fn modified(meta: &ObjectMeta) -> Option<Timestamp> {
+    let nanoseconds = i32::try_from(meta.last_modified.timestamp_subsec_nanos()).ok()?;
+    Timestamp::new(meta.last_modified.timestamp(), nanoseconds).ok()
+}
+
+/// A name that nobody else uses.
+fn random_name() -> Result<String, BlobError> {
+    let mut random = [0; 16];
+    getrandom::fill(&mut random).map_err(|error| BlobError::Config(error.to_string()))?;
+    Ok(format!("{:032x}", u128::from_le_bytes(random)))
+}
+
+fn default_spool() -> PathBuf {
+    std::env::temp_dir().join(SPOOL)
+}

@@ -1,0 +1,18 @@
+//! Storage against the real things: SQLite, PostgreSQL, disks and an S3 server.
+#![allow(
+    clippy::unwrap_used,
+    missing_docs,
+    clippy::allow_attributes,
+    reason = "tests"
+)]
+
+#[cfg(test)]
+mod support;
+
+mod change_log;
+mod crash;
+mod opening;
+mod rows;
+mod scale;
+mod schema;
+mod writing;

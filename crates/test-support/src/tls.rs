@@ -1,0 +1,84 @@
+//! A certificate authority for one test, and certificates for loopback names.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose,
+};
+use rustls_pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+
+/// A certificate authority that nobody trusts until told to. Cheap to clone.
+#[derive(Clone)]
+pub struct CertificateAuthority(Arc<Inner>);
+
+struct Inner {
+    pem: String,
+    issuer: Issuer<'static, KeyPair>,
+}
+
+impl CertificateAuthority {
+    /// Makes a new authority with a key of its own.
+    #[expect(clippy::new_without_default, reason = "every one is another")]
+    pub fn new() -> Self {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::default();
+        params
+            .distinguished_name
+            .push(DnType::CommonName, "Cheeseshop test authority");
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        let pem = params.self_signed(&key).unwrap().pem();
+        let issuer = Issuer::new(params, key);
+        Self(Arc::new(Inner { pem, issuer }))
+    }
+
+    /// The authority's own certificate.
+    pub fn pem(&self) -> &str {
+        &self.0.pem
+    }
+
+    /// Writes the authority's certificate to `ca.pem` in a directory.
+    pub fn write_pem(&self, directory: &Path) -> PathBuf {
+        let path = directory.join("ca.pem");
+        std::fs::write(&path, self.pem()).expect("the test directory is writable");
+        path
+    }
+
+    /// A server certificate for these names and its key, both as PEM. Addresses are told from
+    /// names by their form.
+    pub fn issue(&self, names: &[&str]) -> (String, String) {
+        let (certificate, key) = self.leaf(names);
+        (certificate.pem(), key.serialize_pem())
+    }
+
+    /// A server configuration for these names.
+    pub(crate) fn server_config(&self, names: &[&str]) -> Arc<rustls::ServerConfig> {
+        let (certificate, key) = self.leaf(names);
+        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
+        // Named here, so that it does not matter which provider the process prefers.
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config = rustls::ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate.der().clone()], key)
+            .unwrap();
+        Arc::new(config)
+    }
+
+    fn leaf(&self, names: &[&str]) -> (rcgen::Certificate, KeyPair) {
+        let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(names).unwrap();
+        params
+            .distinguished_name
+            .push(DnType::CommonName, "Cheeseshop test server");
+        params
+            .extended_key_usages
+            .push(ExtendedKeyUsagePurpose::ServerAuth);
+        let certificate = params.signed_by(&key, &self.0.issuer).unwrap();
+        (certificate, key)
+    }
+}

@@ -1,0 +1,52 @@
+//! `cargo xtask test`: from a bare Debian with Rust to the test runner's summary.
+
+use anyhow::Result;
+use clap::Args;
+
+use crate::shell::{self, cargo, say, step};
+use crate::{lint, machine};
+
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// Run the tests only, without looking at format, clippy and licences.
+    #[arg(long)]
+    no_lint: bool,
+
+    /// Handed to the test runner: names, filters, options.
+    #[arg(last = true)]
+    runner: Vec<String>,
+}
+
+/// Prepares the machine, checks the sources, runs the tests. The runner's summary is the last
+/// thing printed.
+pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    step("what the tests need", || {
+        machine::ensure(machine::FOR_TESTS)
+    })?;
+    if !arguments.no_lint {
+        lint::run(&lint::Arguments {})?;
+    }
+    let nextest = machine::ensure_cargo_tool("nextest");
+    if !nextest {
+        say("running the tests with `cargo test` instead of nextest");
+    }
+    let runner: &[&str] = if nextest {
+        &["nextest", "run"]
+    } else {
+        &["test"]
+    };
+    step("building the tests", || {
+        // Apart from the run, so that a slow build and a slow test are told apart.
+        shell::run(
+            cargo()
+                .args(runner)
+                .args(["--workspace", "--locked", "--no-run"]),
+        )
+    })?;
+    shell::run(
+        cargo()
+            .args(runner)
+            .args(["--workspace", "--locked"])
+            .args(&arguments.runner),
+    )
+}
