@@ -51,7 +51,7 @@ impl App {
                 modified: None,
                 upstream_url: without_credentials(&file.url),
             },
-            Found::Kept { file, .. } => FileDescription {
+            Found::Kept(file) => FileDescription {
                 version: ProjectName::parse(&file.project)
                     .map(|project| version_of(path.name(), &project))
                     .unwrap_or_default(),

@@ -105,7 +105,7 @@ impl FileHandle {
     }
 
     /// Whether the bytes are here already, checked and kept.
-    pub(crate) fn is_held(&self) -> bool {
+    pub fn is_held(&self) -> bool {
         matches!(self.source, Source::Blob(_) | Source::Memory(_))
     }
 

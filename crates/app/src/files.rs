@@ -67,10 +67,7 @@ pub(crate) enum Found {
         file: PageFile,
     },
     /// Held by a mirror that no longer lists it.
-    Kept {
-        holder: Arc<Index>,
-        file: mirrors::MirrorFile,
-    },
+    Kept(mirrors::MirrorFile),
 }
 
 impl App {
@@ -194,7 +191,7 @@ impl App {
                 }
                 Ok(handle)
             }
-            Found::Kept { file, .. } => self
+            Found::Kept(file) => self
                 .open_blob(&file.filename, file.sha256, file.fetched_at)
                 .await?
                 .ok_or_else(no_such_file),
@@ -264,7 +261,7 @@ impl App {
                     }
                     return Ok(handle);
                 }
-                Found::Kept { file, .. } => {
+                Found::Kept(file) => {
                     let name = format!("{}.metadata", file.filename);
                     let Some(sha256) = file.core_metadata else {
                         return Err(no_core_metadata(&file.filename));
@@ -418,10 +415,7 @@ impl App {
                 project,
                 file,
             }),
-            (_, _, Some(file)) => Some(Found::Kept {
-                holder: Arc::clone(holder),
-                file,
-            }),
+            (_, _, Some(file)) => Some(Found::Kept(file)),
             _ => None,
         })
     }

@@ -131,7 +131,7 @@ impl App {
             actor: caller
                 .identity
                 .as_ref()
-                .map_or_else(String::new, |identity| identity.user.to_string()),
+                .map_or_else(|| "anonymous".to_owned(), |identity| identity.user.to_string()),
             address: caller.address,
         };
         self.write_as(origin, operation).await
@@ -158,6 +158,12 @@ impl App {
     /// Today's users and indexes, as one immutable picture.
     pub fn directory(&self) -> Arc<Directory> {
         self.0.directory.load_full()
+    }
+
+    /// Waits until everything that mirrors are fetching has landed and been stored; for a
+    /// graceful stop.
+    pub async fn settle(&self) {
+        self.mirrors().settle().await;
     }
 
     pub(crate) fn db(&self) -> &Database {

@@ -110,22 +110,27 @@ impl Node {
 /// Makes sure that there is something to open, so that a command with a mistyped directory does
 /// not leave a new one behind.
 pub(crate) fn existing(config: &Config) -> Result<(), Failure> {
-    let nothing_here = |path: &Path| {
-        Failure::could_not_try(format!("there is nothing at {}", path.display())).with_hint(
-            "`cheeseshop serve` or `cheeseshop init` makes a data directory; \
-             --data-dir names another one",
-        )
-    };
-    if !config.data_dir.exists() {
-        return Err(nothing_here(&config.data_dir));
-    }
     let url = config.database.url.as_ref().map_or("", |url| url.expose());
-    let file = url
+    let Some(file) = url
         .strip_prefix("sqlite://")
-        .or_else(|| url.strip_prefix("sqlite:"));
-    match file.map(Path::new) {
-        Some(file) if !file.exists() => Err(nothing_here(file)),
-        _ => Ok(()),
+        .or_else(|| url.strip_prefix("sqlite:"))
+    else {
+        // A database server says by itself what it does not have.
+        return Ok(());
+    };
+    let missing = [config.data_dir.as_path(), Path::new(file)]
+        .into_iter()
+        .find(|path| !path.exists());
+    match missing {
+        None => Ok(()),
+        Some(path) => Err(Failure::could_not_try(format!(
+            "there is nothing at {}",
+            path.display()
+        ))
+        .with_hint(
+            "`cheeseshop serve` or `cheeseshop init` makes a data directory; \
+                 --data-dir names another one",
+        )),
     }
 }
 

@@ -5,7 +5,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::Arc,
+    sync::{Arc, OnceLock},
 };
 
 use crate::{
@@ -27,12 +27,19 @@ pub struct Directory {
 #[derive(Debug)]
 struct Entry {
     index: Arc<Index>,
-    order: Arc<[IndexId]>,
-    /// Positions of the order in the directory's list.
-    order_positions: Box<[usize]>,
     is_public: bool,
-    /// Whether everything in the order is public.
-    is_order_public: bool,
+    /// Made when it is first asked for: a snapshot is made after every change, and with long chains of
+    /// bases all orders together are quadratic in the number of indexes.
+    order: OnceLock<Order>,
+}
+
+#[derive(Debug)]
+struct Order {
+    indexes: Arc<[IndexId]>,
+    /// The same as positions in the directory's list.
+    positions: Box<[usize]>,
+    /// Whether everybody may see all of it.
+    is_public: bool,
 }
 
 impl Directory {
@@ -53,49 +60,30 @@ impl Directory {
             .map(Into::into)
             .map(|index: Arc<Index>| (index.name.clone(), index))
             .collect();
-        let indexes: Vec<_> = indexes.into_values().collect();
+        let entry = |index: Arc<Index>| Entry {
+            is_public: index.config.acl_read.is_public(),
+            index,
+            order: OnceLock::new(),
+        };
         let mut directory = Self {
             users: users.into_values().collect(),
+            entries: indexes.into_values().map(entry).collect(),
             ..Self::default()
         };
         for (position, user) in directory.users.iter().enumerate() {
-            directory
-                .user_positions
-                .insert(user.name.as_str().into(), position);
+            let name = user.name.as_str().into();
+            directory.user_positions.insert(name, position);
         }
-        for (position, index) in indexes.iter().enumerate() {
-            directory.positions_by_id.insert(index.id, position);
+        for (position, entry) in directory.entries.iter().enumerate() {
+            let name = &entry.index.name;
+            directory.positions_by_id.insert(entry.index.id, position);
             directory
                 .positions
-                .entry(index.name.user.as_str().into())
+                .entry(name.user.as_str().into())
                 .or_default()
-                .insert(index.name.index.clone(), position);
+                .insert(name.index.clone(), position);
         }
-        directory.entries = indexes
-            .iter()
-            .map(|index| directory.entry(index, &indexes))
-            .collect();
         directory
-    }
-
-    fn entry(&self, index: &Arc<Index>, indexes: &[Arc<Index>]) -> Entry {
-        let find = |name: &IndexName| {
-            let position = self.position(name.user.as_str(), &name.index)?;
-            Some(&*indexes[position])
-        };
-        let order = resolution::order(index, &find);
-        let order_positions: Box<[usize]> =
-            order.iter().map(|id| self.positions_by_id[id]).collect();
-        let is_public = |index: &Index| index.config.acl_read.is_public();
-        Entry {
-            is_public: is_public(index),
-            is_order_public: order_positions
-                .iter()
-                .all(|&position| is_public(&indexes[position])),
-            index: index.clone(),
-            order: order.into(),
-            order_positions,
-        }
     }
 
     /// Finds a user by name.
@@ -144,7 +132,8 @@ impl Directory {
     /// The resolution order of an index, itself first; empty for an unknown one. Holds also what a caller
     /// may not read, which must count when it is decided whether a mirror may be asked.
     pub fn order(&self, index: IndexId) -> &[IndexId] {
-        self.find(index).map_or(&[], |entry| &entry.order)
+        self.find(index)
+            .map_or(&[], |entry| &self.order_of(entry).indexes)
     }
 
     /// Whether the caller may see the index; false for an unknown one.
@@ -160,19 +149,20 @@ impl Directory {
         let Some(entry) = self.find(index) else {
             return Arc::default();
         };
-        if entry.is_order_public {
-            return entry.order.clone();
+        let order = self.order_of(entry);
+        if order.is_public {
+            return order.indexes.clone();
         }
         if !entry.is_readable(caller) {
             return Arc::default();
         }
         let visible: Vec<_> = self
-            .order_entries(entry)
+            .entries_of(order)
             .filter(|base| base.is_readable(caller))
             .map(|base| base.index.id)
             .collect();
-        if visible.len() == entry.order.len() {
-            entry.order.clone()
+        if visible.len() == order.indexes.len() {
+            order.indexes.clone()
         } else {
             visible.into()
         }
@@ -180,12 +170,11 @@ impl Directory {
 
     /// Whether the order of the index holds anything that the caller may not see.
     pub fn hides_something(&self, caller: &Caller, index: IndexId) -> bool {
-        self.find(index).is_some_and(|entry| {
-            !entry.is_order_public
-                && self
-                    .order_entries(entry)
-                    .any(|base| !base.is_readable(caller))
-        })
+        let Some(entry) = self.find(index) else {
+            return false;
+        };
+        let order = self.order_of(entry);
+        !order.is_public && self.entries_of(order).any(|base| !base.is_readable(caller))
     }
 
     /// Whether the caller may name the index as a base: it exists and they may see it, or it is a base
@@ -202,9 +191,25 @@ impl Directory {
             .is_some_and(|index| is_present || may_read(caller, index))
     }
 
-    fn order_entries<'a>(&'a self, entry: &'a Entry) -> impl Iterator<Item = &'a Entry> {
-        entry
-            .order_positions
+    fn order_of<'a>(&'a self, entry: &'a Entry) -> &'a Order {
+        entry.order.get_or_init(|| {
+            let find = |name: &IndexName| self.index_by_name(name).map(|index| &**index);
+            let indexes = resolution::order(&entry.index, &find);
+            let position = |id| self.positions_by_id.get(id).copied();
+            let positions: Box<[usize]> = indexes.iter().filter_map(position).collect();
+            Order {
+                indexes: indexes.into(),
+                is_public: positions
+                    .iter()
+                    .all(|&position| self.entries[position].is_public),
+                positions,
+            }
+        })
+    }
+
+    fn entries_of<'a>(&'a self, order: &'a Order) -> impl Iterator<Item = &'a Entry> {
+        order
+            .positions
             .iter()
             .map(|&position| &self.entries[position])
     }

@@ -206,7 +206,14 @@ fn is_allowed(character: char) -> bool {
         // direction of text around only serve to make one name look like another.
         !character.is_whitespace()
             && !character.is_control()
-            && !matches!(character, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff0}'..='\u{ffff}')
+            && !matches!(
+                character,
+                '\u{200b}'..='\u{200f}'
+                    | '\u{202a}'..='\u{202e}'
+                    | '\u{2060}'..='\u{206f}'
+                    | '\u{feff}'
+                    | '\u{fff0}'..='\u{ffff}'
+            )
     }
 }
 

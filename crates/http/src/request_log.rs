@@ -28,8 +28,8 @@ impl Line<'_> {
         let duration_ms = self.started.elapsed().as_secs_f64() * 1000.0;
         tracing::info!(
             target: "cheeseshop_http::request",
-            request.id = self.id.to_str().unwrap_or_default(),
             duration_ms,
+            request.id = self.id.to_str().unwrap_or_default(),
             size_bytes = self.size_bytes,
             user.name = self.user,
             client.address = self.client.map(tracing::field::display),

@@ -13,6 +13,7 @@
     reason = "a panic is how test support reports an error"
 )]
 
+mod chaos;
 mod clients;
 mod distribution;
 mod postgres;
@@ -26,6 +27,7 @@ mod upstream;
 mod wheel;
 mod zip_file;
 
+pub use chaos::{ChaosRelay, Relay};
 pub use clients::{client_command, client_environment, python_client, python_packages};
 pub use distribution::BuiltFile;
 pub use postgres::{DurablePostgres, PostgresDatabase, durable_postgres, postgres};

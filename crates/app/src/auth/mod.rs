@@ -316,6 +316,10 @@ impl App {
         let user = user
             .filter(|_| answer == Answer::Right)
             .ok_or_else(refused)?;
+        // Basic that is remembered does not forgive: beside a client that sends it with every
+        // request, a guesser from the same address would never have to wait.
+        let throttle = &self.auth().throttle;
+        throttle.forgive(throttle.guesser(name, address));
         match self.renew_outdated_hash(user, password, address).await {
             Ok(Some(renewed)) => Ok(self.auth().issue_token(&renewed)),
             Ok(None) => Ok(self.auth().issue_token(user)),

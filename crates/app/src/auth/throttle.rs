@@ -105,6 +105,11 @@ impl Throttle {
         }
     }
 
+    /// Somebody logged in: the pair starts anew.
+    pub(crate) fn forgive(&self, guesser: Guesser) {
+        self.table().entries.remove(&guesser.pair);
+    }
+
     /// The attempt could not be judged (the server was busy): it does not count.
     pub(crate) fn retract(&self, guesser: Guesser) {
         let mut table = self.table();

@@ -10,7 +10,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use cheeseshop_domain::Index;
 use cheeseshop_packaging::simple::{CoreMetadataMark, PageFile};
-use cheeseshop_packaging::{ArchiveLimits, FileKind, FileName, Hashes, ProjectName, Sha256};
+use cheeseshop_packaging::{
+    ArchiveError, ArchiveLimits, FileKind, FileName, Hashes, ProjectName, Sha256,
+};
 use cheeseshop_storage::database::{blobs, mirrors};
 use cheeseshop_storage::{DatabaseError, Origin};
 use futures_util::FutureExt;
@@ -225,7 +227,18 @@ impl Inner {
             (None, None) => return Err(wanting.none()),
         };
         read.map_err(|unreadable| match unreadable {
-            Unreadable::NoRanges | Unreadable::Wheel(_) => wanting.none(),
+            Unreadable::NoRanges => wanting.none(),
+            Unreadable::Wheel(error @ ArchiveError::LimitExceeded(_)) => {
+                Failure::TooLarge(format!("{}: {error}", wanting.file.filename).into())
+            }
+            Unreadable::Wheel(error) => {
+                tracing::debug!(
+                    file.name = wanting.file.filename,
+                    error = &error as &dyn std::error::Error,
+                    "a wheel at an upstream has no readable core metadata"
+                );
+                wanting.none()
+            }
             Unreadable::Absent(status) => Failure::NotFound(
                 format!("error {} getting {}", status.as_u16(), wanting.file.filename).into(),
             ),

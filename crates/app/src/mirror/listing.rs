@@ -87,6 +87,13 @@ pub(super) struct Target {
     expiry: Duration,
 }
 
+/// What the database has to know, after clients have their answer.
+enum Save {
+    Changed(Changed),
+    /// The upstream still says the same at this time.
+    Confirmed(Timestamp),
+}
+
 /// A listing that differs from what is stored.
 struct Changed {
     listing: Arc<MirrorListing>,
@@ -219,24 +226,25 @@ impl Inner {
         telemetry::cache("listing", "miss");
         let patience = self.settings.request_timeout;
         let longest = self.settings.list_timeout.max(patience);
-        let mut fetch = pin!(self.fetch_listing(&target, held.as_ref(), mode));
-        let fetched = match timeout(patience, &mut fetch).await {
-            Ok(fetched) => fetched,
-            Err(_) => {
-                // Clients have waited long enough. The fetch goes on without them.
-                let error = UpstreamError::Timeout { after: patience };
-                let failed = Fetched::Failed(error);
-                let (answer, _) = self.conclude(&target, held.clone(), failed, mode);
-                landing.land(answer);
-                timeout(longest - patience, fetch)
-                    .await
-                    .unwrap_or(Fetched::Failed(UpstreamError::Timeout { after: longest }))
+        let fetched = {
+            let mut fetch = pin!(self.fetch_listing(&target, held.as_ref(), mode));
+            match timeout(patience, &mut fetch).await {
+                Ok(fetched) => fetched,
+                Err(_) => {
+                    // Clients have waited long enough. The fetch goes on without them.
+                    let error = UpstreamError::Timeout { after: patience };
+                    landing.land(self.fail(&target, held.clone(), &error, mode));
+                    let error = UpstreamError::Timeout { after: longest };
+                    timeout(longest.saturating_sub(patience), fetch)
+                        .await
+                        .unwrap_or(Fetched::Failed(error))
+                }
             }
         };
-        let (answer, changed) = self.conclude(&target, held, fetched, mode);
+        let (answer, save) = self.conclude(&target, held, fetched, mode);
         landing.land(answer);
-        if let Some(changed) = changed {
-            self.save_listing(&target, changed).await;
+        if let Some(save) = save {
+            self.save(&target, save).await;
         }
     }
 
@@ -316,28 +324,32 @@ impl Inner {
         held: Option<Held>,
         fetched: Fetched,
         mode: Mode,
-    ) -> (Landed<Option<ListingState>>, Option<Changed>) {
+    ) -> (Landed<Option<ListingState>>, Option<Save>) {
         let now = self.clock.now();
         let fresh_until = later(now, target.expiry);
         match (fetched, held) {
             (Fetched::Page(page), held) => {
-                let NewPage { listing, json, digest } = page;
+                let NewPage { listing, json, digest } = *page;
                 let is_new = held.is_none_or(|held| held.digest != digest);
                 let listing = Arc::new(listing);
-                let changed = is_new.then(|| Changed {
-                    listing: Arc::clone(&listing),
-                    json,
-                    digest,
-                });
+                let save = match is_new {
+                    true => Save::Changed(Changed {
+                        listing: Arc::clone(&listing),
+                        json,
+                        digest,
+                    }),
+                    false => Save::Confirmed(now),
+                };
                 let held = Held { listing, digest };
                 self.memory
                     .remember_document(&target.key, &target.scope, held.clone());
                 let state = listed(&held, fresh_until);
-                (Ok(Some(self.remember(target, state))), changed)
+                (Ok(Some(self.remember(target, state))), Some(save))
             }
             (Fetched::NotModified, Some(held)) => {
                 let state = listed(&held, fresh_until);
-                (Ok(Some(self.remember(target, state))), None)
+                let state = self.remember(target, state);
+                (Ok(Some(state)), Some(Save::Confirmed(now)))
             }
             (Fetched::NotModified, None) => {
                 let error = UpstreamError::Unusable("304 to a request without validators");
@@ -421,13 +433,17 @@ impl Inner {
         state
     }
 
-    /// Stores a new listing, after it was answered: clients need not wait for the disk, and what
+    /// Stores what is new, after it was answered: clients need not wait for the disk, and what
     /// is lost here is fetched again.
-    async fn save_listing(&self, target: &Target, changed: Changed) {
+    async fn save(&self, target: &Target, save: Save) {
         if !self.memory.is_current(target.key.index, &target.scope) {
             return;
         }
-        if let Err(error) = self.try_save_listing(target, changed).await {
+        let saved = match save {
+            Save::Changed(changed) => self.save_listing(target, changed).await,
+            Save::Confirmed(fetched_at) => self.touch_listing(target, fetched_at).await,
+        };
+        if let Err(error) = saved {
             tracing::warn!(
                 index.name = %target.index.name,
                 project.name = target.project.normalized(),
@@ -437,7 +453,23 @@ impl Inner {
         }
     }
 
-    async fn try_save_listing(&self, target: &Target, changed: Changed) -> Result<(), Error> {
+    /// Notes that the listing was confirmed, so that a restart need not ask again. This changes
+    /// nothing that anybody derives from it, so it is no event.
+    async fn touch_listing(&self, target: &Target, fetched_at: Timestamp) -> Result<(), Error> {
+        let (index, project) = (target.key.index, Arc::clone(&target.key.project));
+        self.db
+            .write(Origin::new(ACTOR), move |tx| {
+                async move {
+                    mirrors::touch_listing(tx, index, &project, fetched_at).await?;
+                    Ok::<_, DatabaseError>(())
+                }
+                .boxed()
+            })
+            .await?;
+        Ok(())
+    }
+
+    async fn save_listing(&self, target: &Target, changed: Changed) -> Result<(), Error> {
         let Changed {
             listing,
             json,

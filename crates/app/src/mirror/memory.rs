@@ -230,10 +230,6 @@ impl Memory {
         self.failures.insert(resource, (until, failure));
     }
 
-    pub(super) fn forget_failure(&self, resource: &str) {
-        self.failures.invalidate(resource);
-    }
-
     /// Forgets all about an index.
     pub(super) fn forget(&self, index: IndexId) {
         // What is left of it in the caches has an epoch that nobody asks for any more.

@@ -218,7 +218,7 @@ impl Mirrors {
             EventKind::MirrorProjectListChanged => self.0.memory.on_list_changed(&event.event),
             EventKind::MirrorReset | EventKind::IndexRemoved => {
                 if let Some(index) = event.event.index() {
-                    self.0.memory.forget_named(&index);
+                    self.0.memory.forget_named(index);
                 }
             }
             _ => {}

@@ -24,7 +24,7 @@ use super::listing::ACTOR;
 use super::listing_fetch::{add_validators, validators};
 use super::memory::{DOCUMENT, HeldList, Memory, Scope};
 use super::names::{NameList, ProjectNames};
-use super::source::{Source, without_userinfo};
+use super::source::Source;
 use super::upstream::{Request, UpstreamError, unpack};
 use super::{Inner, telemetry};
 use crate::Error;
@@ -239,13 +239,13 @@ impl Inner {
         let limit = self.settings.max_project_list_bytes;
         let body = answer.body(limit).await?;
         let (etag, last_modified) = validators(&answer);
-        let (headers, url) = (answer.headers, without_userinfo(answer.url));
+        let headers = answer.headers;
         let read = off_thread(body.len(), move || {
             let body = unpack(&headers, body, limit)?;
             let list = if is_json(&headers, &body) {
                 ProjectList::parse_json(&body)
             } else {
-                ProjectList::parse_html(&body, &url)
+                ProjectList::parse_html(&body)
             };
             let list = list.map_err(|error| UpstreamError::NotAPage(error.into()))?;
             drop(body);

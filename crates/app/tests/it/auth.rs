@@ -197,7 +197,7 @@ async fn guessing_has_to_wait_and_waiting_ends() {
         Err(Error::Throttled { retry_after }) if retry_after.as_secs() == 2
     ));
     test.clock.advance(SignedDuration::from_secs(2));
-    assert!(who(&test.app, "root", ROOT_PASSWORD).await.is_some());
+    assert!(test.app.login("root", &ROOT_PASSWORD.into(), HOME).await.is_ok());
     // Success started anew.
     for guess in ["g", "h"] {
         assert_eq!(authenticate(&test.app, "root", guess).await.unwrap(), None);

@@ -13,7 +13,7 @@ mod setting;
 mod show;
 mod value;
 
-pub(crate) use sections::{Config, LogConfig, LogFormat, Surroundings};
+pub(crate) use sections::{Config, LogConfig, LogFormat};
 pub(crate) use show::show;
 
 use value::{Kind, Value};

@@ -589,10 +589,11 @@ mod tests {
 
     #[test]
     fn without_a_home_the_data_directory_must_be_named() {
-        let failure =
-            Config::load_from(&arguments(), &[], Surroundings::default()).unwrap_err();
+        let failure = Config::load_from(&arguments(), &[], Surroundings::default()).unwrap_err();
         assert!(
-            failure.to_string().contains("`server.data_dir`: there is no home directory"),
+            failure
+                .to_string()
+                .contains("`server.data_dir`: there is no home directory"),
             "{failure}"
         );
     }

@@ -111,7 +111,7 @@ pub(crate) const SECTIONS: &[(&str, &str)] = &[
     ),
     ("auth.throttle", "How guessing is slowed down."),
     ("upload", "What an upload may cost."),
-    ("cache", "How much memory hot pages and files may take."),
+    ("cache", "How much memory hot pages may take."),
     ("log", "Log lines; they go to standard error."),
 ];
 
@@ -191,7 +191,6 @@ pub(crate) const SETTINGS: &[Setting] = &[
     Setting::new("upload.concurrent_inspections", Kind::Number(1, 1000), "4", "Archives looked into at once."),
 
     Setting::new("cache.page_bytes", Kind::Size, "128 MiB", "Memory for rendered pages, all encodings together."),
-    Setting::new("cache.file_bytes", Kind::Size, "64 MiB", "Memory for small files (up to 64 KiB each)."),
 
     Setting::new("log.filter", Kind::Text, "info", "What is logged: `error`, `warn`, `info`, `debug`, `trace`, or targets with levels: `warn,cheeseshop_app=debug`.").here(),
     Setting::new("log.format", Kind::Choice(LOG_FORMATS), "text", "`text` for people and journals, `json` for collectors.").here(),

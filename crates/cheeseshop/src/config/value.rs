@@ -219,7 +219,7 @@ mod tests {
 
     #[test]
     fn a_wrong_url_is_not_repeated() {
-        let message = parse_text(Kind::Url, "user:secret@host").unwrap_err();
+        let message = parse_text(Kind::Url, "http://user:secret@host:port/").unwrap_err();
         assert!(!message.contains("secret"), "{message}");
     }
 

@@ -2,8 +2,6 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 
-use serde_json::Value;
-
 use crate::support::{Api, Home, Server};
 
 #[tokio::test]
@@ -27,7 +25,7 @@ async fn the_first_start_makes_everything_and_prints_the_password_once() {
     assert_eq!(mode.mode() & 0o777, 0o700);
 
     let root = server.root().await;
-    let index: Value = root.get("root/pypi").await.json().await.unwrap();
+    let index = root.document("root/pypi").await;
     assert_eq!(index["result"]["type"], "mirror");
     let log = server.stop();
     assert!(!log.contains(&password), "the password is in the log");
@@ -45,7 +43,7 @@ async fn the_second_start_finds_what_the_first_has_made() {
     let second = Server::start(&home, &[]);
     assert_eq!(second.root_password, None, "{}", second.announcement);
     let root = Api::login(&second.url, "root", &password).await;
-    let users: Value = root.get("?no_projects=").await.json().await.unwrap();
+    let users = root.document("?no_projects=").await;
     assert!(users["result"].get("bob").is_some(), "{users}");
     second.stop();
 }
@@ -113,6 +111,6 @@ async fn the_first_mirror_follows_the_configured_upstream_before_the_users_pip()
         &["--set=mirror.root_pypi_url=http://own.test/simple/"],
     );
     let root = server.root().await;
-    let index: Value = root.get("root/pypi").await.json().await.unwrap();
+    let index = root.document("root/pypi").await;
     assert_eq!(index["result"]["mirror_url"], "http://own.test/simple/");
 }

@@ -3,6 +3,7 @@
 //! Wire shapes and nothing else: keys, spellings, order. Who may see what was decided before. Fields that
 //! devpi takes as free JSON stay [`serde_json::Value`].
 
+mod action_log;
 mod api_config;
 mod envelope;
 mod login;
@@ -13,10 +14,11 @@ mod user;
 mod version_data;
 
 pub use self::{
+    action_log::ActionLogEntry,
     api_config::{ApiConfig, AuthStatus, FEATURES},
     envelope::{Envelope, Kind},
     login::{LoginRequest, LoginRequestError, ProxyAuth},
-    push::{ActionLogEntry, ExternalTarget, PushDocs, PushRequest, PushRequestError, PushTarget},
+    push::{ExternalTarget, PushDocs, PushRequest, PushRequestError, PushTarget},
     status::{MetricKind, PollingReplica, Status, StatusMetric},
     time::{When, format_time, parse_time},
     user::{UserDocument, index_document},

@@ -46,14 +46,9 @@ impl Whitelist {
         &self.entries
     }
 
-    /// Whether every project is on it.
-    pub fn has_everything(&self) -> bool {
-        self.everything
-    }
-
-    /// Whether the project itself, given by its normalized name, is on it; `*` does not count.
-    pub fn names(&self, project: &str) -> bool {
-        self.names.contains(project)
+    /// Whether the project, given by its normalized name, is on it, or every project is.
+    pub fn allows(&self, project: &str) -> bool {
+        self.everything || self.names.contains(project)
     }
 }
 
@@ -104,10 +99,11 @@ mod tests {
     fn entries_are_normalized_and_the_star_is_kept() {
         let list = Whitelist::new(["Foo_Bar", "*", "a.b"]);
         assert_eq!(list.entries(), ["foo-bar", "*", "a-b"]);
-        assert!(list.has_everything());
-        assert!(list.names("foo-bar"));
-        assert!(!list.names("other"));
-        assert!(!Whitelist::new(["Foo"]).has_everything());
+        assert!(list.allows("anything"));
+        let list = Whitelist::new(["Foo_Bar"]);
+        assert!(list.allows("foo-bar"));
+        assert!(!list.allows("other"));
+        assert!(!list.allows("*"));
     }
 
     #[test]

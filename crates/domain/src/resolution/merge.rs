@@ -104,7 +104,7 @@ mod tests {
         let lists = vec![
             (A, vec!["p-2.whl", "p-1.whl"]),
             (B, vec!["p-1.whl", "p-3.whl", "P-2.whl"]),
-            (C, vec!["p-3.whl", "p-2.whl", "p-0.whl"]),
+            (C, vec!["p-3.whl", "p-1.whl", "p-0.whl"]),
         ];
         let (listed, shadowed) = merge_with_shadowed(lists.clone());
         assert_eq!(
@@ -132,7 +132,7 @@ mod tests {
                 },
                 Shadowed {
                     index: C,
-                    file: "p-2.whl",
+                    file: "p-1.whl",
                     by: A
                 },
             ]

@@ -55,13 +55,12 @@ pub enum Contribution {
 /// `steps` is the whole resolution order, also what the caller cannot read; the answer has as many entries
 /// in the same order. `inheritance` is that of the queried index, the first of the order.
 ///
-/// As in devpi, whitelists add up on the way: with the union a mirror may be asked once any hosted index
-/// before it names the project; with the intersection the own whitelist of the queried index decides,
-/// because what it lacks cannot come in later, and what it allowed stays allowed. `*` is an entry like any
-/// other when lists are combined, and stands for every project when they are asked.
+/// devpi combines the whitelists met on the way, by union or intersection, and what was once whitelisted
+/// stays so. That comes to this: with the union every hosted index before a mirror may whitelist the
+/// project; with the intersection only the first one may, the queried index, since what its list lacks
+/// cannot come in later.
 pub fn contributors(inheritance: Inheritance, project: &str, steps: &[Step<'_>]) -> Vec<Decision> {
-    // Of the combined list only two entries matter: `*` and the project. `None` before the first list.
-    let mut combined: Option<(bool, bool)> = None;
+    let mut is_first = true;
     let mut is_whitelisted = false;
     let mut private_on = None;
     let decide = |step: &Step<'_>| {
@@ -70,23 +69,11 @@ pub fn contributors(inheritance: Inheritance, project: &str, steps: &[Step<'_>])
                 whitelist,
                 has_project,
             } => {
-                let (everything, named) = (whitelist.has_everything(), whitelist.names(project));
-                let list = match (combined, inheritance) {
-                    (None, _) => (everything, named),
-                    (Some(before), Inheritance::Union) => {
-                        (before.0 || everything, before.1 || named)
-                    }
-                    (Some(before), Inheritance::Intersection) => {
-                        (before.0 && everything, before.1 && named)
-                    }
-                };
-                combined = Some(list);
-                if list.0 || list.1 {
-                    is_whitelisted = true;
-                } else if has_project {
-                    private_on.get_or_insert(step.index);
-                }
+                let counts = is_first || inheritance == Inheritance::Union;
+                is_first = false;
+                is_whitelisted |= counts && whitelist.allows(project);
                 if has_project {
+                    private_on.get_or_insert(step.index);
                     Contribution::Contributes
                 } else {
                     Contribution::HasNoProject

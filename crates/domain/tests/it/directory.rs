@@ -109,7 +109,7 @@ fn nouns_of_an_earlier_snapshot_are_shared() {
 }
 
 #[test]
-fn an_index_that_comes_back_is_found_by_the_same_name_as_base() {
+fn a_base_made_later_joins_the_order() {
     let without = directory(&[("a/a", json!({"bases": ["a/b"]}))]);
     assert_eq!(names(&without, without.order(IndexId(1))), ["a/a"]);
     let with = Directory::build(
@@ -177,6 +177,7 @@ fn public_orders_are_shared_without_copying() {
     let first = directory.visible_order(&Caller::anonymous(), stable);
     let second = directory.visible_order(&caller("bob"), stable);
     assert!(Arc::ptr_eq(&first, &second));
+    assert!(!directory.hides_something(&Caller::anonymous(), stable));
     // Also for those who may read everything of a guarded order.
     let dev = id_of(&directory, "team/dev");
     let first = directory.visible_order(&caller("eve"), dev);

@@ -81,28 +81,21 @@ fn the_order_is_breadth_first_with_mirrors_last() {
 
 #[test]
 fn a_deep_chain_of_bases_is_no_trouble() {
-    let chain: Vec<_> = (0..3000).map(|n| format!("i{n}: i{}", n + 1)).collect();
-    let indexes: Vec<_> = chain
-        .iter()
-        .map(|text| (text.split_once(':').unwrap().0, text))
+    let chain: Vec<_> = (0..3000)
+        .map(|n| {
+            (
+                format!("u/i{n}"),
+                json!({"bases": [format!("u/i{}", n + 1)]}),
+            )
+        })
         .collect();
-    let body = |text: &str| json!({"bases": [format!("u/{}", text.split_once(": ").unwrap().1)]});
-    let named: Vec<_> = indexes
-        .iter()
-        .map(|(name, text)| (format!("u/{name}"), body(text)))
-        .collect();
-    let borrowed: Vec<_> = named
+    let chain: Vec<_> = chain
         .iter()
         .map(|(name, body)| (name.as_str(), body.clone()))
         .collect();
-    // Only the first is asked for, so that the test stays quick: one order per index is quadratic here.
-    let lookup: std::collections::HashMap<_, _> = (1..)
-        .zip(&borrowed)
-        .map(|(id, (name, body))| ((*name).to_owned(), crate::support::index(id, name, body)))
-        .collect();
-    let find = |name: &cheeseshop_domain::IndexName| lookup.get(&name.to_string());
-    let order = cheeseshop_domain::resolution::order(&lookup["u/i0"], &find);
-    assert_eq!(order.len(), 3000);
+    let directory = directory(&chain);
+    assert_eq!(directory.order(id_of(&directory, "u/i0")).len(), 3000);
+    assert_eq!(directory.order(id_of(&directory, "u/i2990")).len(), 10);
 }
 
 /// What the way to a mirror looks like from the project `p`. Each word is one index in order: `-` holds

@@ -40,7 +40,7 @@ pub(crate) fn project(ask: &Ask, project: ProjectDocument) -> Result<JsonMap, se
         .releases
         .into_iter()
         .map(|document| {
-            let version = document.version.clone();
+            let version = document.version.to_string();
             serde_json::to_value(release(ask, document)).map(|value| (version, value))
         })
         .collect()
@@ -55,7 +55,7 @@ pub(crate) fn release(ask: &Ask, document: ReleaseDocument) -> VersionData {
                 rel: link.rel.to_owned(),
                 ..LinkDocument::release_file(
                     &link.hashes,
-                    absolute(ask, &link.path),
+                    absolute(ask, &format!("{}/{}", link.index, link.path)),
                     link.log.as_deref(),
                 )
             })

@@ -121,7 +121,7 @@ fn to_normalized(ask: &Ask, project: &ProjectName) -> Option<Response> {
     }
     let path = ask.context.path.as_str();
     let mut segments: Vec<&str> = path.trim_end_matches('/').split('/').collect();
-    let position = segments.len() - 1 - usize::from(ask.segment("version") != Ok(""));
+    let position = segments.len() - 1 - usize::from(ask.segment("version").is_ok_and(|version| !version.is_empty()));
     let behind = segments.split_off(position + 1);
     let slash = if path.ends_with('/') { "/" } else { "" };
     let up = "../".repeat(behind.len() + slash.len());

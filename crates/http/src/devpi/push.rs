@@ -5,9 +5,9 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
-use cheeseshop_app::push::PushRequest;
-use cheeseshop_domain::api::Kind;
-use serde_json::Value;
+use cheeseshop_app::Error;
+use cheeseshop_app::push::PushAction;
+use cheeseshop_domain::api::{ActionLogEntry, Kind, PushRequest};
 
 use super::envelope;
 use crate::ask::Ask;
@@ -24,9 +24,13 @@ pub(crate) async fn push(
     let body = json_body::object(body, &shared.settings).await?;
     let index = ask.index()?;
     let caller = ask.caller(&shared.app).await?;
-    let request = PushRequest::from_json(&body)?;
+    let request = PushRequest::parse(&body).map_err(|error| Error::Invalid(error.to_string()))?;
     let outcome = shared.app.push(&caller, &index, &request).await?;
-    let log: Vec<Value> = outcome.actions.iter().map(|action| action.to_json()).collect();
+    let log: Vec<ActionLogEntry> = outcome
+        .actions
+        .iter()
+        .map(PushAction::to_log_entry)
+        .collect();
     Ok(envelope::result(Kind::ActionLog, log))
 }
 

@@ -23,8 +23,7 @@ pub(crate) async fn status(
     let status = shared.app.status().await?;
     let committed = status.last_commit.map_or(0.0, unix_seconds);
     let gauge = |name: &str, value: usize| {
-        #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^52")]
-        StatusMetric(name.to_owned(), MetricKind::Gauge, value as f64)
+        StatusMetric(name.to_owned(), MetricKind::Gauge, value.into())
     };
     let result = Status {
         serverdir: None,

@@ -25,10 +25,9 @@ pub fn inspect(
     limits: &ArchiveLimits,
 ) -> Result<SdistContents, ArchiveError> {
     let reader: &mut dyn ReadSeek = &mut reader;
-    let lower = name.as_str().to_ascii_lowercase();
-    let found = if lower.ends_with(".zip") {
-        inspect_zip(reader, &lower, limits)?
-    } else if lower.ends_with(".tar.gz") || lower.ends_with(".tgz") {
+    let found = if name.has_suffix(".zip") {
+        inspect_zip(reader, limits)?
+    } else if name.has_suffix(".tar.gz") || name.has_suffix(".tgz") {
         tarball::inspect(reader, limits)?
     } else {
         return Ok(SdistContents { metadata: None });
@@ -67,7 +66,6 @@ fn choose(mut found: Vec<Found>, name: &FileName) -> Option<Vec<u8>> {
 
 fn inspect_zip(
     reader: &mut dyn ReadSeek,
-    name: &str,
     limits: &ArchiveLimits,
 ) -> Result<Vec<Found>, ArchiveError> {
     let archive = zip::open(reader, limits)?;
@@ -79,7 +77,7 @@ fn inspect_zip(
         let Some(folder) = folder_of(&entry.name) else {
             continue;
         };
-        check_count(found.len(), name)?;
+        check_count(found.len())?;
         let max_size = limits.max_metadata_bytes;
         found.push(Found {
             folder: folder.to_owned(),
@@ -90,12 +88,12 @@ fn inspect_zip(
 }
 
 /// Refuses the seventeenth document.
-pub(super) fn check_count(count: usize, what: &str) -> Result<(), ArchiveError> {
+pub(super) fn check_count(count: usize) -> Result<(), ArchiveError> {
     if count < MAX_FOUND {
         Ok(())
     } else {
         Err(ArchiveError::LimitExceeded(format!(
-            "{what} has more than {MAX_FOUND} top folders with a `PKG-INFO`"
+            "it has more than {MAX_FOUND} top folders with a `PKG-INFO`"
         )))
     }
 }

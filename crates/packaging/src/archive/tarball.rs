@@ -84,7 +84,7 @@ fn walk(unpacked: impl Read, limits: &ArchiveLimits) -> Result<Vec<Found>, Stop>
         if header.entry_type() == EntryType::Regular
             && let Some(folder) = folder_of(&path)
         {
-            check_count(found.len(), "it")?;
+            check_count(found.len())?;
             if found.iter().any(|found| found.folder == folder) {
                 return Err(malformed(format!("it has two entries `{path}`")).into());
             }

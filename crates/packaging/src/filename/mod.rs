@@ -72,6 +72,11 @@ impl FileName {
         suffix::kind(&self.0)
     }
 
+    /// Whether the name ends in a suffix, whatever the case.
+    pub(crate) fn has_suffix(&self, suffix: &str) -> bool {
+        suffix::ends_with(&self.0, suffix)
+    }
+
     /// Whether the name may belong to a project. A prefix test only, as in
     /// devpi: project `my` accepts `mypkg-1.0.tar.gz`.
     pub fn matches_project(&self, project: &ProjectName) -> bool {

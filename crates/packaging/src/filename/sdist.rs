@@ -23,7 +23,7 @@ pub(super) fn guess(name: &str) -> Option<(&str, &str)> {
     splits()
         .find(|(_, version)| is_version(version))
         .or_else(|| splits().find(|(_, version)| version.as_bytes()[0].is_ascii_digit()))
-        .or_else(|| splits().last())
+        .or_else(|| splits().next_back())
 }
 
 /// Finds the version behind the name of a known project.

@@ -168,13 +168,16 @@ impl Statement {
     }
 
     fn execute_sqlite(self, sqlite: &rusqlite::Connection) -> Result<u64, DatabaseError> {
-        let parameters = rusqlite::params_from_iter(self.values);
-        let changed = if self.keep {
-            sqlite.prepare_cached(&self.text)?.execute(parameters)?
+        let (mut kept, mut once);
+        let statement: &mut rusqlite::Statement<'_> = if self.keep {
+            kept = sqlite.prepare_cached(&self.text)?;
+            &mut kept
         } else {
-            sqlite.prepare(&self.text)?.execute(parameters)?
+            once = sqlite.prepare(&self.text)?;
+            &mut once
         };
-        Ok(changed as u64)
+        bind_sqlite(statement, &self.values)?;
+        Ok(statement.raw_execute()? as u64)
     }
 
     fn fetch_sqlite<T>(
@@ -182,15 +185,16 @@ impl Statement {
         sqlite: &rusqlite::Connection,
         convert: impl Fn(&Row<'_>) -> Result<T, DatabaseError>,
     ) -> Result<Vec<T>, DatabaseError> {
-        let parameters = rusqlite::params_from_iter(self.values);
         let (mut kept, mut once);
-        let mut rows = if self.keep {
+        let statement: &mut rusqlite::Statement<'_> = if self.keep {
             kept = sqlite.prepare_cached(&self.text)?;
-            kept.query(parameters)?
+            &mut kept
         } else {
             once = sqlite.prepare(&self.text)?;
-            once.query(parameters)?
+            &mut once
         };
+        bind_sqlite(statement, &self.values)?;
+        let mut rows = statement.raw_query();
         let mut converted = Vec::new();
         while let Some(row) = rows.next()? {
             converted.push(convert(&Row::Sqlite(row))?);
@@ -213,6 +217,25 @@ impl Statement {
         }
         Ok(converted)
     }
+}
+
+/// SQLite takes `$2` for a name, and numbers names as they come.
+fn bind_sqlite(
+    statement: &mut rusqlite::Statement<'_>,
+    values: &[Value],
+) -> Result<(), DatabaseError> {
+    for index in 1..=statement.parameter_count() {
+        let number = statement
+            .parameter_name(index)
+            .and_then(|name| name.strip_prefix('$')?.parse::<usize>().ok());
+        let value = number
+            .and_then(|number| values.get(number.checked_sub(1)?))
+            .ok_or_else(|| {
+                DatabaseError::Configuration(format!("parameter {index} of a statement has no value"))
+            })?;
+        statement.raw_bind_parameter(index, value)?;
+    }
+    Ok(())
 }
 
 fn sql_text(text: Cow<'static, str>) -> SqlStr {

@@ -9,6 +9,7 @@
 #[cfg(test)]
 mod support;
 
+mod blobs;
 mod change_log;
 mod crash;
 mod opening;

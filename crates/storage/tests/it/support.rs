@@ -1,6 +1,5 @@
 //! Fresh databases of both kinds, and shortcuts to fill them.
 
-use std::future::Future;
 use std::sync::Arc;
 
 use cheeseshop_domain::{
@@ -21,29 +20,25 @@ use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use serde_json::json;
 
-pub type Write<T> = Result<Committed<T>, DatabaseError>;
+pub(crate) type Write<T> = Result<Committed<T>, DatabaseError>;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub(crate) enum Kind {
     Sqlite,
     Postgres,
 }
 
 /// An empty database that nobody else uses, gone at the end of the test.
-pub struct TestDatabase {
-    pub kind: Kind,
-    pub config: DatabaseConfig,
-    pub clock: Arc<FixedClock>,
-    pub directory: tempfile::TempDir,
+pub(crate) struct TestDatabase {
+    pub(crate) kind: Kind,
+    pub(crate) config: DatabaseConfig,
+    pub(crate) clock: Arc<FixedClock>,
+    pub(crate) directory: tempfile::TempDir,
     _postgres: Option<PostgresDatabase>,
 }
 
 /// Runs a test on SQLite, then on PostgreSQL.
-pub async fn for_each_database<F, Fut>(test: F)
-where
-    F: Fn(TestDatabase) -> Fut,
-    Fut: Future<Output = ()>,
-{
+pub(crate) async fn for_each_database(test: impl AsyncFn(TestDatabase)) {
     for kind in [Kind::Sqlite, Kind::Postgres] {
         // Shown when the test fails.
         eprintln!("on {kind:?}");
@@ -52,7 +47,7 @@ where
 }
 
 impl TestDatabase {
-    pub async fn new(kind: Kind) -> Self {
+    pub(crate) async fn new(kind: Kind) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let postgres = match kind {
             Kind::Sqlite => None,
@@ -71,20 +66,20 @@ impl TestDatabase {
         }
     }
 
-    pub fn url(&self) -> &str {
+    pub(crate) fn url(&self) -> &str {
         self.config.url.as_ref().unwrap().expose()
     }
 
-    pub async fn open(&self) -> Database {
+    pub(crate) async fn open(&self) -> Database {
         self.try_open().await.unwrap()
     }
 
-    pub async fn try_open(&self) -> Result<Database, DatabaseError> {
+    pub(crate) async fn try_open(&self) -> Result<Database, DatabaseError> {
         Database::open(&self.config, self.clock.clone()).await
     }
 
     /// Does something to the database behind the program's back.
-    pub async fn tamper(&self, sqlite: &str, postgres: &str) {
+    pub(crate) async fn tamper(&self, sqlite: &str, postgres: &str) {
         match self.kind {
             Kind::Sqlite => {
                 let path = self.url().strip_prefix("sqlite://").unwrap();
@@ -103,23 +98,23 @@ impl TestDatabase {
         }
     }
 
-    pub async fn tamper_same(&self, sql: &str) {
+    pub(crate) async fn tamper_same(&self, sql: &str) {
         self.tamper(sql, sql).await;
     }
 }
 
-pub fn time(second: i64) -> Timestamp {
+pub(crate) fn time(second: i64) -> Timestamp {
     Timestamp::from_second(second).unwrap()
 }
 
-pub fn origin() -> Origin {
+pub(crate) fn origin() -> Origin {
     Origin {
         actor: "bob".to_owned(),
         address: Some("192.0.2.7".parse().unwrap()),
     }
 }
 
-pub fn event(subject: &str) -> Event {
+pub(crate) fn event(subject: &str) -> Event {
     Event {
         kind: EventKind::FilePublished,
         subject: subject.to_owned(),
@@ -127,13 +122,13 @@ pub fn event(subject: &str) -> Event {
     }
 }
 
-pub fn digest(number: u64) -> Sha256 {
+pub(crate) fn digest(number: u64) -> Sha256 {
     let mut bytes = [0x5a; 32];
     bytes[..8].copy_from_slice(&number.to_be_bytes());
     Sha256(bytes)
 }
 
-pub fn metadata(summary: &str) -> JsonMap {
+pub(crate) fn metadata(summary: &str) -> JsonMap {
     let mut map = JsonMap::new();
     map.insert("name".to_owned(), json!("pkg"));
     map.insert("summary".to_owned(), json!(summary));
@@ -141,7 +136,7 @@ pub fn metadata(summary: &str) -> JsonMap {
 }
 
 /// Writes as [`origin`].
-pub async fn write<T, F>(database: &Database, operation: F) -> Write<T>
+pub(crate) async fn write<T, F>(database: &Database, operation: F) -> Write<T>
 where
     F: for<'t> FnOnce(&'t mut Transaction) -> BoxFuture<'t, Result<T, DatabaseError>>
         + Send
@@ -152,7 +147,7 @@ where
 }
 
 /// Records an event and nothing else.
-pub async fn record(database: &Database, subject: &str) -> Serial {
+pub(crate) async fn record(database: &Database, subject: &str) -> Serial {
     let event = event(subject);
     let committed: Write<()> = write(database, move |tx| {
         Box::pin(async move {
@@ -165,23 +160,23 @@ pub async fn record(database: &Database, subject: &str) -> Serial {
 }
 
 /// A setting that an operation may set to leave a trace.
-pub async fn setting(database: &Database, name: &str) -> Option<String> {
+pub(crate) async fn setting(database: &Database, name: &str) -> Option<String> {
     let mut reader = database.reader().await.unwrap();
     cheeseshop_storage::database::settings::get(&mut reader, name)
         .await
         .unwrap()
 }
 
-pub fn project_name(name: &str) -> ProjectName {
+pub(crate) fn project_name(name: &str) -> ProjectName {
     ProjectName::parse(name).unwrap()
 }
 
-pub fn version(text: &str) -> Version {
+pub(crate) fn version(text: &str) -> Version {
     Version::parse(text).unwrap()
 }
 
 /// Makes `user/index`, with the user if need be.
-pub async fn create_index(tx: &mut Transaction, name: &str) -> Result<Index, DatabaseError> {
+pub(crate) async fn create_index(tx: &mut Transaction, name: &str) -> Result<Index, DatabaseError> {
     let name = IndexName::parse(name).unwrap();
     let now = tx.now();
     let owner = match users::find(tx, name.user.as_str()).await? {
@@ -191,12 +186,12 @@ pub async fn create_index(tx: &mut Transaction, name: &str) -> Result<Index, Dat
     indexes::create(tx, owner.id, &name, &config(&name.user), now).await
 }
 
-pub fn config(owner: &UserName) -> IndexConfig {
+pub(crate) fn config(owner: &UserName) -> IndexConfig {
     IndexConfig::from_stored(owner, &json!({"type": "stage", "volatile": true})).unwrap()
 }
 
 /// What a publish does to the database, less the event.
-pub async fn publish(
+pub(crate) async fn publish(
     tx: &mut Transaction,
     index: &Index,
     project: &str,
@@ -213,7 +208,7 @@ pub async fn publish(
     Ok((project, release, file))
 }
 
-pub fn new_file(
+pub(crate) fn new_file(
     tx: &Transaction,
     project: &Project,
     release: &Release,

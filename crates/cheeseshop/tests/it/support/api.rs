@@ -59,7 +59,7 @@ impl Api {
         if !response.status().is_success() {
             return Err(response.status());
         }
-        let document: Value = response.json().await.unwrap();
+        let document = document(response).await;
         Ok(document["result"]["password"].as_str().unwrap().to_owned())
     }
 
@@ -88,6 +88,11 @@ impl Api {
 
     pub(crate) async fn get(&self, path: &str) -> Response {
         self.request(Method::GET, path).send().await.unwrap()
+    }
+
+    /// Fetches a JSON document.
+    pub(crate) async fn document(&self, path: &str) -> Value {
+        document(self.get(path).await).await
     }
 
     async fn put(&self, path: &str, body: &Value) {
@@ -142,7 +147,7 @@ impl Api {
         }
         assert_eq!(response.status(), StatusCode::OK, "{path}");
         let base = response.url().clone();
-        let page: Value = response.json().await.unwrap();
+        let page = document(response).await;
         page["files"]
             .as_array()
             .unwrap()
@@ -201,6 +206,10 @@ pub(crate) fn multipart(file: &BuiltFile) -> Vec<u8> {
     body.extend_from_slice(&file.bytes);
     body.extend_from_slice(format!("\r\n--{BOUNDARY}--\r\n").as_bytes());
     body
+}
+
+async fn document(response: Response) -> Value {
+    serde_json::from_slice(&response.bytes().await.unwrap()).unwrap()
 }
 
 /// SHA-256 in hexadecimal.

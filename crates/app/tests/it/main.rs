@@ -1,0 +1,23 @@
+//! The app's use-cases, told as their users see them.
+#![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
+
+#[cfg(test)]
+mod auth;
+#[cfg(test)]
+mod indexes;
+#[cfg(test)]
+mod mirror;
+#[cfg(test)]
+mod publish;
+#[cfg(test)]
+mod push;
+#[cfg(test)]
+mod releases;
+#[cfg(test)]
+mod removal;
+#[cfg(test)]
+mod support;
+#[cfg(test)]
+mod users;
+#[cfg(test)]
+mod yank;

@@ -1,0 +1,9 @@
+mod api_config;
+mod authcheck;
+mod indexes;
+mod login;
+mod projects;
+mod push;
+mod removals;
+mod status;
+mod users;

@@ -1,0 +1,103 @@
+use cheeseshop_test_support::Wheel;
+use serde_json::json;
+
+use crate::support::{Server, file_path};
+
+#[tokio::test]
+async fn a_release_has_metadata_links_and_log() {
+    let server = Server::start().await;
+    let alice = server.user("alice").await;
+    server.index(&alice, "dev", json!({})).await;
+    let wheel = Wheel::named("MyPkg").version("1.0").build();
+    alice.publish("alice/dev", &wheel).await;
+    let release = server.anonymous().get_json("/alice/dev/mypkg/1.0").await.json();
+    assert_eq!(release["type"], "versiondata");
+    let data = &release["result"];
+    assert_eq!(data["name"], "MyPkg");
+    assert_eq!(data["version"], "1.0");
+    assert_eq!(
+        data["+links"],
+        json!([{
+            "rel": "releasefile",
+            "hash_spec": format!("sha256={}", wheel.sha256),
+            "hashes": {"sha256": wheel.sha256},
+            "href": format!("http://localhost:3141/alice/dev/{}", file_path(&wheel)),
+            "log": [{
+                "what": "upload",
+                "who": "alice",
+                "when": [2026, 9, 1, 12, 0, 0],
+                "dst": "alice/dev",
+            }],
+        }])
+    );
+    assert!(data.get("+shadowing").is_none());
+    let project = server.anonymous().get_json("/alice/dev/mypkg").await.json();
+    assert_eq!(project["type"], "projectconfig");
+    assert_eq!(project["result"]["1.0"], *data);
+}
+
+#[tokio::test]
+async fn releases_of_bases_are_shown_unless_ignored() {
+    let server = Server::start().await;
+    let alice = server.user("alice").await;
+    server.index(&alice, "base", json!({})).await;
+    server
+        .index(&alice, "dev", json!({"bases": ["alice/base"]}))
+        .await;
+    for (index, version) in [
+        ("alice/base", "1.0"),
+        ("alice/base", "2.0"),
+        ("alice/dev", "2.0"),
+    ] {
+        alice
+            .publish(index, &Wheel::named("flask").version(version).build())
+            .await;
+    }
+    let project = server.anonymous().get_json("/alice/dev/flask").await.json();
+    let versions = project["result"].as_object().unwrap();
+    assert_eq!(versions.len(), 2);
+    let shadowed = &versions["2.0"]["+shadowing"];
+    assert_eq!(shadowed.as_array().unwrap().len(), 1);
+    let href = shadowed[0]["+links"][0]["href"].as_str().unwrap();
+    assert!(href.starts_with("http://localhost:3141/alice/base/+f/"), "{href}");
+    let own = server
+        .anonymous()
+        .get_json("/alice/dev/flask?ignore_bases=")
+        .await
+        .json();
+    assert_eq!(own["result"].as_object().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn absence_and_names_are_told_as_devpi_does() {
+    let server = Server::start().await;
+    let alice = server.user("alice").await;
+    server.index(&alice, "dev", json!({})).await;
+    alice
+        .publish("alice/dev", &Wheel::named("my-pkg").version("1.0").build())
+        .await;
+    let none = server.anonymous().get_json("/alice/dev/none").await;
+    assert_eq!((none.status.as_u16(), none.message().as_str()), (404, "no project 'none'"));
+    let version = server.anonymous().get_json("/alice/dev/my-pkg/7.0").await;
+    assert_eq!(version.status, 404);
+    assert_eq!(
+        version.message(),
+        "The version 7.0 of project my-pkg does not exist."
+    );
+    for (path, target) in [
+        ("/alice/dev/My_Pkg", "/alice/dev/my-pkg"),
+        ("/alice/dev/My_Pkg/", "/alice/dev/my-pkg/"),
+        ("/alice/dev/My_Pkg/1.0", "/alice/dev/my-pkg/1.0"),
+        ("/alice/dev/My_Pkg/1.0/", "/alice/dev/my-pkg/1.0/"),
+    ] {
+        let answer = server.anonymous().get_json(path).await;
+        assert_eq!(answer.status, 302, "{path}");
+        let base = url::Url::parse(&format!("http://localhost{path}")).unwrap();
+        let location = base.join(answer.header("location")).unwrap();
+        assert_eq!(location.path(), target);
+        assert_eq!(server.anonymous().get_json(target).await.status, 200);
+    }
+    let unicode = server.anonymous().get("/alice/dev/+simple/gr%C3%BCn/").await;
+    assert_eq!(unicode.status, 400);
+    assert_eq!(unicode.text(), "unicode project names not allowed\n");
+}
