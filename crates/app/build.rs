@@ -1,7 +1,6 @@
 //! Takes PyPI's default address out of the library that installers themselves use, so that no
 //! registry host is spelled in our sources and none of that library reaches the binary.
 
-#[expect(clippy::print_stdout, reason = "how build scripts speak to cargo")]
 fn main() {
     println!(
         "cargo::rustc-env=CHEESESHOP_DEFAULT_UPSTREAM={}",

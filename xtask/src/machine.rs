@@ -32,6 +32,25 @@ pub(crate) const FOR_TESTS: &[Tool] = &[
     },
 ];
 
+/// What `cargo xtask bench` needs.
+pub(crate) const FOR_BENCHMARK: &[Tool] = &[
+    Tool {
+        name: "nginx",
+        package: "nginx-light",
+        is_there: || find_program("nginx").is_some(),
+    },
+    Tool {
+        name: "wrk",
+        package: "wrk",
+        is_there: || find_program("wrk").is_some(),
+    },
+    Tool {
+        name: "Python with venv",
+        package: "python3-venv",
+        is_there: has_python,
+    },
+];
+
 /// Installs whatever of `tools` is missing.
 pub(crate) fn ensure(tools: &[Tool]) -> Result<()> {
     let missing: Vec<&Tool> = tools.iter().filter(|tool| !(tool.is_there)()).collect();

@@ -1,10 +1,11 @@
-//! The project's own commands: `cargo xtask test`, `cargo xtask lint`.
+//! The project's own commands: `cargo xtask test`, `cargo xtask lint`, `cargo xtask bench`.
 //!
 //! One module a command, beside what they share: [`shell`] runs programs, [`machine`] installs
 //! what a bare Debian lacks, [`repository`] looks at the committed files.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "tests"))]
 
+mod bench;
 mod lint;
 mod machine;
 mod repository;
@@ -29,12 +30,15 @@ enum Command {
     Test(test::Arguments),
     /// Check the sources: format, clippy, licences and bans, what must not be committed.
     Lint(lint::Arguments),
+    /// Measure the built server side by side with its peers.
+    Bench(bench::Arguments),
 }
 
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Test(arguments) => test::run(&arguments),
         Command::Lint(arguments) => lint::run(&arguments),
+        Command::Bench(arguments) => bench::run(&arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -92,7 +92,10 @@ impl Inner {
             if event.event.kind == EventKind::MirrorReset {
                 self.generations.bump_configuration();
             }
-            if let Some(project) = event.event.project() {
+            // That a mirror holds a file from now on changes no page and no other path.
+            if event.event.kind != EventKind::MirrorFileStored
+                && let Some(project) = event.event.project()
+            {
                 self.generations.bump_project(project);
             }
         }

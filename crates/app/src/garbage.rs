@@ -9,9 +9,9 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use cheeseshop_packaging::Sha256;
-use cheeseshop_storage::database::blobs;
 use cheeseshop_storage::Origin;
 use cheeseshop_storage::blobs::{BlobEntry, Removal};
+use cheeseshop_storage::database::blobs;
 use futures_util::TryStreamExt as _;
 use jiff::{SignedDuration, Timestamp};
 
@@ -33,7 +33,7 @@ impl Default for GarbageOptions {
     fn default() -> Self {
         Self {
             dry_run: false,
-            grace: Duration::from_secs(3600),
+            grace: Duration::from_hours(1),
             batch: 500,
         }
     }
@@ -60,16 +60,10 @@ impl App {
     ///
     /// What database and store give. What was removed before stays removed.
     pub async fn collect_garbage(&self, options: GarbageOptions) -> Result<GarbageReport, Error> {
-        // The store stamps blobs with the machine's time (or the object store's), so this one
-        // cutoff is not the app's clock's business.
-        let cutoff = SignedDuration::try_from(options.grace)
-            .ok()
-            .and_then(|grace| Timestamp::now().checked_sub(grace).ok())
-            .unwrap_or(Timestamp::MIN);
         let mut collection = Collection {
             app: self,
             options,
-            cutoff,
+            cutoff: cutoff(options.grace),
             report: GarbageReport::default(),
         };
         let mut entries = self.blobs().list();
@@ -167,6 +161,17 @@ impl Collection<'_> {
             .value;
         Ok(without(entries, &referenced.into_iter().collect()))
     }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the store stamps blobs with the machine's time, not with that of the app's clock"
+)]
+fn cutoff(grace: Duration) -> Timestamp {
+    SignedDuration::try_from(grace)
+        .ok()
+        .and_then(|grace| Timestamp::now().checked_sub(grace).ok())
+        .unwrap_or(Timestamp::MIN)
 }
 
 fn digests(entries: &[BlobEntry]) -> Vec<Sha256> {

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use cheeseshop_domain::permission::Reason;
 use cheeseshop_domain::{
-    Action, Caller, ConfigErrors, Directory, Event, EventKind, Index, IndexConfig, IndexName,
-    IndexKind, mirror, permission,
+    Action, Caller, ConfigErrors, Directory, Event, EventKind, Index, IndexConfig, IndexKind,
+    IndexName, mirror, permission,
 };
 use cheeseshop_storage::database::{indexes, mirrors, users};
 use serde_json::{Map, Value, json};
@@ -68,7 +68,7 @@ impl App {
         let config = IndexConfig::create(&name.user, body, &|base| {
             may_inherit(&directory, caller, base, &[])
         })
-        .map_err(invalid_config)?;
+        .map_err(|errors| invalid_config(&errors))?;
         let now = self.clock().now();
         let name = name.clone();
         let created = self
@@ -115,9 +115,11 @@ impl App {
                 index
             }
             None => {
-                return Err(
-                    self.absent_for(caller, name, Reason::MayNotModifyIndex(name.clone()))
-                );
+                return Err(self.absent_for(
+                    caller,
+                    name,
+                    &Reason::MayNotModifyIndex(name.clone()),
+                ));
             }
         };
         // The common mistake, an unusable patch, does not have to wait for the write queue.
@@ -167,9 +169,11 @@ impl App {
         match directory.index(name.user.as_str(), &name.index) {
             Some(index) => self.permit(caller, Action::RemoveIndex(index))?,
             None => {
-                return Err(
-                    self.absent_for(caller, name, Reason::MayNotRemoveIndex(name.clone()))
-                );
+                return Err(self.absent_for(
+                    caller,
+                    name,
+                    &Reason::MayNotRemoveIndex(name.clone()),
+                ));
             }
         }
         let name = name.clone();
@@ -194,9 +198,8 @@ impl App {
 
     /// The answer about an index that does not exist: the same refusal as for an index of
     /// somebody else, unless it would be the caller's to administer.
-    fn absent_for(&self, caller: &Caller, name: &IndexName, refusal: Reason) -> Error {
-        let verdict =
-            permission::judge(self.auth().policy(), caller, Action::CreateIndex(name));
+    fn absent_for(&self, caller: &Caller, name: &IndexName, refusal: &Reason) -> Error {
+        let verdict = permission::judge(self.auth().policy(), caller, Action::CreateIndex(name));
         if verdict.is_allowed() {
             index_not_found(name)
         } else {
@@ -218,7 +221,7 @@ fn patched(
         IndexPatch::Object(body) => index.config.patch_object(body, &base_exists),
         IndexPatch::Operations(items) => index.config.patch_operations(items, &base_exists),
     }
-    .map_err(invalid_config)
+    .map_err(|errors| invalid_config(&errors))
 }
 
 fn may_inherit(
@@ -250,9 +253,7 @@ fn changes(before: &IndexConfig, after: &IndexConfig) -> Map<String, Value> {
 /// Whether a mirror follows another upstream after the change.
 fn starts_over(before: &IndexConfig, after: &IndexConfig) -> bool {
     match (&before.kind, &after.kind) {
-        (IndexKind::Mirror(before), IndexKind::Mirror(after)) => {
-            mirror::starts_over(before, after)
-        }
+        (IndexKind::Mirror(before), IndexKind::Mirror(after)) => mirror::starts_over(before, after),
         _ => false,
     }
 }
@@ -261,6 +262,6 @@ fn index_exists(name: &IndexName) -> Error {
     Error::Conflict(format!("index '{name}' exists"))
 }
 
-fn invalid_config(errors: ConfigErrors) -> Error {
+fn invalid_config(errors: &ConfigErrors) -> Error {
     Error::Invalid(errors.to_string())
 }

@@ -151,7 +151,14 @@ impl App {
         T: Send + 'static,
     {
         let committed = self.0.db.write(origin, operation).await?;
-        self.reload_directory_if_changed().await?;
+        if let Err(error) = self.reload_directory_if_changed().await {
+            // The change is durable, so the caller is told so. The directory stays marked as
+            // outdated, and `follow_changes` tries again.
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "users and indexes could not be read anew"
+            );
+        }
         Ok(committed)
     }
 

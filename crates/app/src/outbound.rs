@@ -15,7 +15,7 @@ use crate::mirror::{MirrorSettings, ProxySetting};
 const IDLE_PER_HOST: usize = 32;
 
 /// How long an unused connection stays open.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+const IDLE_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Why no HTTP client could be made. The texts are for operators and name the setting.
 #[derive(Debug, thiserror::Error)]

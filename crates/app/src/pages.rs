@@ -10,8 +10,8 @@ use bytes::Bytes;
 use cheeseshop_domain::resolution::merge;
 use cheeseshop_domain::{Caller, File, FilePath, Index, IndexId, IndexKind, IndexName};
 use cheeseshop_packaging::simple::{CoreMetadataMark, PageFile, ProjectList, ProjectPage};
-use cheeseshop_packaging::{FileKind, FileName, HashAlgorithm, Hashes, ProjectName, Sha256};
-use cheeseshop_storage::database::{files, projects, releases};
+use cheeseshop_packaging::{FileKind, FileName, Hashes, ProjectName, Sha256};
+use cheeseshop_storage::database::{files, mirrors, projects, releases};
 use futures_util::future::join_all;
 use sha2::Digest as _;
 use url::Url;
@@ -295,12 +295,18 @@ impl App {
                     last_serial: None,
                 })
             }
-            Content::Mirror(state) => Ok(mirror_part(
-                &contribution.index,
-                project,
-                &state.listing.page,
-                links,
-            )),
+            Content::Mirror(state) => {
+                let listed = &state.listing.page;
+                let mut part = mirror_part(&contribution.index, project, listed, links);
+                if part.files.iter().any(lacks_something_we_may_know) {
+                    let mut reader = self.db().reader().await?;
+                    let held =
+                        mirrors::list_files(&mut reader, contribution.index.id, &part.name).await?;
+                    drop(reader);
+                    complete_from_held(&mut part.files, &held);
+                }
+                Ok(part)
+            }
         }
     }
 
@@ -468,13 +474,13 @@ fn hosted_file(holder: &Index, file: &File, links: &Links<'_>) -> PageFile {
     PageFile {
         filename: file.name.as_str().to_owned(),
         url: links.to_file(holder, &FilePath::of_sha256(&file.sha256, file.name.clone()).to_string()),
-        hashes: sha256_only(&file.sha256),
+        hashes: file.sha256.into(),
         requires_python: file.requires_python.clone(),
         size: Some(file.size),
         upload_time: Some(file.uploaded),
         yanked: file.yanked.clone(),
         core_metadata: match file.core_metadata {
-            Some(digest) => CoreMetadataMark::Available(sha256_only(&digest)),
+            Some(digest) => CoreMetadataMark::Available(digest.into()),
             None => CoreMetadataMark::Absent,
         },
         provenance: None,
@@ -519,6 +525,36 @@ fn mirror_part(
     }
 }
 
+/// Whether the upstream did not say what holding the file would tell.
+fn lacks_something_we_may_know(file: &PageFile) -> bool {
+    file.size.is_none()
+        || file.hashes.is_empty()
+        || matches!(&file.core_metadata, CoreMetadataMark::Available(hashes) if hashes.is_empty())
+}
+
+/// Adds what is known of the files that the mirror holds: size, digest, digest of the metadata.
+fn complete_from_held(files: &mut [PageFile], held: &[mirrors::MirrorFile]) {
+    // Sorted by file name, as the database gives them.
+    for file in files {
+        let Ok(position) =
+            held.binary_search_by(|held| held.filename.as_str().cmp(&file.filename))
+        else {
+            continue;
+        };
+        let held = &held[position];
+        file.size = file.size.or(Some(held.size));
+        if file.hashes.is_empty() {
+            file.hashes = held.sha256.into();
+        }
+        if let (CoreMetadataMark::Available(hashes), Some(digest)) =
+            (&mut file.core_metadata, held.core_metadata)
+            && hashes.is_empty()
+        {
+            *hashes = digest.into();
+        }
+    }
+}
+
 /// Joins the parts in resolution order: the first index of a file name wins, versions unite,
 /// the first status and the highest serial stand.
 fn join_parts(project: &ProjectName, parts: Vec<(IndexId, ProjectPage)>) -> ProjectPage {
@@ -536,14 +572,6 @@ fn join_parts(project: &ProjectName, parts: Vec<(IndexId, ProjectPage)>) -> Proj
     page.files = merge(lists).into_iter().map(|(_, file)| file).collect();
     page.complete_versions();
     page
-}
-
-fn sha256_only(digest: &Sha256) -> Hashes {
-    let mut hashes = Hashes::new();
-    hashes
-        .insert(HashAlgorithm::Sha256, &digest.to_string())
-        .expect("a SHA-256 spells 64 hex digits");
-    hashes
 }
 
 /// Where a file of an upstream's listing stands below its mirror; `None` when its name or URL

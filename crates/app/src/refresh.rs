@@ -30,6 +30,9 @@ impl App {
             let refreshed = self.mirrors().refresh(mirror, project).await;
             result = result.and(refreshed);
         }
+        // The change log tells of a changed listing when it is stored, which a client that
+        // asked for the refresh need not wait for: memory holds the new listing already.
+        self.0.generations.bump_project(project.normalized());
         result
     }
 }

@@ -2,9 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use cheeseshop_domain::{
-    Caller, File, FilePath, Index, IndexKind, IndexName, JsonMap, LogEntry,
-};
+use cheeseshop_domain::{Caller, File, FilePath, Index, IndexKind, IndexName, JsonMap, LogEntry};
 use cheeseshop_packaging::simple::PageFile;
 use cheeseshop_packaging::{FileName, Hashes, ProjectName, Version, Yanked};
 use cheeseshop_storage::database::{files, mirrors, projects, releases};
@@ -59,9 +57,7 @@ impl ProjectDocument {
     pub fn latest(&self) -> Option<&ReleaseDocument> {
         self.releases
             .iter()
-            .find(|release| {
-                release.version.pep440().is_some() && !release.version.is_prerelease()
-            })
+            .find(|release| release.version.pep440().is_some() && !release.version.is_prerelease())
             .or_else(|| self.releases.first())
     }
 }
@@ -141,9 +137,7 @@ impl App {
         scope: Scope,
     ) -> Result<ReleaseDocument, Error> {
         let index = self.index(caller, index).await?;
-        let resolution = self
-            .resolve_project(caller, &index, project, scope)
-            .await?;
+        let resolution = self.resolve_project(caller, &index, project, scope).await?;
         let mut found: Option<ReleaseDocument> = None;
         for contribution in &resolution.contributions {
             let Some(release) = self.release_of(contribution, project, version).await? else {
@@ -224,10 +218,12 @@ impl App {
                     shadowing: Vec::new(),
                 }))
             }
-            Content::Mirror(state) => Ok(mirrored_releases(index, project, state, |found| {
-                found.as_str() == version
-            })
-            .pop()),
+            Content::Mirror(state) => {
+                Ok(
+                    mirrored_releases(index, project, state, |found| found.as_str() == version)
+                        .pop(),
+                )
+            }
         }
     }
 }

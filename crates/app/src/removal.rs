@@ -206,12 +206,7 @@ async fn remove_hosted(
     Ok(true)
 }
 
-fn record_removed_files(
-    tx: &mut Transaction,
-    index: &Index,
-    project: &ProjectName,
-    gone: &[File],
-) {
+fn record_removed_files(tx: &mut Transaction, index: &Index, project: &ProjectName, gone: &[File]) {
     for file in gone {
         tx.record(Event::of_project(
             EventKind::FileRemoved,
@@ -325,17 +320,11 @@ async fn remove_mirror_files(
     Ok(())
 }
 
-async fn file_not_on(
-    tx: &mut Transaction,
-    index: &Index,
-    path: &FilePath,
-) -> Result<Error, Error> {
+async fn file_not_on(tx: &mut Transaction, index: &Index, path: &FilePath) -> Result<Error, Error> {
     let path = path.to_string();
     let shown = format!("{}/{path}", index.name);
     Ok(if tombstones::exists(tx, index.id, &path).await? {
-        Error::Gone(format!(
-            "file '{shown}' existed, deleted in later serial"
-        ))
+        Error::Gone(format!("file '{shown}' existed, deleted in later serial"))
     } else {
         Error::NotFound(format!("package '{shown}' doesn't exist"))
     })

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use cheeseshop_domain::{
-    Action, Caller, Event, EventKind, Index, NewPassword, NewUser, User, UserConfigError, UserName,
-    UserPatch, permission,
+    Action, Caller, Event, EventKind, Index, NewPassword, NewUser, User, UserName, UserPatch,
+    permission,
 };
 use cheeseshop_storage::database::{indexes, users};
 use secrecy::ExposeSecret;
@@ -70,7 +70,7 @@ impl App {
             return Err(user_exists());
         }
         let name = UserName::parse(name).map_err(invalid)?;
-        let new = NewUser::parse(body).map_err(invalid_user)?;
+        let new = NewUser::parse(body).map_err(invalid)?;
         let hash = self.stored_form(&new.password).await?;
         let now = self.clock().now();
         let created = self
@@ -109,7 +109,7 @@ impl App {
             .user(name)
             .cloned()
             .ok_or_else(|| user_not_found(name))?;
-        let patch = UserPatch::parse(body).map_err(invalid_user)?;
+        let patch = UserPatch::parse(body).map_err(invalid)?;
         self.permit(caller, patch.action(&known.name))?;
         let hash = match &patch.password {
             Some(password) => Some(self.stored_form(password).await?),
@@ -238,10 +238,6 @@ fn user_exists() -> Error {
 
 pub(crate) fn user_not_found(name: &str) -> Error {
     Error::NotFound(format!("no user '{name}'"))
-}
-
-fn invalid_user(error: UserConfigError) -> Error {
-    Error::Invalid(error.to_string())
 }
 
 pub(crate) fn invalid(error: impl std::fmt::Display) -> Error {

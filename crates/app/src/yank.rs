@@ -45,7 +45,8 @@ impl App {
             )));
         }
         let yanked = Yanked::Yes(reason.map(str::to_owned));
-        self.set_yanked(caller, index, project, target, yanked).await
+        self.set_yanked(caller, index, project, target, yanked)
+            .await
     }
 
     /// Takes a yank back; gives the number of files that changed.

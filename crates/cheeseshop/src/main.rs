@@ -1,6 +1,8 @@
 //! The `cheeseshop` program: reads arguments and settings, wires the crates together, runs, and
 //! says with its exit code how it went (0 done, 1 the answer is no, 2 could not try).
 
+#![cfg_attr(test, allow(clippy::unwrap_used, reason = "tests"))]
+
 mod cli;
 mod clock;
 mod commands;

@@ -219,7 +219,7 @@ mod tests {
     fn settings() -> ConnectionSettings {
         ConnectionSettings {
             max_connections: 2,
-            header_read_timeout: Duration::from_secs(60),
+            header_read_timeout: Duration::from_mins(1),
         }
     }
 

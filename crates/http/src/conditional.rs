@@ -169,13 +169,23 @@ mod tests {
     fn a_date_counts_only_without_a_tag() {
         for (pairs, held) in [
             (&[(IF_MODIFIED_SINCE, DATE)][..], true),
-            (&[(IF_MODIFIED_SINCE, "Sun, 06 Nov 1994 08:49:36 GMT")], false),
+            (
+                &[(IF_MODIFIED_SINCE, "Sun, 06 Nov 1994 08:49:36 GMT")],
+                false,
+            ),
             (&[(IF_MODIFIED_SINCE, "yesterday")], false),
-            (&[(IF_MODIFIED_SINCE, DATE), (IF_NONE_MATCH, "\"x\"")], false),
+            (
+                &[(IF_MODIFIED_SINCE, DATE), (IF_NONE_MATCH, "\"x\"")],
+                false,
+            ),
             (&[(IF_NONE_MATCH, ETAG)], true),
             (&[], false),
         ] {
-            assert_eq!(is_file_held(&headers(pairs), Some(ETAG), modified()), held, "{pairs:?}");
+            assert_eq!(
+                is_file_held(&headers(pairs), Some(ETAG), modified()),
+                held,
+                "{pairs:?}"
+            );
         }
     }
 
@@ -202,7 +212,11 @@ mod tests {
             ("0-1", Part::Whole),
         ] {
             let headers = headers(&[(RANGE, range)]);
-            assert_eq!(wanted_part(&headers, 10, Some(ETAG), modified()), expected, "{range}");
+            assert_eq!(
+                wanted_part(&headers, 10, Some(ETAG), modified()),
+                expected,
+                "{range}"
+            );
         }
     }
 
@@ -210,7 +224,11 @@ mod tests {
     fn nothing_can_be_taken_from_an_empty_file() {
         for range in ["bytes=0-", "bytes=0-0", "bytes=-1"] {
             let headers = headers(&[(RANGE, range)]);
-            assert_eq!(wanted_part(&headers, 0, None, modified()), Part::Unsatisfiable, "{range}");
+            assert_eq!(
+                wanted_part(&headers, 0, None, modified()),
+                Part::Unsatisfiable,
+                "{range}"
+            );
         }
     }
 

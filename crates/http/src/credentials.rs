@@ -30,8 +30,13 @@ pub(crate) fn are_sent(headers: &HeaderMap) -> bool {
 /// `base64("user:secret")`; UTF-8, else Latin-1 (RFC 7617 leaves it open, devpi takes both).
 fn decode(encoded: &[u8]) -> Option<Credentials> {
     let bytes = STANDARD.decode(encoded.trim_ascii()).ok()?;
-    let text = String::from_utf8(bytes)
-        .unwrap_or_else(|error| error.as_bytes().iter().map(|byte| char::from(*byte)).collect());
+    let text = String::from_utf8(bytes).unwrap_or_else(|error| {
+        error
+            .as_bytes()
+            .iter()
+            .map(|byte| char::from(*byte))
+            .collect()
+    });
     let (user, secret) = text.split_once(':')?;
     Some(Credentials {
         user: user.to_owned(),
@@ -48,12 +53,9 @@ mod tests {
     fn read(pairs: &[(&'static str, String)]) -> Option<(String, String)> {
         let headers = pairs
             .iter()
-            .map(|(name, value)| {
-                (http::HeaderName::from_static(name), value.parse().unwrap())
-            })
+            .map(|(name, value)| (http::HeaderName::from_static(name), value.parse().unwrap()))
             .collect();
-        credentials(&headers)
-            .map(|found| (found.user, found.secret.expose_secret().to_owned()))
+        credentials(&headers).map(|found| (found.user, found.secret.expose_secret().to_owned()))
     }
 
     fn encoded(bytes: impl AsRef<[u8]>) -> String {
@@ -81,16 +83,31 @@ mod tests {
     #[test]
     fn the_devpi_header_decides_even_when_it_is_wrong() {
         let basic = format!("Basic {}", encoded("bob:right"));
-        let both = |devpi: String| read(&[("x-devpi-auth", devpi), ("authorization", basic.clone())]);
-        assert_eq!(both(encoded("eve:x")), Some(("eve".to_owned(), "x".to_owned())));
+        let both =
+            |devpi: String| read(&[("x-devpi-auth", devpi), ("authorization", basic.clone())]);
+        assert_eq!(
+            both(encoded("eve:x")),
+            Some(("eve".to_owned(), "x".to_owned()))
+        );
         assert_eq!(both("*".to_owned()), None);
         assert_eq!(both(encoded("no colon")), None);
     }
 
     #[test]
     fn malformed_credentials_are_none() {
-        for value in ["", "Basic", "Basic ", "Basic !!", "Bearer abc", "Digest username=x"] {
-            assert_eq!(read(&[("authorization", value.to_owned())]), None, "{value}");
+        for value in [
+            "",
+            "Basic",
+            "Basic ",
+            "Basic !!",
+            "Bearer abc",
+            "Digest username=x",
+        ] {
+            assert_eq!(
+                read(&[("authorization", value.to_owned())]),
+                None,
+                "{value}"
+            );
         }
         assert_eq!(read(&[]), None);
     }

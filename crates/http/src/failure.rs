@@ -4,6 +4,8 @@
 //! the response's extensions. The front, which still knows what the client accepts, then spells
 //! it. Each face has its own exhaustive `match` over [`cheeseshop_app::Error`].
 
+use std::time::Duration;
+
 use axum::response::{IntoResponse, Response};
 use cheeseshop_app::Error;
 use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -93,11 +95,10 @@ impl Failure {
             );
         }
         let mut response = match self.face {
-            Face::Simple => simple::error::spell(error),
             Face::Upload => upload::error::spell(error, context.asks_for_json),
             Face::Devpi => devpi::error::spell(error, context.accepts_json),
             Face::File if context.asks_for_json => devpi::error::spell(error, true),
-            Face::File => simple::error::spell(error),
+            Face::Simple | Face::File => simple::error::spell(error),
         };
         add_hints(error, &mut response);
         response
@@ -107,29 +108,32 @@ impl Failure {
 /// Headers that tell a client what to do about an error, the same on all faces.
 fn add_hints(error: &Error, response: &mut Response) {
     let headers = response.headers_mut();
+    if let Error::Unauthenticated(_) = error {
+        // Without the challenge pip and uv never send what they know.
+        headers.insert(
+            WWW_AUTHENTICATE,
+            HeaderValue::from_static("Basic realm=\"pypi\""),
+        );
+    }
     let retry_after = match error {
-        Error::Unauthenticated(_) => {
-            // Without the challenge pip and uv never send what they know.
-            headers.insert(
-                WWW_AUTHENTICATE,
-                HeaderValue::from_static("Basic realm=\"pypi\""),
-            );
-            return;
-        }
         Error::Throttled { retry_after } | Error::UpstreamFailed { retry_after, .. } => {
-            retry_after.as_secs().max(1)
+            *retry_after
         }
-        Error::Busy => 1,
+        Error::Busy => Duration::from_secs(1),
         Error::NotFound(_)
         | Error::Gone(_)
         | Error::Forbidden(_)
+        | Error::Unauthenticated(_)
         | Error::Invalid(_)
         | Error::Conflict(_)
         | Error::ReadOnly(_)
         | Error::TooLarge(_)
         | Error::Internal(_) => return,
     };
-    headers.insert(RETRY_AFTER, HeaderValue::from(retry_after));
+    // Part of a second is rounded up: an early bird would only be sent away again.
+    let seconds = retry_after.as_millis().div_ceil(1000).max(1);
+    let seconds = u64::try_from(seconds).unwrap_or(u64::MAX);
+    headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
 }
 
 /// A short plain text with a status.

@@ -7,14 +7,14 @@ use std::time::SystemTime;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use cheeseshop_app::files::Purpose;
 use cheeseshop_app::file_handle::FileHandle;
+use cheeseshop_app::files::Purpose;
 use cheeseshop_app::{App, Error};
 use cheeseshop_domain::{Caller, FilePath};
 use cheeseshop_packaging::FileName;
 use http::header::{
-    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG,
-    LAST_MODIFIED, LOCATION, VARY,
+    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, LAST_MODIFIED,
+    LOCATION, VARY,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
@@ -213,7 +213,5 @@ fn content_type(name: &str) -> HeaderValue {
     if name.ends_with(".metadata") {
         return HeaderValue::from_static("text/plain; charset=utf-8");
     }
-    FileName::parse(name).map_or(OCTETS, |name| {
-        HeaderValue::from_static(name.content_type())
-    })
+    FileName::parse(name).map_or(OCTETS, |name| HeaderValue::from_static(name.content_type()))
 }

@@ -15,7 +15,6 @@
 //! One explicit function instead of a stack of layers: the order is visible, the hot path
 //! passes the same steps without a future, and compile time stays low.
 
-use std::borrow::Cow;
 use std::convert::Infallible;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
@@ -29,7 +28,8 @@ use axum::response::IntoResponse;
 use bytes::Bytes;
 use cheeseshop_app::{App, Error};
 use futures_util::FutureExt;
-use http::{Request, Response, Uri};
+use http::header::CONTENT_LENGTH;
+use http::{HeaderMap, Method, Request, Response, Uri};
 use http_body::Body as _;
 use tower::Service as _;
 
@@ -114,7 +114,8 @@ impl Service {
         self.own
             .common_headers
             .add(&mut parts.headers, &context.id, &self.shared.app);
-        let pending = Pending::new(context, parts.status, body.size_hint().exact());
+        let expected = promised_bytes(&parts.headers, &context.method);
+        let pending = Pending::new(context, parts.status, expected);
         Response::from_parts(parts, ReplyBody::streamed(body, pending))
     }
 
@@ -229,14 +230,22 @@ fn peer(parts: &http::request::Parts) -> Option<std::net::SocketAddr> {
     parts.extensions.get::<PeerAddress>().map(|peer| peer.0)
 }
 
-fn with_path(uri: &Uri, path: &Cow<'_, str>) -> Option<Uri> {
+fn with_path(uri: &Uri, path: &str) -> Option<Uri> {
     let path_and_query = match uri.query() {
         Some(query) => format!("{path}?{query}"),
-        None => path.to_string(),
+        None => path.to_owned(),
     };
     let mut parts = uri.clone().into_parts();
     parts.path_and_query = Some(path_and_query.parse().ok()?);
     Uri::from_parts(parts).ok()
+}
+
+/// How many bytes the client will wait for, if it was told.
+fn promised_bytes(headers: &HeaderMap, method: &Method) -> Option<u64> {
+    if method == Method::HEAD {
+        return None;
+    }
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 /// The response itself, or the words of the face whose error it carries.
@@ -244,7 +253,7 @@ fn spelled(mut response: Response<Body>, context: &RequestContext) -> Response<B
     match response.extensions_mut().remove::<Failure>() {
         Some(failure) => {
             let mut response = failure.spell(context);
-            if context.method == http::Method::HEAD {
+            if context.method == Method::HEAD {
                 *response.body_mut() = Body::empty();
             }
             response

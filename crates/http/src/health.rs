@@ -9,8 +9,8 @@ use http::header::CONTENT_TYPE;
 
 use crate::ask::Ask;
 use crate::failure::SimpleError;
-use crate::front::Shared;
 use crate::front;
+use crate::front::Shared;
 
 /// `/+health/live`: the process answers. Says nothing about anything behind it, so that an
 /// orchestrator does not restart us because a database is down.

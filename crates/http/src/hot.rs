@@ -78,13 +78,7 @@ fn project_page(
     })
 }
 
-fn file(
-    shared: &Shared,
-    request: &Parts,
-    user: &str,
-    index: &str,
-    path: &str,
-) -> Option<Answer> {
+fn file(shared: &Shared, request: &Parts, user: &str, index: &str, path: &str) -> Option<Answer> {
     if negotiate::asks_for_json(&request.headers) {
         return None;
     }

@@ -8,13 +8,18 @@ use cheeseshop_app::Error;
 use http_body_util::BodyExt;
 use serde_json::{Map, Value};
 
+use crate::drain;
 use crate::settings::HttpSettings;
+
+/// How much of a body that is too large is read for the sake of the answer, in bytes.
+const DRAIN_LIMIT: u64 = 64 << 20;
 
 /// The whole body, as long as it stays within the limits of size and pauses.
 pub(crate) async fn read(mut body: Body, settings: &HttpSettings) -> Result<Bytes, Error> {
     let mut collected = BytesMut::new();
     while let Some(data) = next_chunk(&mut body, settings.body_idle()).await? {
         if collected.len() + data.len() > settings.max_json_bytes {
+            drain::rest_in_background(body, DRAIN_LIMIT, settings.drain_time());
             return Err(Error::TooLarge(format!(
                 "the request body is larger than {} bytes",
                 settings.max_json_bytes

@@ -84,7 +84,7 @@ pub(crate) fn simple_type(headers: &HeaderMap) -> Option<SimpleType> {
     // (closeness, quality) of the closest range that names each offer.
     let mut best = [(0_u8, 0_u16); OFFERS.len()];
     let mut plain_json = 0;
-    for (range, quality) in elements(headers, ACCEPT) {
+    for (range, quality) in elements(headers, &ACCEPT) {
         for (offer, best) in OFFERS.iter().zip(&mut best) {
             let closeness = offer.named_by(range);
             if closeness > best.0 || (closeness == best.0 && closeness > 0 && quality > best.1) {
@@ -114,7 +114,7 @@ pub(crate) fn accepts_json(headers: &HeaderMap) -> bool {
         return true;
     }
     let mut best = (0_u8, 0_u16);
-    for (range, quality) in elements(headers, ACCEPT) {
+    for (range, quality) in elements(headers, &ACCEPT) {
         let closeness = if range.eq_ignore_ascii_case("application/json") {
             3
         } else if range.eq_ignore_ascii_case("application/*") {
@@ -131,21 +131,21 @@ pub(crate) fn accepts_json(headers: &HeaderMap) -> bool {
 
 /// Whether `application/json` is asked for by name: what turns a file into its description.
 pub(crate) fn asks_for_json(headers: &HeaderMap) -> bool {
-    elements(headers, ACCEPT)
+    elements(headers, &ACCEPT)
         .any(|(range, quality)| quality > 0 && range.eq_ignore_ascii_case("application/json"))
 }
 
 /// Whether simple JSON is asked for by name: such a request means the simple page whatever
 /// the route.
 pub(crate) fn asks_for_simple_json(headers: &HeaderMap) -> bool {
-    elements(headers, ACCEPT).any(|(range, _)| SimpleType::SimpleJson.named_by(range) == 3)
+    elements(headers, &ACCEPT).any(|(range, _)| SimpleType::SimpleJson.named_by(range) == 3)
         && simple_type(headers) == Some(SimpleType::SimpleJson)
 }
 
 /// The best content encoding that both sides know; ties go to the smaller result.
 pub(crate) fn encoding(headers: &HeaderMap) -> Encoding {
     let (mut zstd, mut gzip, mut identity, mut any) = (None, None, None, None);
-    for (name, quality) in elements(headers, ACCEPT_ENCODING) {
+    for (name, quality) in elements(headers, &ACCEPT_ENCODING) {
         if name.eq_ignore_ascii_case("zstd") {
             zstd = Some(quality);
         } else if name.eq_ignore_ascii_case("gzip") || name.eq_ignore_ascii_case("x-gzip") {
@@ -171,10 +171,10 @@ pub(crate) fn encoding(headers: &HeaderMap) -> Encoding {
 
 /// The elements of a list header with their qualities in thousandths. Elements with an
 /// unreadable quality are left out.
-fn elements(
-    headers: &HeaderMap,
-    name: http::HeaderName,
-) -> impl Iterator<Item = (&str, u16)> + '_ {
+fn elements<'h>(
+    headers: &'h HeaderMap,
+    name: &http::HeaderName,
+) -> impl Iterator<Item = (&'h str, u16)> {
     headers
         .get_all(name)
         .iter()
@@ -209,9 +209,10 @@ fn thousandths(text: &str) -> Option<u16> {
     if fraction.len() > 3 || !fraction.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
-    let parsed = fraction.bytes().zip([100, 10, 1]).fold(0, |sum, (digit, unit)| {
-        sum + u16::from(digit - b'0') * unit
-    });
+    let parsed = fraction
+        .bytes()
+        .zip([100, 10, 1])
+        .fold(0, |sum, (digit, unit)| sum + u16::from(digit - b'0') * unit);
     let quality = whole + parsed;
     (quality <= 1000).then_some(quality)
 }
@@ -221,7 +222,7 @@ mod tests {
     use super::SimpleType::{Html, SimpleHtml, SimpleJson};
     use super::*;
 
-    fn headers(name: http::HeaderName, values: &[&str]) -> HeaderMap {
+    fn headers(name: &http::HeaderName, values: &[&str]) -> HeaderMap {
         let mut headers = HeaderMap::new();
         for value in values {
             headers.append(name.clone(), value.parse().unwrap());
@@ -240,27 +241,70 @@ mod tests {
             (&["application/*"], Some(SimpleHtml)),
             (&["application/vnd.pypi.simple.v1+json"], Some(SimpleJson)),
             (&["application/vnd.pypi.simple.v1+html"], Some(SimpleHtml)),
-            (&["application/vnd.pypi.simple.latest+json"], Some(SimpleJson)),
-            (&["application/vnd.pypi.simple.latest+html"], Some(SimpleHtml)),
+            (
+                &["application/vnd.pypi.simple.latest+json"],
+                Some(SimpleJson),
+            ),
+            (
+                &["application/vnd.pypi.simple.latest+html"],
+                Some(SimpleHtml),
+            ),
             (&["application/vnd.pypi.simple.v2+json"], None),
-            (&["application/vnd.pypi.simple.v2+json, text/html;q=0.1"], Some(Html)),
+            (
+                &["application/vnd.pypi.simple.v2+json, text/html;q=0.1"],
+                Some(Html),
+            ),
             // pip
-            (&["application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html; q=0.1, text/html; q=0.01"], Some(SimpleJson)),
+            (
+                &[
+                    "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html; q=0.1, text/html; q=0.01",
+                ],
+                Some(SimpleJson),
+            ),
             // uv
-            (&["application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.01"], Some(SimpleJson)),
+            (
+                &[
+                    "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.01",
+                ],
+                Some(SimpleJson),
+            ),
             // poetry
-            (&["application/vnd.pypi.simple.v1+json, */*;q=0.1"], Some(SimpleJson)),
-            (&["application/vnd.pypi.simple.v1+json, */*"], Some(SimpleJson)),
-            (&["application/vnd.pypi.simple.v1+json;q=0.5, text/html;q=0.5"], Some(Html)),
-            (&["application/vnd.pypi.simple.v1+json;q=0.5, text/html;q=0.6"], Some(Html)),
-            (&["application/vnd.pypi.simple.v1+json;q=0.501, text/html;q=0.5"], Some(SimpleJson)),
-            (&["application/vnd.pypi.simple.v1+json;q=0, */*"], Some(Html)),
+            (
+                &["application/vnd.pypi.simple.v1+json, */*;q=0.1"],
+                Some(SimpleJson),
+            ),
+            (
+                &["application/vnd.pypi.simple.v1+json, */*"],
+                Some(SimpleJson),
+            ),
+            (
+                &["application/vnd.pypi.simple.v1+json;q=0.5, text/html;q=0.5"],
+                Some(Html),
+            ),
+            (
+                &["application/vnd.pypi.simple.v1+json;q=0.5, text/html;q=0.6"],
+                Some(Html),
+            ),
+            (
+                &["application/vnd.pypi.simple.v1+json;q=0.501, text/html;q=0.5"],
+                Some(SimpleJson),
+            ),
+            (
+                &["application/vnd.pypi.simple.v1+json;q=0, */*"],
+                Some(Html),
+            ),
             (&["text/html;q=0, */*;q=0.1"], Some(SimpleHtml)),
             (&["*/*;q=0"], None),
             // A browser
-            (&["text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8"], Some(Html)),
+            (
+                &["text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8"],
+                Some(Html),
+            ),
             // Several header lines are one list.
-            (&["text/html;q=0.1", "application/vnd.pypi.simple.v1+json"], Some(SimpleJson)),
+            (
+                &["text/html;q=0.1", "application/vnd.pypi.simple.v1+json"],
+                Some(SimpleJson),
+            ),
             // devpi's client after a refresh
             (&["application/json"], Some(SimpleJson)),
             (&["application/json, text/html;q=0.1"], Some(Html)),
@@ -271,7 +315,11 @@ mod tests {
             (&[""], None),
         ];
         for (accept, expected) in cases {
-            assert_eq!(simple_type(&headers(ACCEPT, accept)), *expected, "{accept:?}");
+            assert_eq!(
+                simple_type(&headers(&ACCEPT, accept)),
+                *expected,
+                "{accept:?}"
+            );
         }
     }
 
@@ -295,7 +343,11 @@ mod tests {
             (&["gzip;q=banana"], Encoding::Identity),
         ];
         for (accept, expected) in cases {
-            assert_eq!(encoding(&headers(ACCEPT_ENCODING, accept)), *expected, "{accept:?}");
+            assert_eq!(
+                encoding(&headers(&ACCEPT_ENCODING, accept)),
+                *expected,
+                "{accept:?}"
+            );
         }
     }
 
@@ -310,7 +362,7 @@ mod tests {
             ("application/json;q=0, */*", false, false),
             ("text/html, application/json;q=0.2", true, true),
         ] {
-            let headers = headers(ACCEPT, &[accept]);
+            let headers = headers(&ACCEPT, &[accept]);
             assert_eq!(accepts_json(&headers), accepted, "{accept}");
             assert_eq!(asks_for_json(&headers), named, "{accept}");
         }
@@ -323,11 +375,18 @@ mod tests {
         for (accept, expected) in [
             ("application/vnd.pypi.simple.v1+json", true),
             ("application/vnd.pypi.simple.v1+json, text/html;q=0.1", true),
-            ("application/vnd.pypi.simple.v1+json;q=0.1, text/html", false),
+            (
+                "application/vnd.pypi.simple.v1+json;q=0.1, text/html",
+                false,
+            ),
             ("*/*", false),
             ("application/json", false),
         ] {
-            assert_eq!(asks_for_simple_json(&headers(ACCEPT, &[accept])), expected, "{accept}");
+            assert_eq!(
+                asks_for_simple_json(&headers(&ACCEPT, &[accept])),
+                expected,
+                "{accept}"
+            );
         }
     }
 }

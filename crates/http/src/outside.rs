@@ -256,33 +256,77 @@ mod tests {
             (&[], true, None, "http://localhost"),
             (&[host, outside], true, None, "https://pypi.example/sub"),
             (&[host, outside], false, None, "http://localhost:3141"),
-            (&[host], true, Some("https://set.example"), "https://set.example"),
-            (&[host, outside], true, Some("https://set.example"), "https://pypi.example/sub"),
-            (&[host, outside], false, Some("https://set.example"), "https://set.example"),
             (
-                &[host, ("forwarded", "for=1.2.3.4;proto=https;host=f.example")],
+                &[host],
+                true,
+                Some("https://set.example"),
+                "https://set.example",
+            ),
+            (
+                &[host, outside],
+                true,
+                Some("https://set.example"),
+                "https://pypi.example/sub",
+            ),
+            (
+                &[host, outside],
+                false,
+                Some("https://set.example"),
+                "https://set.example",
+            ),
+            (
+                &[
+                    host,
+                    ("forwarded", "for=1.2.3.4;proto=https;host=f.example"),
+                ],
                 true,
                 None,
                 "https://f.example",
             ),
             (
-                &[host, ("forwarded", "for=1.2.3.4;proto=https;host=f.example")],
+                &[
+                    host,
+                    ("forwarded", "for=1.2.3.4;proto=https;host=f.example"),
+                ],
                 false,
                 None,
                 "http://localhost:3141",
             ),
             (
-                &[host, ("x-forwarded-proto", "https"), ("x-forwarded-host", "x.example:8443")],
+                &[
+                    host,
+                    ("x-forwarded-proto", "https"),
+                    ("x-forwarded-host", "x.example:8443"),
+                ],
                 true,
                 None,
                 "https://x.example:8443",
             ),
-            (&[host, ("x-forwarded-proto", "javascript")], true, None, "http://localhost:3141"),
-            (&[host, ("x-outside-url", "javascript:alert(1)")], true, None, "http://localhost:3141"),
-            (&[host, ("x-outside-url", "http://h/\"onload=")], true, None, "http://localhost:3141"),
+            (
+                &[host, ("x-forwarded-proto", "javascript")],
+                true,
+                None,
+                "http://localhost:3141",
+            ),
+            (
+                &[host, ("x-outside-url", "javascript:alert(1)")],
+                true,
+                None,
+                "http://localhost:3141",
+            ),
+            (
+                &[host, ("x-outside-url", "http://h/\"onload=")],
+                true,
+                None,
+                "http://localhost:3141",
+            ),
             (&[("host", "a/b?c")], true, None, "http://localhost"),
         ] {
-            assert_eq!(base(pairs, trusted, setting), expected, "{pairs:?} {trusted}");
+            assert_eq!(
+                base(pairs, trusted, setting),
+                expected,
+                "{pairs:?} {trusted}"
+            );
         }
     }
 
@@ -293,16 +337,44 @@ mod tests {
             ..HttpSettings::default()
         };
         for (peer, pairs, expected) in [
-            ("192.0.2.9", &[("x-forwarded-for", "1.1.1.1")][..], "192.0.2.9"),
+            (
+                "192.0.2.9",
+                &[("x-forwarded-for", "1.1.1.1")][..],
+                "192.0.2.9",
+            ),
             ("10.0.0.1", &[], "10.0.0.1"),
             ("10.0.0.1", &[("x-forwarded-for", "1.1.1.1")], "1.1.1.1"),
-            ("10.0.0.1", &[("x-forwarded-for", "6.6.6.6, 1.1.1.1")], "1.1.1.1"),
-            ("10.0.0.1", &[("x-forwarded-for", "6.6.6.6, 1.1.1.1, 10.0.0.7")], "1.1.1.1"),
-            ("10.0.0.1", &[("x-forwarded-for", "10.0.0.8, 10.0.0.7")], "10.0.0.8"),
-            ("10.0.0.1", &[("x-forwarded-for", "1.1.1.1, rubbish")], "10.0.0.1"),
+            (
+                "10.0.0.1",
+                &[("x-forwarded-for", "6.6.6.6, 1.1.1.1")],
+                "1.1.1.1",
+            ),
+            (
+                "10.0.0.1",
+                &[("x-forwarded-for", "6.6.6.6, 1.1.1.1, 10.0.0.7")],
+                "1.1.1.1",
+            ),
+            (
+                "10.0.0.1",
+                &[("x-forwarded-for", "10.0.0.8, 10.0.0.7")],
+                "10.0.0.8",
+            ),
+            (
+                "10.0.0.1",
+                &[("x-forwarded-for", "1.1.1.1, rubbish")],
+                "10.0.0.1",
+            ),
             ("10.0.0.1", &[("x-real-ip", "2.2.2.2")], "2.2.2.2"),
-            ("10.0.0.1", &[("forwarded", "for=\"[2001:db8::5]:4711\";proto=http")], "2001:db8::5"),
-            ("10.0.0.1", &[("forwarded", "for=6.6.6.6, For=1.1.1.1:80")], "1.1.1.1"),
+            (
+                "10.0.0.1",
+                &[("forwarded", "for=\"[2001:db8::5]:4711\";proto=http")],
+                "2001:db8::5",
+            ),
+            (
+                "10.0.0.1",
+                &[("forwarded", "for=6.6.6.6, For=1.1.1.1:80")],
+                "1.1.1.1",
+            ),
             ("10.0.0.1", &[("forwarded", "for=_hidden")], "10.0.0.1"),
         ] {
             let peer = SocketAddr::new(peer.parse().unwrap(), 1);

@@ -78,9 +78,12 @@ mod tests {
     use super::*;
 
     fn given(value: &str) -> HeaderMap {
-        [(http::HeaderName::from_static(X_REQUEST_ID), value.parse().unwrap())]
-            .into_iter()
-            .collect()
+        [(
+            http::HeaderName::from_static(X_REQUEST_ID),
+            value.parse().unwrap(),
+        )]
+        .into_iter()
+        .collect()
     }
 
     #[test]

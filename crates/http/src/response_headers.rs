@@ -39,7 +39,10 @@ impl CommonHeaders {
     pub(crate) fn add(&self, headers: &mut HeaderMap, request_id: &HeaderValue, app: &App) {
         headers.reserve(12);
         headers.insert(API_VERSION, HeaderValue::from_static("2"));
-        headers.insert(SERVER_VERSION, HeaderValue::from_static(DEVPI_SERVER_VERSION));
+        headers.insert(
+            SERVER_VERSION,
+            HeaderValue::from_static(DEVPI_SERVER_VERSION),
+        );
         headers.insert(UUID, self.node_id.clone());
         headers.insert(PRIMARY_UUID, self.node_id.clone());
         headers.insert(MASTER_UUID, self.node_id.clone());
@@ -56,7 +59,10 @@ impl CommonHeaders {
             // Whatever a file or a project name smuggles in, a browser runs none of it.
             headers.insert(
                 CONTENT_SECURITY_POLICY,
-                HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'; sandbox"),
+                HeaderValue::from_static(
+                    "default-src 'none'; base-uri 'none'; form-action 'none'; \
+                     frame-ancestors 'none'",
+                ),
             );
         }
         // Documents of devpi's API and errors must not linger in caches; what may says so.

@@ -151,8 +151,7 @@ mod tests {
 
     #[test]
     fn all_problems_are_reported_at_once() {
-        let settings =
-            read(r#"{"outside_url": "ftp://bob:x@h/?q", "max_json_bytes": 0}"#).unwrap();
+        let settings = read(r#"{"outside_url": "ftp://bob:x@h/?q", "max_json_bytes": 0}"#).unwrap();
         assert_eq!(settings.problems().len(), 4);
         assert!(HttpSettings::default().problems().is_empty());
     }

@@ -15,6 +15,7 @@ pub mod filename;
 pub mod hash;
 pub mod metadata;
 pub mod name;
+mod shown;
 pub mod simple;
 pub mod upload;
 pub mod version;

@@ -229,8 +229,18 @@ mod tests {
             address("sqlite:b.db").unwrap(),
             Address::Sqlite("b.db".into())
         );
-        assert!(matches!(address("postgresql://x/y"), Ok(Address::Postgres(_))));
-        for wrong in ["mysql://x", "b.db", "", "sqlite:", "sqlite::memory:", "sqlite://a?mode=ro"] {
+        assert!(matches!(
+            address("postgresql://x/y"),
+            Ok(Address::Postgres(_))
+        ));
+        for wrong in [
+            "mysql://x",
+            "b.db",
+            "",
+            "sqlite:",
+            "sqlite::memory:",
+            "sqlite://a?mode=ro",
+        ] {
             assert!(
                 matches!(address(wrong), Err(DatabaseError::Configuration(_))),
                 "{wrong}"

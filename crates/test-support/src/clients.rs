@@ -44,7 +44,8 @@ const CLIENTS: &[Client] = &[
     },
     Client {
         name: "pdm",
-        requirements: &["pdm==2.29.3"],
+        // With the dependencies that it was released with: it does not start with hishel 2.
+        requirements: &["pdm[locked]==2.29.3"],
         executable: "pdm",
     },
     Client {
@@ -138,7 +139,10 @@ pub fn client_environment(home: &Path) -> HashMap<&'static str, OsString> {
         ("PDM_CHECK_UPDATE", "0".into()),
         ("NO_COLOR", "1".into()),
         // A keyring daemon of the machine must not be asked for passwords.
-        ("PYTHON_KEYRING_BACKEND", "keyring.backends.null.Keyring".into()),
+        (
+            "PYTHON_KEYRING_BACKEND",
+            "keyring.backends.null.Keyring".into(),
+        ),
         ("NO_PROXY", "127.0.0.1,localhost".into()),
     ])
 }

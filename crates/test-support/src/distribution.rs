@@ -41,7 +41,8 @@ impl BuiltFile {
 /// The core metadata of one release; shared by both builders.
 #[derive(Clone, Debug)]
 pub(crate) struct Metadata {
-    pub(crate) metadata_version: String,
+    /// `Metadata-Version`.
+    pub(crate) format: String,
     pub(crate) name: String,
     pub(crate) version: String,
     pub(crate) requires_python: Option<String>,
@@ -53,7 +54,7 @@ pub(crate) struct Metadata {
 impl Metadata {
     pub(crate) fn named(name: &str) -> Self {
         Self {
-            metadata_version: "2.4".to_owned(),
+            format: "2.4".to_owned(),
             name: name.to_owned(),
             version: "1.0".to_owned(),
             requires_python: None,
@@ -66,7 +67,7 @@ impl Metadata {
         use std::fmt::Write;
         let mut text = format!(
             "Metadata-Version: {}\nName: {}\nVersion: {}\n",
-            self.metadata_version, self.name, self.version
+            self.format, self.name, self.version
         );
         if let Some(requires) = &self.requires_python {
             writeln!(text, "Requires-Python: {requires}").unwrap();
@@ -112,7 +113,7 @@ macro_rules! metadata_setters {
         /// Sets the version of the metadata format; `2.4` otherwise.
         #[must_use]
         pub fn metadata_version(mut self, version: &str) -> Self {
-            self.metadata.metadata_version = version.to_owned();
+            self.metadata.format = version.to_owned();
             self
         }
 
@@ -169,10 +170,7 @@ pub(crate) fn escape(name: &str) -> String {
 /// one that says what is right.
 pub(crate) fn normalize(name: &str) -> String {
     let mut normalized = String::with_capacity(name.len());
-    for part in name
-        .split(['-', '_', '.'])
-        .filter(|part| !part.is_empty())
-    {
+    for part in name.split(['-', '_', '.']).filter(|part| !part.is_empty()) {
         if !normalized.is_empty() {
             normalized.push('-');
         }

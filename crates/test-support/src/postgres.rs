@@ -14,7 +14,7 @@ use tempfile::TempDir;
 use url::Url;
 
 use crate::process::{
-    Guarded, accepts, free_port, once_for_all, run, target_directory, wait_until,
+    Guarded, accepts, free_port, once_for_all, run, target_directory, user, wait_until,
 };
 
 const PASSWORD: &str = "cheeseshop-test";
@@ -230,17 +230,21 @@ impl Drop for Cluster {
 /// user then owns.
 fn copy_template(directory: &Path) {
     let version = run(Command::new(binary("postgres")).arg("--version"));
-    let version = version.trim().replace(|byte: char| !byte.is_ascii_alphanumeric(), "-");
+    let version = version
+        .trim()
+        .replace(|byte: char| !byte.is_ascii_alphanumeric(), "-");
     let user = if is_root() { "root" } else { "user" };
     let template = target_directory().join(format!("test-postgres/{version}-{user}"));
-    once_for_all(&template, |template| initialise(template));
+    once_for_all(&template, initialise);
     let from = template.join("data");
     run(Command::new("cp")
         .args(["-r", "--reflink=auto"])
         .arg(from)
         .arg(directory));
     if is_root() {
-        run(Command::new("chown").args(["-R", "postgres"]).arg(directory));
+        run(Command::new("chown")
+            .args(["-R", "postgres"])
+            .arg(directory));
     }
     let data = directory.join("data");
     run(Command::new("chmod").arg("0700").arg(data));
@@ -254,7 +258,9 @@ fn initialise(template: &Path) {
     let password = scratch.path().join("password");
     std::fs::write(&password, PASSWORD).unwrap();
     if is_root() {
-        run(Command::new("chown").args(["-R", "postgres"]).arg(scratch.path()));
+        run(Command::new("chown")
+            .args(["-R", "postgres"])
+            .arg(scratch.path()));
     }
     let data = scratch.path().join("data");
     let command = as_postgres();
@@ -279,7 +285,13 @@ fn psql(server: &Url, statement: &str) -> Command {
     // Not on the command line, where every user could read it.
     let _ = url.set_password(None);
     command
-        .args(["--no-psqlrc", "--quiet", "--no-password", "-v", "ON_ERROR_STOP=1"])
+        .args([
+            "--no-psqlrc",
+            "--quiet",
+            "--no-password",
+            "-v",
+            "ON_ERROR_STOP=1",
+        ])
         .args(["-c", statement])
         .arg(url.as_str())
         .env("PGPASSWORD", password);
@@ -292,14 +304,18 @@ fn as_postgres() -> Vec<String> {
         return Vec::new();
     }
     // Unlike `runuser` this replaces itself, so that signals reach the server.
-    ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups"]
-        .map(ToOwned::to_owned)
-        .into()
+    [
+        "setpriv",
+        "--reuid=postgres",
+        "--regid=postgres",
+        "--init-groups",
+    ]
+    .map(ToOwned::to_owned)
+    .into()
 }
 
 fn is_root() -> bool {
-    use std::os::unix::fs::MetadataExt;
-    std::fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0)
+    user() == 0
 }
 
 /// Finds a program of PostgreSQL: on PATH, or where Debian puts them (the newest version).

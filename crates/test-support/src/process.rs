@@ -4,10 +4,15 @@ use std::fs::{File, OpenOptions};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Longest time for a server to start. On a machine under load 0.2 s become 20.
-pub(crate) const START_DEADLINE: Duration = Duration::from_secs(120);
+pub(crate) const START_DEADLINE: Duration = Duration::from_mins(2);
+
+/// Ports for servers that cannot choose one: below Linux's ephemeral range.
+const FIRST_PORT: u16 = 20_000;
+const LAST_PORT: u16 = 22_000;
 
 /// A server process under a watchdog.
 ///
@@ -36,13 +41,11 @@ done
 impl Guarded {
     /// Starts a server that is ended with `signal`; its output goes to `log`. The paths are
     /// removed after its end.
-    pub(crate) fn start(
-        command: &[String],
-        signal: &str,
-        log: &Path,
-        remove: &[&Path],
-    ) -> Self {
-        let remove: Vec<String> = remove.iter().map(|path| path.display().to_string()).collect();
+    pub(crate) fn start(command: &[String], signal: &str, log: &Path, remove: &[&Path]) -> Self {
+        let remove: Vec<String> = remove
+            .iter()
+            .map(|path| path.display().to_string())
+            .collect();
         let log = OpenOptions::new()
             .create(true)
             .append(true)
@@ -74,16 +77,41 @@ impl Guarded {
     }
 }
 
-/// A port that nobody listens on at the moment.
+/// A loopback port for a server that cannot choose one itself.
 pub(crate) fn free_port() -> u16 {
     free_ports::<1>()[0]
 }
 
-/// Different ports that nobody listens on at the moment.
+/// Different loopback ports for a server that cannot choose them itself.
+///
+/// They lie below the range from which the system takes ports for outgoing connections and for
+/// `bind` to port 0, and each is locked for other test processes until this one ends: between
+/// looking and listening nobody takes them away.
 pub(crate) fn free_ports<const N: usize>() -> [u16; N] {
-    let listeners: [TcpListener; N] =
-        std::array::from_fn(|_| TcpListener::bind("127.0.0.1:0").expect("loopback has ports"));
-    listeners.map(|listener| listener.local_addr().unwrap().port())
+    static TAKEN: Mutex<Vec<File>> = Mutex::new(Vec::new());
+    let locks = std::env::temp_dir().join(format!("cheeseshop-test-ports-{}", user()));
+    std::fs::create_dir_all(&locks).unwrap();
+    let mut taken = TAKEN.lock().unwrap_or_else(PoisonError::into_inner);
+    let span = LAST_PORT - FIRST_PORT;
+    let start = std::process::id().wrapping_mul(7919) % u32::from(span);
+    let start = u16::try_from(start).expect("below the span");
+    let mut ports = (0..span)
+        .map(|step| FIRST_PORT + (start + step) % span)
+        .filter(|port| {
+            let lock = File::create(locks.join(port.to_string())).unwrap();
+            if lock.try_lock().is_err() || TcpListener::bind(("127.0.0.1", *port)).is_err() {
+                return false;
+            }
+            taken.push(lock);
+            true
+        });
+    std::array::from_fn(|_| ports.next().expect("loopback has ports left"))
+}
+
+/// The number of the user that runs the tests.
+pub(crate) fn user() -> u32 {
+    use std::os::unix::fs::MetadataExt;
+    std::fs::metadata("/proc/self").map_or(0, |process| process.uid())
 }
 
 /// Waits until `ready` says so.
@@ -98,7 +126,10 @@ pub(crate) fn wait_until(what: &str, log: &Path, mut ready: impl FnMut() -> bool
             let log = std::fs::read_to_string(log).unwrap_or_default();
             let tail: Vec<&str> = log.lines().rev().take(30).collect();
             let tail: Vec<&str> = tail.into_iter().rev().collect();
-            panic!("{what} did not get ready; its log ends:\n{}", tail.join("\n"));
+            panic!(
+                "{what} did not get ready; its log ends:\n{}",
+                tail.join("\n")
+            );
         }
         // Not a wait for a fixed time: the pause between two looks.
         std::thread::sleep(Duration::from_millis(20));

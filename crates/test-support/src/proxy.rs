@@ -113,8 +113,13 @@ async fn answer(state: Arc<State>, request: Request<Incoming>) -> Result<Respons
         target: target.unwrap_or_default(),
     });
     let address = lock(&state.names).get(authority.host()).cloned();
-    let address = address
-        .unwrap_or_else(|| format!("{}:{}", authority.host(), authority.port_u16().unwrap_or(80)));
+    let address = address.unwrap_or_else(|| {
+        format!(
+            "{}:{}",
+            authority.host(),
+            authority.port_u16().unwrap_or(80)
+        )
+    });
     let Ok(stream) = TcpStream::connect(&address).await else {
         return Ok(failed("the host does not answer"));
     };
@@ -132,10 +137,7 @@ async fn answer(state: Arc<State>, request: Request<Incoming>) -> Result<Respons
     forward(stream, request).await
 }
 
-async fn forward(
-    stream: TcpStream,
-    request: Request<Incoming>,
-) -> Result<Response<Body>, Dropped> {
+async fn forward(stream: TcpStream, request: Request<Incoming>) -> Result<Response<Body>, Dropped> {
     let handshake = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await;
     let (mut sender, connection) = handshake.map_err(|_| Dropped)?;
     tokio::spawn(connection);

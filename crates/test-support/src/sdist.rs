@@ -130,11 +130,7 @@ impl Sdist {
     }
 
     fn top(&self) -> String {
-        format!(
-            "{}-{}",
-            self.metadata.escaped_name(),
-            self.metadata.version
-        )
+        format!("{}-{}", self.metadata.escaped_name(), self.metadata.version)
     }
 
     fn entries(&self) -> Vec<(String, Vec<u8>)> {
@@ -196,7 +192,13 @@ impl Sdist {
         let mut tar = tar::Builder::new(&mut gzip);
         let top = self.top();
         for (path, bytes) in self.entries() {
-            append(&mut tar, &path, Kind::File, &mut &bytes[..], bytes.len() as u64);
+            append(
+                &mut tar,
+                &path,
+                Kind::File,
+                &mut &bytes[..],
+                bytes.len() as u64,
+            );
         }
         let links = [
             (SdistDefect::LinkOutside, Kind::Link("../../../etc/passwd")),
@@ -206,7 +208,13 @@ impl Sdist {
         ];
         for (defect, kind) in links {
             if self.has(&defect) {
-                append(&mut tar, &format!("{top}/odd"), kind, &mut std::io::empty(), 0);
+                append(
+                    &mut tar,
+                    &format!("{top}/odd"),
+                    kind,
+                    &mut std::io::empty(),
+                    0,
+                );
             }
         }
         if let Some(size) = self.bomb() {
@@ -239,7 +247,10 @@ fn append<W: Write>(
     let mut header = tar::Header::new_ustar();
     // The library refuses the very paths that a defect asks for.
     let name = &mut header.as_old_mut().name;
-    assert!(path.len() <= name.len(), "{path} is too long for a test sdist");
+    assert!(
+        path.len() <= name.len(),
+        "{path} is too long for a test sdist"
+    );
     name[..path.len()].copy_from_slice(path.as_bytes());
     header.set_mode(0o644);
     header.set_mtime(315_532_800);
@@ -277,7 +288,12 @@ mod tests {
 
     #[test]
     fn the_same_calls_make_the_same_bytes() {
-        let build = || Sdist::named("Foo.Bar").version("2.0").file("a.txt", "x").build();
+        let build = || {
+            Sdist::named("Foo.Bar")
+                .version("2.0")
+                .file("a.txt", "x")
+                .build()
+        };
         assert_eq!(build(), build());
         assert_eq!(build().name, "foo_bar-2.0.tar.gz");
         assert_eq!(Sdist::named("x").zip().build().name, "x-1.0.zip");

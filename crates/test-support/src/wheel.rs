@@ -80,7 +80,7 @@ impl Wheel {
     /// Sets the tag at the end of the file name; `py3-none-any` otherwise.
     #[must_use]
     pub fn tag(mut self, tag: &str) -> Self {
-        self.tag = tag.to_owned();
+        tag.clone_into(&mut self.tag);
         self
     }
 
@@ -240,7 +240,13 @@ impl Wheel {
                 record_digest(bytes)
             };
             let surplus = usize::from(is_module && self.has(&WheelDefect::RecordSizeMismatch));
-            writeln!(record, "{},{digest},{}", quoted(path), bytes.len() + surplus).unwrap();
+            writeln!(
+                record,
+                "{},{digest},{}",
+                quoted(path),
+                bytes.len() + surplus
+            )
+            .unwrap();
         }
         if bomb > 0 {
             // Nobody is going to compare this digest; the size is right.
@@ -283,7 +289,12 @@ mod tests {
 
     #[test]
     fn the_same_calls_make_the_same_bytes() {
-        let build = || Wheel::named("Foo.Bar").version("2.0").file("a/b.txt", "x").build();
+        let build = || {
+            Wheel::named("Foo.Bar")
+                .version("2.0")
+                .file("a/b.txt", "x")
+                .build()
+        };
         assert_eq!(build(), build());
         assert_eq!(build().name, "foo_bar-2.0-py3-none-any.whl");
         assert_eq!(build().sha256, sha256_hex(&build().bytes));

@@ -75,7 +75,9 @@ impl App {
         }
         let hash = self.auth().hash_new_password(password).await?;
         let root = UserName::parse("root").expect("`root` is a legal user name");
-        let mirror = upstream.map(|upstream| default_mirror(&root, upstream)).transpose()?;
+        let mirror = upstream
+            .map(|upstream| default_mirror(&root, upstream))
+            .transpose()?;
         let now = self.clock().now();
         let committed = self
             .write_as(system(None), move |tx| {
@@ -84,7 +86,8 @@ impl App {
                     if users::find(tx, "root").await?.is_some() {
                         return Ok(FirstStart::AlreadyThere);
                     }
-                    let user = users::create(tx, &root, Some(&hash), &UserProfile::default(), now).await?;
+                    let user =
+                        users::create(tx, &root, Some(&hash), &UserProfile::default(), now).await?;
                     tx.record(Event {
                         kind: EventKind::UserCreated,
                         subject: "root".to_owned(),
@@ -155,21 +158,23 @@ pub(super) async fn token_key(database: &Database) -> Result<[u8; 32], Error> {
     drop(reader);
     let text = match known {
         Some(text) => text,
-        None => database
-            .write::<_, Error, _>(system(None), |tx| {
-                Box::pin(async move {
-                    if let Some(text) = settings::get(tx, TOKEN_KEY).await? {
-                        return Ok(text);
-                    }
-                    let mut key = [0_u8; 32];
-                    getrandom::fill(&mut key).map_err(Error::internal)?;
-                    let text = STANDARD_NO_PAD.encode(key);
-                    settings::set(tx, TOKEN_KEY, &text).await?;
-                    Ok(text)
+        None => {
+            database
+                .write::<_, Error, _>(system(None), |tx| {
+                    Box::pin(async move {
+                        if let Some(text) = settings::get(tx, TOKEN_KEY).await? {
+                            return Ok(text);
+                        }
+                        let mut key = [0_u8; 32];
+                        getrandom::fill(&mut key).map_err(Error::internal)?;
+                        let text = STANDARD_NO_PAD.encode(key);
+                        settings::set(tx, TOKEN_KEY, &text).await?;
+                        Ok(text)
+                    })
                 })
-            })
-            .await?
-            .value,
+                .await?
+                .value
+        }
     };
     STANDARD_NO_PAD
         .decode(&text)
@@ -226,8 +231,14 @@ mod tests {
     #[test]
     fn project_pages_are_known_beside_a_simple_api_at_the_root_only() {
         for (upstream, pages) in [
-            ("https://index.example/simple/", Some("https://index.example/project/{name}/")),
-            ("https://u:p@index.example/simple", Some("https://index.example/project/{name}/")),
+            (
+                "https://index.example/simple/",
+                Some("https://index.example/project/{name}/"),
+            ),
+            (
+                "https://u:p@index.example/simple",
+                Some("https://index.example/project/{name}/"),
+            ),
             ("https://index.example/root/pypi/+simple/", None),
             ("not a url", None),
         ] {

@@ -13,6 +13,7 @@ mod token;
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use cheeseshop_domain::{Caller, Clock, Identity, PermissionPolicy, RecordedEvent, User};
@@ -26,7 +27,7 @@ use crate::{App, Error};
 pub use self::first_start::FirstStart;
 pub use self::settings::{Argon2Cost, AuthSettings, ThrottleSettings};
 
-use self::password::{MAX_PASSWORD_BYTES, Passwords};
+use self::password::{MAX_PASSWORD_BYTES, Passwords, Turn};
 use self::remembered::{Answer, Remembered};
 use self::throttle::Throttle;
 use self::token::Tokens;
@@ -36,6 +37,9 @@ pub(crate) use self::password::check_foreign_hash;
 /// How many distinct secrets are verified side by side; requests with the same secret wait
 /// for one verification.
 const FLIGHTS: usize = 64;
+
+/// How many requests may wait for the verification of a secret.
+const MAX_WAITING: usize = 1024;
 
 /// A user name and a secret, as sent by Basic or `X-Devpi-Auth`.
 #[derive(Clone, Debug)]
@@ -65,6 +69,8 @@ pub(crate) struct Auth {
     remembered: Remembered,
     /// Held while a secret is verified, so that fifty requests of one client cost one hash.
     flights: [Mutex<()>; FLIGHTS],
+    /// Requests with a secret that is being verified, or waits to be.
+    waiting: AtomicUsize,
     clock: Arc<dyn Clock>,
 }
 
@@ -89,6 +95,7 @@ impl Auth {
             throttle: Throttle::new(settings.throttle),
             remembered: Remembered::new(settings)?,
             flights: std::array::from_fn(|_| Mutex::new(())),
+            waiting: AtomicUsize::new(0),
             clock,
             settings: settings.clone(),
         })
@@ -105,10 +112,7 @@ impl Auth {
     }
 
     /// The stored form of a new password.
-    pub(crate) async fn hash_new_password(
-        &self,
-        password: &SecretString,
-    ) -> Result<String, Error> {
+    pub(crate) async fn hash_new_password(&self, password: &SecretString) -> Result<String, Error> {
         let text = password.expose_secret();
         if text.is_empty() && !self.settings.allow_empty_password {
             return Err(Error::Invalid("the password must not be empty".to_owned()));
@@ -158,13 +162,14 @@ impl Auth {
         if let Some(answer) = self.recall(&key, stored, guesser)? {
             return Ok(answer);
         }
+        let _turn = Turn::take(&self.waiting, MAX_WAITING).ok_or(Error::Busy)?;
         let _flight = self.flights[usize::from(key[0]) % FLIGHTS].lock().await;
         // Somebody with the same secret may have been here while we waited.
         if let Some(answer) = self.recall(&key, stored, guesser)? {
             return Ok(answer);
         }
         if let Some(retry_after) = self.throttle.wait_of_address(guesser, self.now()) {
-            self.throttle.blame(guesser, self.now());
+            self.throttle.blame_pair(guesser, self.now());
             return Err(Error::Throttled { retry_after });
         }
         self.throttle.blame(guesser, self.now());
@@ -303,9 +308,8 @@ impl App {
         self.catch_up().await?;
         let directory = self.directory();
         let user = directory.user(name);
-        let refused = || {
-            Error::Unauthenticated(format!("user '{name}' could not be authenticated"))
-        };
+        let refused =
+            || Error::Unauthenticated(format!("user '{name}' could not be authenticated"));
         if token::looks_like_token(password) {
             return Err(refused());
         }

@@ -114,7 +114,7 @@ impl Passwords {
         if let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() {
             return Ok(permit);
         }
-        let _turn = Turn::take(&self.waiting).ok_or(Error::Busy)?;
+        let _turn = Turn::take(&self.waiting, MAX_WAITING).ok_or(Error::Busy)?;
         Arc::clone(&self.permits)
             .acquire_owned()
             .await
@@ -152,13 +152,13 @@ async fn blocking<T: Send + 'static>(
 }
 
 /// A place in the queue, given back on drop (also when the request goes away).
-struct Turn<'a>(&'a AtomicUsize);
+pub(super) struct Turn<'a>(&'a AtomicUsize);
 
 impl<'a> Turn<'a> {
-    fn take(waiting: &'a AtomicUsize) -> Option<Self> {
+    pub(super) fn take(waiting: &'a AtomicUsize, limit: usize) -> Option<Self> {
         let turn = Self(waiting);
         // Counted first, so that the guard above gives it back in either case.
-        (waiting.fetch_add(1, Ordering::AcqRel) < MAX_WAITING).then_some(turn)
+        (waiting.fetch_add(1, Ordering::AcqRel) < limit).then_some(turn)
     }
 }
 
@@ -216,11 +216,26 @@ mod tests {
     fn foreign_hashes_must_be_affordable_argon2() {
         let salt_and_hash = "c2FsdHNhbHRzYWx0c2FsdA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
         let cases = [
-            (format!("$argon2id$v=19$m=65536,t=3,p=4${salt_and_hash}"), true),
-            (format!("$argon2i$v=19$m=4096,t=3,p=1${salt_and_hash}"), true),
-            (format!("$argon2id$v=19$m=4194304,t=3,p=4${salt_and_hash}"), false),
-            (format!("$argon2id$v=19$m=65536,t=3000,p=4${salt_and_hash}"), false),
-            ("$argon2id$v=19$m=65536,t=3,p=4$c2FsdHNhbHRzYWx0c2FsdA".to_owned(), false),
+            (
+                format!("$argon2id$v=19$m=65536,t=3,p=4${salt_and_hash}"),
+                true,
+            ),
+            (
+                format!("$argon2i$v=19$m=4096,t=3,p=1${salt_and_hash}"),
+                true,
+            ),
+            (
+                format!("$argon2id$v=19$m=4194304,t=3,p=4${salt_and_hash}"),
+                false,
+            ),
+            (
+                format!("$argon2id$v=19$m=65536,t=3000,p=4${salt_and_hash}"),
+                false,
+            ),
+            (
+                "$argon2id$v=19$m=65536,t=3,p=4$c2FsdHNhbHRzYWx0c2FsdA".to_owned(),
+                false,
+            ),
             ("5f4dcc3b5aa765d61d8327deb882cf99".to_owned(), false),
             (String::new(), false),
         ];
@@ -238,9 +253,11 @@ mod tests {
     #[test]
     fn the_queue_is_bounded() {
         let waiting = AtomicUsize::new(0);
-        let turns: Vec<_> = (0..MAX_WAITING).map(|_| Turn::take(&waiting)).collect();
+        let turns: Vec<_> = (0..MAX_WAITING)
+            .map(|_| Turn::take(&waiting, MAX_WAITING))
+            .collect();
         assert!(turns.iter().all(Option::is_some));
-        assert!(Turn::take(&waiting).is_none());
+        assert!(Turn::take(&waiting, MAX_WAITING).is_none());
         drop(turns);
         assert_eq!(waiting.load(Ordering::Acquire), 0);
     }

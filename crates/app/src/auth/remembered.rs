@@ -150,7 +150,10 @@ mod tests {
         let key = remembered.key("bob", &"123".into());
         remembered.keep(key, "bob", Some("hash"), Answer::Right, at(0));
 
-        assert_eq!(remembered.find(&key, Some("hash"), at(299)), Some(Answer::Right));
+        assert_eq!(
+            remembered.find(&key, Some("hash"), at(299)),
+            Some(Answer::Right)
+        );
         assert_eq!(remembered.find(&key, Some("hash"), at(300)), None);
         assert_eq!(remembered.find(&key, Some("other"), at(1)), None);
         assert_eq!(remembered.find(&key, None, at(1)), None);

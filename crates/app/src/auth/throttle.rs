@@ -70,29 +70,16 @@ impl Throttle {
         self.wait(guesser.address, self.settings.failures_per_address, now)
     }
 
+    /// Counts an attempt that was not looked at because the address has to wait. It does not
+    /// make that wait longer, or everybody behind the address would suffer.
+    pub(crate) fn blame_pair(&self, guesser: Guesser, now: Timestamp) {
+        self.count(&[guesser.pair], now);
+    }
+
     /// Counts a failure. Called before the password is looked at, so that attempts side by
     /// side do not slip through together; [`Self::excuse`] takes it back.
     pub(crate) fn blame(&self, guesser: Guesser, now: Timestamp) {
-        if self.is_off() {
-            return;
-        }
-        let mut table = self.table();
-        for key in [guesser.pair, guesser.address] {
-            self.make_room(&mut table.entries, key, now);
-            table.turns += 1;
-            let turn = table.turns;
-            let entry = table.entries.entry(key).or_insert(Failures {
-                count: 0,
-                last: now,
-                turn,
-            });
-            if self.is_forgotten(entry, now) {
-                entry.count = 0;
-            }
-            entry.count = entry.count.saturating_add(1);
-            entry.last = now;
-            entry.turn = turn;
-        }
+        self.count(&[guesser.pair, guesser.address], now);
     }
 
     /// The password was right: the pair starts anew. The address only gets this one attempt
@@ -117,6 +104,29 @@ impl Throttle {
             if let Some(entry) = table.entries.get_mut(&key) {
                 entry.count = entry.count.saturating_sub(1);
             }
+        }
+    }
+
+    fn count(&self, keys: &[u64], now: Timestamp) {
+        if self.is_off() {
+            return;
+        }
+        let mut table = self.table();
+        for &key in keys {
+            self.make_room(&mut table.entries, key, now);
+            table.turns += 1;
+            let turn = table.turns;
+            let entry = table.entries.entry(key).or_insert(Failures {
+                count: 0,
+                last: now,
+                turn,
+            });
+            if self.is_forgotten(entry, now) {
+                entry.count = 0;
+            }
+            entry.count = entry.count.saturating_add(1);
+            entry.last = now;
+            entry.turn = turn;
         }
     }
 
@@ -188,6 +198,8 @@ fn network(address: IpAddr) -> IpAddr {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use super::*;
 
     const SETTINGS: ThrottleSettings = ThrottleSettings {
@@ -203,22 +215,34 @@ mod tests {
         Timestamp::from_second(1_800_000_000 + second).unwrap()
     }
 
-    fn address(last: u8) -> Option<IpAddr> {
-        Some(IpAddr::from([127, 0, 0, last]))
-    }
+    const HERE: Option<IpAddr> = Some(IpAddr::V4(Ipv4Addr::LOCALHOST));
+    const THERE: Option<IpAddr> = Some(IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2)));
 
     #[test]
     fn waits_begin_after_the_allowed_failures_and_double() {
         let throttle = Throttle::new(SETTINGS);
-        let guesser = throttle.guesser("root", address(1));
+        let guesser = throttle.guesser("root", HERE);
         let mut waits = Vec::new();
         for _ in 0..8 {
             throttle.blame(guesser, at(0));
-            waits.push(throttle.wait_of_pair(guesser, at(0)).map(|wait| wait.as_secs()));
+            waits.push(
+                throttle
+                    .wait_of_pair(guesser, at(0))
+                    .map(|wait| wait.as_secs()),
+            );
         }
         assert_eq!(
             waits,
-            [None, None, Some(1), Some(2), Some(4), Some(8), Some(8), Some(8)]
+            [
+                None,
+                None,
+                Some(1),
+                Some(2),
+                Some(4),
+                Some(8),
+                Some(8),
+                Some(8)
+            ]
         );
         assert_eq!(throttle.wait_of_pair(guesser, at(8)), None);
     }
@@ -226,7 +250,7 @@ mod tests {
     #[test]
     fn a_wait_is_for_one_user_from_one_address() {
         let throttle = Throttle::new(SETTINGS);
-        let guesser = throttle.guesser("root", address(1));
+        let guesser = throttle.guesser("root", HERE);
         for _ in 0..3 {
             throttle.blame(guesser, at(0));
         }
@@ -235,28 +259,28 @@ mod tests {
                 .wait_of_pair(throttle.guesser(user, from), at(0))
                 .is_some()
         };
-        assert!(waits("root", address(1)));
-        assert!(!waits("root", address(2)));
-        assert!(!waits("bob", address(1)));
+        assert!(waits("root", HERE));
+        assert!(!waits("root", THERE));
+        assert!(!waits("bob", HERE));
     }
 
     #[test]
     fn trying_many_users_from_one_address_is_guessing_too() {
         let throttle = Throttle::new(SETTINGS);
         for user in ["a", "b", "c", "d", "e", "f"] {
-            throttle.blame(throttle.guesser(user, address(1)), at(0));
+            throttle.blame(throttle.guesser(user, HERE), at(0));
         }
-        let fresh = throttle.guesser("g", address(1));
+        let fresh = throttle.guesser("g", HERE);
         assert!(throttle.wait_of_address(fresh, at(0)).is_some());
-        let elsewhere = throttle.guesser("g", address(2));
+        let elsewhere = throttle.guesser("g", THERE);
         assert!(throttle.wait_of_address(elsewhere, at(0)).is_none());
     }
 
     #[test]
     fn success_starts_the_pair_anew_but_not_the_address() {
         let throttle = Throttle::new(SETTINGS);
-        let root = throttle.guesser("root", address(1));
-        let own = throttle.guesser("mallory", address(1));
+        let root = throttle.guesser("root", HERE);
+        let own = throttle.guesser("mallory", HERE);
         for _ in 0..6 {
             throttle.blame(root, at(0));
             throttle.blame(own, at(0));
@@ -270,7 +294,7 @@ mod tests {
     #[test]
     fn failures_are_forgotten_after_a_quiet_time() {
         let throttle = Throttle::new(SETTINGS);
-        let guesser = throttle.guesser("root", address(1));
+        let guesser = throttle.guesser("root", HERE);
         for _ in 0..5 {
             throttle.blame(guesser, at(0));
         }
@@ -311,7 +335,7 @@ mod tests {
     #[test]
     fn a_clock_set_back_neither_frees_nor_panics() {
         let throttle = Throttle::new(SETTINGS);
-        let guesser = throttle.guesser("root", address(1));
+        let guesser = throttle.guesser("root", HERE);
         for _ in 0..3 {
             throttle.blame(guesser, at(0));
         }

@@ -87,3 +87,64 @@ fn decode(secret: &str) -> Option<[u8; PAYLOAD_BYTES]> {
     }
     URL_SAFE_NO_PAD.decode(encoded).ok()?.try_into().ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use cheeseshop_domain::{UserId, UserName, UserProfile};
+
+    use super::*;
+
+    fn user() -> User {
+        User {
+            id: UserId(7),
+            name: UserName::parse("bob").unwrap(),
+            password_hash: Some("$argon2id$one".to_owned()),
+            profile: UserProfile::default(),
+            created: Timestamp::UNIX_EPOCH,
+            modified: None,
+        }
+    }
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(1_800_000_000 + second).unwrap()
+    }
+
+    #[test]
+    fn a_token_holds_for_one_record_one_key_and_its_time() {
+        let tokens = Tokens::new([1; 32]);
+        let token = tokens.issue(&user(), at(100));
+        assert!(looks_like_token(&token));
+        assert!(tokens.verify(&token, &user(), at(99)));
+        assert!(!tokens.verify(&token, &user(), at(100)));
+        assert!(!Tokens::new([2; 32]).verify(&token, &user(), at(0)));
+
+        let mut other = user();
+        other.password_hash = Some("$argon2id$two".to_owned());
+        assert!(!tokens.verify(&token, &other, at(0)));
+        other = user();
+        other.id = UserId(8);
+        assert!(!tokens.verify(&token, &other, at(0)));
+        other = user();
+        other.name = UserName::parse("eve").unwrap();
+        assert!(!tokens.verify(&token, &other, at(0)));
+    }
+
+    #[test]
+    fn what_is_no_token_is_recognized() {
+        let length = 54;
+        for secret in [
+            String::new(),
+            "csl1_".to_owned(),
+            format!("csl1_{}", "!".repeat(length)),
+            format!("csl1_{}", "A".repeat(length - 1)),
+            format!("csl1_{}", "A".repeat(length + 1)),
+            format!("csl2_{}", "A".repeat(length)),
+            "a password".to_owned(),
+        ] {
+            assert!(!looks_like_token(&secret.as_str().into()), "{secret}");
+        }
+        assert!(looks_like_token(
+            &format!("csl1_{}", "A".repeat(length)).into()
+        ));
+    }
+}

@@ -240,7 +240,12 @@ impl Inner {
                 wanting.none()
             }
             Unreadable::Absent(status) => Failure::NotFound(
-                format!("error {} getting {}", status.as_u16(), wanting.file.filename).into(),
+                format!(
+                    "error {} getting {}",
+                    status.as_u16(),
+                    wanting.file.filename
+                )
+                .into(),
             ),
             Unreadable::Upstream(error) => wanting.failed(&error),
             Unreadable::Own(error) => Failure::internal(error),

@@ -146,8 +146,8 @@ fn candidate_files(surroundings: &Surroundings<'_>) -> Vec<(PathBuf, Kind)> {
             .map(PathBuf::from)
     };
     let home = variable("HOME");
-    let config_home = variable("XDG_CONFIG_HOME")
-        .or_else(|| home.as_ref().map(|home| home.join(".config")));
+    let config_home =
+        variable("XDG_CONFIG_HOME").or_else(|| home.as_ref().map(|home| home.join(".config")));
     let mut files = Vec::new();
     if let Some(path) = variable("PIP_CONFIG_FILE") {
         files.push((path, Kind::Pip));
@@ -285,14 +285,48 @@ mod tests {
         let uv = "[[index]]\nname = 'x'\nurl = 'https://x.test/'\n\
                   [[index]]\nurl = 'https://uv.test/simple'\ndefault = true\n";
         for (variables, files, expected) in [
-            (vec![("PIP_INDEX_URL", "https://env.test/s"), HOME], vec![(PIP, pip)], "https://env.test/s"),
-            (vec![("UV_DEFAULT_INDEX", "corp=https://uvenv.test/s"), HOME], vec![(PIP, pip)], "https://uvenv.test/s"),
-            (vec![HOME], vec![(PIP, pip), (UV, uv)], "https://pip.test/simple"),
+            (
+                vec![("PIP_INDEX_URL", "https://env.test/s"), HOME],
+                vec![(PIP, pip)],
+                "https://env.test/s",
+            ),
+            (
+                vec![("UV_DEFAULT_INDEX", "corp=https://uvenv.test/s"), HOME],
+                vec![(PIP, pip)],
+                "https://uvenv.test/s",
+            ),
+            (
+                vec![HOME],
+                vec![(PIP, pip), (UV, uv)],
+                "https://pip.test/simple",
+            ),
             (vec![HOME], vec![(UV, uv)], "https://uv.test/simple"),
-            (vec![HOME, ("XDG_CONFIG_HOME", "/cfg")], vec![("/cfg/pip/pip.conf", pip)], "https://pip.test/simple"),
-            (vec![("PIP_CONFIG_FILE", "/p.conf")], vec![("/p.conf", pip)], "https://pip.test/simple"),
-            (vec![], vec![("/etc/pip.conf", "[install]\nindex_url: https://i.test/s\n[global]\nindex-url=https://g.test/s")], "https://i.test/s"),
-            (vec![], vec![("/etc/uv/uv.toml", "[pip]\nindex-url = 'https://uvpip.test/s'")], "https://uvpip.test/s"),
+            (
+                vec![HOME, ("XDG_CONFIG_HOME", "/cfg")],
+                vec![("/cfg/pip/pip.conf", pip)],
+                "https://pip.test/simple",
+            ),
+            (
+                vec![("PIP_CONFIG_FILE", "/p.conf")],
+                vec![("/p.conf", pip)],
+                "https://pip.test/simple",
+            ),
+            (
+                vec![],
+                vec![(
+                    "/etc/pip.conf",
+                    "[install]\nindex_url: https://i.test/s\n[global]\nindex-url=https://g.test/s",
+                )],
+                "https://i.test/s",
+            ),
+            (
+                vec![],
+                vec![(
+                    "/etc/uv/uv.toml",
+                    "[pip]\nindex-url = 'https://uvpip.test/s'",
+                )],
+                "https://uvpip.test/s",
+            ),
         ] {
             let upstream = search(&variables, &files);
             assert_eq!(upstream.url.expose(), expected);

@@ -94,7 +94,10 @@ mod tests {
     /// Digests of `abc`, from the standards and from Python's `hashlib`.
     const ABC: [(HashAlgorithm, &str); 6] = [
         (HashAlgorithm::Md5, "900150983cd24fb0d6963f7d28e17f72"),
-        (HashAlgorithm::Sha1, "a9993e364706816aba3e25717850c26c9cd0d89d"),
+        (
+            HashAlgorithm::Sha1,
+            "a9993e364706816aba3e25717850c26c9cd0d89d",
+        ),
         (
             HashAlgorithm::Sha224,
             "23097d223405d8228642a477bda255b32aadbce4bda0b3f7e36c9da7",
@@ -128,10 +131,7 @@ mod tests {
         let mut both = Hashes::new();
         both.insert(HashAlgorithm::Sha256, ABC[3].1).unwrap();
         both.insert(HashAlgorithm::Md5, &"0".repeat(32)).unwrap();
-        assert_eq!(
-            verify_all(&both, b"abc"),
-            Err(Mismatch(HashAlgorithm::Md5))
-        );
+        assert_eq!(verify_all(&both, b"abc"), Err(Mismatch(HashAlgorithm::Md5)));
     }
 
     #[test]

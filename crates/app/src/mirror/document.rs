@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
+use cheeseshop_packaging::ProjectName;
 use cheeseshop_packaging::Sha256;
 use cheeseshop_packaging::simple::{ProjectPage, looks_like_json};
-use cheeseshop_packaging::ProjectName;
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
 use jiff::Timestamp;
@@ -78,6 +78,9 @@ pub(super) fn read_page(
         let mut page = ProjectPage::parse_html(&bytes, &base)
             .map_err(|error| UpstreamError::NotAPage(error.into()))?;
         page.restrict_to(project);
+        if page.files.is_empty() && !says_that_it_lists(&bytes) {
+            return Err(UpstreamError::Unusable("an HTML page that lists no files"));
+        }
         page
     };
     drop(bytes);
@@ -93,6 +96,15 @@ pub(super) fn is_json(headers: &HeaderMap, body: &[u8]) -> bool {
         .get(CONTENT_TYPE)
         .and_then(|value| value.to_str().ok());
     looks_like_json(content_type, body)
+}
+
+/// Whether an HTML page without files is at least a page of an index: any server answers with
+/// some HTML when it wants a login or is broken, and that must not pass for an empty project.
+fn says_that_it_lists(html: &[u8]) -> bool {
+    const MARKS: [&str; 4] = ["pypi:", "links for", "simple index", "index of"];
+    let head = &html[..html.len().min(SMALL_BODY)];
+    let text = String::from_utf8_lossy(head).to_lowercase();
+    MARKS.iter().any(|mark| text.contains(mark))
 }
 
 /// Links lose user information. A link back to the origin of `mirror_url` gets the credentials
@@ -179,7 +191,10 @@ mod tests {
         let urls: Vec<&str> = page.files.iter().map(|file| file.url.as_str()).collect();
         assert_eq!(
             urls,
-            ["https://a.test/f/flask-1.0.tar.gz", "https://b.test/flask-2.0.tar.gz"]
+            [
+                "https://a.test/f/flask-1.0.tar.gz",
+                "https://b.test/flask-2.0.tar.gz"
+            ]
         );
         assert_eq!(page.versions, ["1.0", "2.0"]);
     }
@@ -210,6 +225,26 @@ mod tests {
         let second = read_page(second, &flask(), Some(&first), later).unwrap();
         let times: Vec<_> = second.files.iter().map(|file| file.upload_time).collect();
         assert_eq!(times, [Some(NOW), Some(later)]);
+    }
+
+    #[test]
+    fn a_page_without_files_must_look_like_one() {
+        for (html, is_page) in [
+            ("<html><title>Links for flask</title></html>", true),
+            (
+                "<meta name=\"pypi:repository-version\" content=\"1.0\">",
+                true,
+            ),
+            (
+                "<h1>Index of /simple/flask</h1><a href='../'>Parent</a>",
+                true,
+            ),
+            ("<html><form>Please log in</form></html>", false),
+            ("", false),
+        ] {
+            let result = read_page(body(html, "text/html"), &flask(), None, NOW);
+            assert_eq!(result.is_ok(), is_page, "{html}");
+        }
     }
 
     #[test]

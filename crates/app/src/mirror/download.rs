@@ -19,6 +19,7 @@ use jiff::Timestamp;
 use tokio::time::timeout;
 use url::Url;
 
+use super::Inner;
 use super::digests::{Digests, Mismatch};
 use super::failure::{Failure, RETRY_PAUSE, later};
 use super::memory::Scope;
@@ -26,7 +27,6 @@ use super::reading::{Head, Reading, Tail};
 use super::source::{Source, for_logs};
 use super::telemetry::{self, ActiveFlight};
 use super::upstream::{Answer, Request, UpstreamError};
-use super::Inner;
 
 /// A download that nobody reads any more is finished when at most this much is missing.
 const WORTH_FINISHING: u64 = 32 * 1024 * 1024;
@@ -210,11 +210,7 @@ impl Inner {
         flight.tail.failed(failure);
     }
 
-    async fn download(
-        &self,
-        flight: &Flight,
-        wanted: &Wanted,
-    ) -> Result<Arrived, Stop> {
+    async fn download(&self, flight: &Flight, wanted: &Wanted) -> Result<Arrived, Stop> {
         let tail = &flight.tail;
         let patience = self.settings.request_timeout;
         let request = Request::file(Method::GET, wanted.url.clone(), patience);
@@ -259,19 +255,19 @@ impl Inner {
                 return Err(problem.into());
             }
             may_resume = false;
-            match self.resume(wanted, &validator, tail.written(), head.size).await {
-                Some((next, repeated)) => (answer, again) = (next, repeated),
-                None => {
-                    telemetry::refused_file("length");
-                    return Err(problem.into());
-                }
-            }
+            let resumed = self.resume(wanted, validator.as_ref(), tail.written(), head.size);
+            let Some((rest, repeated)) = resumed.await else {
+                telemetry::refused_file("length");
+                return Err(problem.into());
+            };
+            (answer, again) = (rest, repeated);
         }
         let blob = writer.finish_spooled().await?;
         let expected = wanted.file.hashes.sha256();
-        let verdict = match expected.is_none_or(|expected| expected == blob.sha256()) {
-            true => digests.verify(),
-            false => Err(Mismatch(HashAlgorithm::Sha256)),
+        let verdict = if expected.is_none_or(|expected| expected == blob.sha256()) {
+            digests.verify()
+        } else {
+            Err(Mismatch(HashAlgorithm::Sha256))
         };
         if let Err(Mismatch(algorithm)) = verdict {
             telemetry::refused_file("digest");
@@ -333,7 +329,7 @@ impl Inner {
     async fn resume(
         &self,
         wanted: &Wanted,
-        validator: &Option<HeaderValue>,
+        validator: Option<&HeaderValue>,
         written: u64,
         size: Option<u64>,
     ) -> Option<(Answer, u64)> {
@@ -358,7 +354,8 @@ impl Inner {
         match answer.status {
             StatusCode::PARTIAL_CONTENT => {
                 let (start, total) = content_range(answer.header(CONTENT_RANGE)?)?;
-                let fits = start == written && total.is_none_or(|total| size.is_none_or(|size| size == total));
+                let fits = start == written
+                    && total.is_none_or(|total| size.is_none_or(|size| size == total));
                 fits.then_some((answer, 0))
             }
             StatusCode::OK if !wanted.file.hashes.is_empty() => Some((answer, written)),
@@ -437,7 +434,11 @@ mod tests {
             (GIB / 2 - 1, Some(GIB), false),
             (GIB, None, false),
         ] {
-            assert_eq!(is_worth_finishing(written, size), expected, "{written} of {size:?}");
+            assert_eq!(
+                is_worth_finishing(written, size),
+                expected,
+                "{written} of {size:?}"
+            );
         }
     }
 

@@ -35,11 +35,7 @@ impl<K: Eq + Hash + Clone, T: Clone> Flights<K, T> {
     ///
     /// `start` gets the means to land and must hand it to a task of its own: this future may be
     /// dropped at any moment.
-    pub(super) async fn join(
-        &self,
-        key: K,
-        start: impl FnOnce(Landing<K, T>),
-    ) -> Landed<T> {
+    pub(super) async fn join(&self, key: K, start: impl FnOnce(Landing<K, T>)) -> Landed<T> {
         let (mut waiting, landing) = self.enter(key)?;
         if let Some(landing) = landing {
             start(landing);
@@ -94,6 +90,11 @@ impl<K: Eq + Hash, T> Landing<K, T> {
     pub(super) fn land(&self, landed: Landed<T>) {
         self.sender.send_replace(Some(landed));
     }
+
+    /// Tells everybody who waits, and ends the flight: who comes later starts another one.
+    pub(super) fn land_last(self, landed: Landed<T>) {
+        self.land(landed);
+    }
 }
 
 impl<K: Eq + Hash, T> Drop for Landing<K, T> {
@@ -112,12 +113,12 @@ mod tests {
     #[tokio::test]
     async fn all_who_wait_get_the_one_landing() {
         let flights: Arc<Flights<u8, u32>> = Arc::new(Flights::new("test", 10));
-        let (begin, begun) = tokio::sync::oneshot::channel();
+        let (begin, takeoff) = tokio::sync::oneshot::channel();
         let first = tokio::spawn({
             let flights = Arc::clone(&flights);
             async move { flights.join(1, |landing| drop(begin.send(landing))).await }
         });
-        let landing = begun.await.ok().unwrap();
+        let landing = takeoff.await.ok().unwrap();
         let second = flights.join(1, |_| panic!("a second flight"));
         landing.land(Ok(42));
         assert_eq!(second.await.unwrap(), 42);
@@ -132,7 +133,13 @@ mod tests {
         let flights: Flights<u8, u32> = Flights::new("test", 1);
         let lost = flights.join(1, drop).await;
         assert!(matches!(lost, Err(Failure::Internal(_))));
-        assert_eq!(flights.join(1, |landing| landing.land(Ok(1))).await.unwrap(), 1);
+        assert_eq!(
+            flights
+                .join(1, |landing| landing.land(Ok(1)))
+                .await
+                .unwrap(),
+            1
+        );
     }
 
     #[tokio::test]

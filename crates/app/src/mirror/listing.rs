@@ -1,27 +1,22 @@
 //! Project pages of upstreams: when to ask, what to believe, what to answer meanwhile.
 
-use std::collections::HashSet;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cheeseshop_domain::mirror::{Freshness, MirrorListing, is_from, judge_freshness};
-use cheeseshop_domain::{Event, EventKind, Index};
-use cheeseshop_packaging::{ProjectName, Sha256};
-use cheeseshop_storage::database::mirrors::{self, StoredListing};
-use cheeseshop_storage::{DatabaseError, Origin};
-use futures_util::FutureExt;
+use cheeseshop_domain::Index;
+use cheeseshop_domain::mirror::{Freshness, MirrorListing, judge_freshness};
+use cheeseshop_packaging::ProjectName;
 use jiff::Timestamp;
-use serde_json::json;
 use tokio::time::timeout;
 use url::Url;
 
-use super::document::{self, off_thread};
 use super::failure::{Failure, RETRY_PAUSE, later, pause_after};
 use super::flights::{Flights, Landed, Landing};
 use super::listing_fetch::{Fetched, NewPage};
-use super::memory::{DOCUMENT, Held, ListingKey, Memory, Scope, Standing, State};
-use super::source::Source;
+use super::listing_store::{Changed, Save};
+use super::memory::{Held, ListingKey, Memory, Scope, Standing, State};
+use super::source::{Source, for_logs};
 use super::upstream::UpstreamError;
 use super::{Inner, telemetry};
 use crate::Error;
@@ -82,23 +77,9 @@ pub(super) struct Target {
     pub(super) source: Source,
     /// The project's page at the upstream, without credentials.
     pub(super) url: Url,
-    key: ListingKey,
-    scope: Scope,
-    expiry: Duration,
-}
-
-/// What the database has to know, after clients have their answer.
-enum Save {
-    Changed(Changed),
-    /// The upstream still says the same at this time.
-    Confirmed(Timestamp),
-}
-
-/// A listing that differs from what is stored.
-struct Changed {
-    listing: Arc<MirrorListing>,
-    json: Vec<u8>,
-    digest: Sha256,
+    pub(super) key: ListingKey,
+    pub(super) scope: Scope,
+    pub(super) expiry: Duration,
 }
 
 impl Inner {
@@ -115,7 +96,14 @@ impl Inner {
         }
         match self.remembered(&target) {
             Some(Ok(answer)) => {
-                telemetry::cache("listing", if is_stale(&answer) { "stale" } else { "hit" });
+                telemetry::cache(
+                    "listing",
+                    if is_stale(answer.as_ref()) {
+                        "stale"
+                    } else {
+                        "hit"
+                    },
+                );
                 Ok(answer)
             }
             Some(Err(failure)) => Err(failure.into()),
@@ -228,66 +216,23 @@ impl Inner {
         let longest = self.settings.list_timeout.max(patience);
         let fetched = {
             let mut fetch = pin!(self.fetch_listing(&target, held.as_ref(), mode));
-            match timeout(patience, &mut fetch).await {
-                Ok(fetched) => fetched,
-                Err(_) => {
-                    // Clients have waited long enough. The fetch goes on without them.
-                    let error = UpstreamError::Timeout { after: patience };
-                    landing.land(self.fail(&target, held.clone(), &error, mode));
-                    let error = UpstreamError::Timeout { after: longest };
-                    timeout(longest.saturating_sub(patience), fetch)
-                        .await
-                        .unwrap_or(Fetched::Failed(error))
-                }
+            if let Ok(fetched) = timeout(patience, &mut fetch).await {
+                fetched
+            } else {
+                // Clients have waited long enough. The fetch goes on without them.
+                let error = UpstreamError::Timeout { after: patience };
+                landing.land(self.fail(&target, held.clone(), &error, mode));
+                let error = UpstreamError::Timeout { after: longest };
+                timeout(longest.saturating_sub(patience), fetch)
+                    .await
+                    .unwrap_or(Fetched::Failed(error))
             }
         };
         let (answer, save) = self.conclude(&target, held, fetched, mode);
-        landing.land(answer);
+        landing.land_last(answer);
         if let Some(save) = save {
             self.save(&target, save).await;
         }
-    }
-
-    /// The held listing, from memory or from the database, if it came from this upstream.
-    async fn held_listing(&self, target: &Target) -> Result<Option<Held>, Error> {
-        if let Some(held) = self.memory.document(&target.key, &target.scope) {
-            return Ok(Some(held));
-        }
-        let mut reader = self.db.reader().await?;
-        let stored =
-            mirrors::find_listing(&mut reader, target.key.index, &target.key.project).await?;
-        drop(reader);
-        let Some(stored) = stored.filter(|stored| is_from(&stored.source_url, &target.url)) else {
-            return Ok(None);
-        };
-        let size = stored.document.len() * 8;
-        let source_url = stored.source_url.clone();
-        let document = stored.document;
-        let read = off_thread(size, move || document::read_stored(&document, &source_url))
-            .await
-            .map_err(Error::internal)?;
-        let Some(document) = read else {
-            tracing::warn!(
-                index.name = %target.index.name,
-                project.name = target.project.normalized(),
-                "a stored listing cannot be read and is fetched anew"
-            );
-            return Ok(None);
-        };
-        let held = Held {
-            listing: Arc::new(MirrorListing {
-                page: document.page,
-                etag: stored.etag,
-                last_modified: stored.last_modified,
-                last_serial: stored.last_serial,
-                fetched_at: stored.fetched_at,
-                source_url: stored.source_url,
-            }),
-            digest: document.digest,
-        };
-        self.memory
-            .remember_document(&target.key, &target.scope, held.clone());
-        Ok(Some(held))
     }
 
     /// What can be answered now that the held listing is at hand: something may have landed
@@ -329,16 +274,21 @@ impl Inner {
         let fresh_until = later(now, target.expiry);
         match (fetched, held) {
             (Fetched::Page(page), held) => {
-                let NewPage { listing, json, digest } = *page;
+                let NewPage {
+                    listing,
+                    json,
+                    digest,
+                } = *page;
                 let is_new = held.is_none_or(|held| held.digest != digest);
                 let listing = Arc::new(listing);
-                let save = match is_new {
-                    true => Save::Changed(Changed {
+                let save = if is_new {
+                    Save::Changed(Changed {
                         listing: Arc::clone(&listing),
                         json,
                         digest,
-                    }),
-                    false => Save::Confirmed(now),
+                    })
+                } else {
+                    Save::Confirmed(now)
                 };
                 let held = Held { listing, digest };
                 self.memory
@@ -389,7 +339,7 @@ impl Inner {
         tracing::warn!(
             index.name = %target.index.name,
             project.name = target.project.normalized(),
-            upstream.url = %target.url,
+            upstream.url = for_logs(&target.url),
             error = error as &dyn std::error::Error,
             is_listing_held = held.is_some(),
             "the upstream gave no listing"
@@ -432,110 +382,6 @@ impl Inner {
         self.memory.remember(&target.key, &target.scope, remembered);
         state
     }
-
-    /// Stores what is new, after it was answered: clients need not wait for the disk, and what
-    /// is lost here is fetched again.
-    async fn save(&self, target: &Target, save: Save) {
-        if !self.memory.is_current(target.key.index, &target.scope) {
-            return;
-        }
-        let saved = match save {
-            Save::Changed(changed) => self.save_listing(target, changed).await,
-            Save::Confirmed(fetched_at) => self.touch_listing(target, fetched_at).await,
-        };
-        if let Err(error) = saved {
-            tracing::warn!(
-                index.name = %target.index.name,
-                project.name = target.project.normalized(),
-                error = &error as &dyn std::error::Error,
-                "a listing could not be stored"
-            );
-        }
-    }
-
-    /// Notes that the listing was confirmed, so that a restart need not ask again. This changes
-    /// nothing that anybody derives from it, so it is no event.
-    async fn touch_listing(&self, target: &Target, fetched_at: Timestamp) -> Result<(), Error> {
-        let (index, project) = (target.key.index, Arc::clone(&target.key.project));
-        self.db
-            .write(Origin::new(ACTOR), move |tx| {
-                async move {
-                    mirrors::touch_listing(tx, index, &project, fetched_at).await?;
-                    Ok::<_, DatabaseError>(())
-                }
-                .boxed()
-            })
-            .await?;
-        Ok(())
-    }
-
-    async fn save_listing(&self, target: &Target, changed: Changed) -> Result<(), Error> {
-        let Changed {
-            listing,
-            json,
-            digest,
-        } = changed;
-        let packed = off_thread(json.len(), move || document::pack(&json))
-            .await
-            .map_err(Error::internal)?
-            .map_err(Error::internal)?;
-        let stored = StoredListing {
-            document: packed,
-            etag: listing.etag.clone(),
-            last_modified: listing.last_modified.clone(),
-            last_serial: listing.last_serial,
-            fetched_at: listing.fetched_at,
-            source_url: listing.source_url.clone(),
-        };
-        let event = Event::of_project(
-            EventKind::MirrorListingChanged,
-            &target.index.name,
-            target.project.normalized(),
-            json!({
-                "files": listing.page.files.len(),
-                "last_serial": listing.last_serial,
-                DOCUMENT: digest.to_string(),
-            }),
-        );
-        let (index, project) = (target.key.index, Arc::clone(&target.key.project));
-        self.db
-            .write(Origin::new(ACTOR), move |tx| {
-                async move {
-                    mirrors::save_listing(tx, index, &project, stored).await?;
-                    tx.record(event);
-                    Ok::<_, DatabaseError>(())
-                }
-                .boxed()
-            })
-            .await?;
-        Ok(())
-    }
-
-    /// Offline: what is listed and held.
-    async fn offline_listing(&self, target: &Target) -> Result<Option<ListingState>, Error> {
-        let Some(held) = self.held_listing(target).await? else {
-            return Ok(None);
-        };
-        let mut reader = self.db.reader().await?;
-        let files =
-            mirrors::list_files(&mut reader, target.key.index, &target.key.project).await?;
-        drop(reader);
-        let names: HashSet<&str> = files.iter().map(|file| file.filename.as_str()).collect();
-        let mut listing = held.listing.as_ref().clone();
-        listing
-            .page
-            .files
-            .retain(|file| names.contains(file.filename.as_str()));
-        if listing.page.files.is_empty() {
-            return Ok(None);
-        }
-        Ok(Some(ListingState {
-            listing: Arc::new(listing),
-            fresh_until: later(self.clock.now(), target.expiry),
-            stale: true,
-            gone: false,
-        }))
-    }
 }
 
 fn listed(held: &Held, fresh_until: Timestamp) -> ListingState {
@@ -554,6 +400,6 @@ fn listing_key(index: &Index, project: &ProjectName) -> ListingKey {
     }
 }
 
-fn is_stale(answer: &Option<ListingState>) -> bool {
-    answer.as_ref().is_some_and(|state| state.stale)
+fn is_stale(answer: Option<&ListingState>) -> bool {
+    answer.is_some_and(|state| state.stale)
 }

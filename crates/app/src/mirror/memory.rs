@@ -199,7 +199,11 @@ impl Memory {
             source: Arc::clone(&scope.source),
             value: list,
         };
-        let mut held = scope.index.list.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut held = scope
+            .index
+            .list
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         *held = Some(scoped);
     }
 
@@ -239,6 +243,14 @@ impl Memory {
             .remove(&index);
     }
 
+    /// Forgets all about a user's indexes.
+    pub(super) fn forget_user(&self, user: &str) {
+        self.indexes
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .retain(|_, memory| memory.name.split('/').next() != Some(user));
+    }
+
     pub(super) fn forget_named(&self, (user, index): (&str, &str)) {
         if let Some(id) = self.find(user, index) {
             self.forget(id);
@@ -270,7 +282,10 @@ impl Memory {
 
     /// As [`Memory::on_listing_changed`], for the list of projects.
     pub(super) fn on_list_changed(&self, event: &Event) {
-        let Some(id) = event.index().and_then(|(user, index)| self.find(user, index)) else {
+        let Some(id) = event
+            .index()
+            .and_then(|(user, index)| self.find(user, index))
+        else {
             return;
         };
         let indexes = self.indexes.read().unwrap_or_else(PoisonError::into_inner);

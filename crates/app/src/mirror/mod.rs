@@ -28,6 +28,7 @@ mod files;
 mod flights;
 mod listing;
 mod listing_fetch;
+mod listing_store;
 mod memory;
 mod names;
 mod project_list;
@@ -58,9 +59,9 @@ use self::listing::ListingFlights;
 use self::memory::Memory;
 use self::project_list::ListFlights;
 use self::upstream::Upstream;
+use crate::Error;
 use crate::file_handle::FileHandle;
 use crate::outbound::{self, OutboundError};
-use crate::Error;
 
 /// All mirrors of the server. Cheap to clone.
 #[derive(Clone)]
@@ -221,6 +222,7 @@ impl Mirrors {
                     self.0.memory.forget_named(index);
                 }
             }
+            EventKind::UserRemoved => self.0.memory.forget_user(event.event.user()),
             _ => {}
         }
     }

@@ -24,7 +24,7 @@ use super::listing::ACTOR;
 use super::listing_fetch::{add_validators, validators};
 use super::memory::{DOCUMENT, HeldList, Memory, Scope};
 use super::names::{NameList, ProjectNames};
-use super::source::Source;
+use super::source::{Source, for_logs};
 use super::upstream::{Request, UpstreamError, unpack};
 use super::{Inner, telemetry};
 use crate::Error;
@@ -113,7 +113,13 @@ impl Inner {
             && now < paused_until
         {
             let names = list.names.list().clone();
-            return landing.land(Ok(remember(&target, list.clone(), names, paused_until, true)));
+            return landing.land(Ok(remember(
+                &target,
+                list.clone(),
+                names,
+                paused_until,
+                true,
+            )));
         }
         telemetry::cache("project_list", "miss");
         let patience = self.settings.list_timeout;
@@ -144,7 +150,13 @@ impl Inner {
                     last_modified: last_modified.clone(),
                     digest: Some(digest),
                 };
-                landing.land(Ok(remember(&target, list, names.clone(), fresh_until, false)));
+                landing.land_last(Ok(remember(
+                    &target,
+                    list,
+                    names.clone(),
+                    fresh_until,
+                    false,
+                )));
                 if is_new {
                     let stored = StoredListing {
                         document: Vec::new(),
@@ -183,7 +195,7 @@ impl Inner {
         if let Some(error) = &error {
             tracing::warn!(
                 index.name = %target.index.name,
-                upstream.url = %target.source.identity(),
+                upstream.url = for_logs(&target.source.list_url()),
                 error = error as &dyn std::error::Error,
                 is_list_held = held.is_some(),
                 "the upstream gave no list of projects"
@@ -339,9 +351,14 @@ impl Inner {
             &target.index.name,
             json!({ "projects": names.iter().len(), DOCUMENT: digest.to_string() }),
         );
-        let packed = off_thread(names.as_text().len(), move || pack(names.as_text().as_bytes()));
+        let packed = off_thread(names.as_text().len(), move || {
+            pack(names.as_text().as_bytes())
+        });
         let stored = StoredListing {
-            document: packed.await.map_err(Error::internal)?.map_err(Error::internal)?,
+            document: packed
+                .await
+                .map_err(Error::internal)?
+                .map_err(Error::internal)?,
             ..stored
         };
         let index = target.index.id;

@@ -21,8 +21,11 @@ use super::failure::Failure;
 use crate::Error;
 use crate::file_handle::FileHandle;
 
-/// Bytes of a running download that are kept in memory before the older half goes to the file.
-const RECENT: usize = 1024 * 1024;
+/// Bytes of a running download that are kept in memory before the older ones leave it.
+const RECENT: usize = 2 * 1024 * 1024;
+
+/// Bytes that stay: readers that keep up find everything here.
+const NEWEST: usize = RECENT / 4;
 
 /// What is known of a file once its download has begun.
 #[derive(Clone, Copy, Debug)]
@@ -106,17 +109,16 @@ impl Tail {
         recent.chunks.push_back((written, chunk));
         let is_long = recent.bytes > RECENT;
         drop(recent);
-        self.progress
-            .send_modify(|progress| progress.written = end);
+        self.progress.send_modify(|progress| progress.written = end);
         is_long
     }
 
-    /// Everything pushed so far is in the spooled file: the older half leaves memory.
+    /// Everything pushed so far is in the spooled file: what is older leaves memory.
     pub(super) fn recede(&self, spool: Spool) {
         // The first one reads all that is written later, too.
         let _ = self.spool.set(spool);
         let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
-        while recent.bytes > RECENT / 2 {
+        while recent.bytes > NEWEST {
             let Some((_, chunk)) = recent.chunks.pop_front() else {
                 break;
             };
@@ -260,9 +262,8 @@ struct Cursor {
 impl Cursor {
     async fn next(&mut self) -> io::Result<Option<Bytes>> {
         loop {
-            let limit = match self.limit()? {
-                Some(limit) => limit,
-                None => return Ok(None),
+            let Some(limit) = self.limit()? else {
+                return Ok(None);
             };
             if let Some(spooled) = &mut self.spooled {
                 match spooled.next().await {
@@ -289,9 +290,7 @@ impl Cursor {
         match &progress.phase {
             Phase::Waiting => Ok(Some(0)),
             // The last byte of the file and that of the range are held back.
-            Phase::Running(_) => Ok(Some(
-                progress.written.min(self.rest.end).saturating_sub(1),
-            )),
+            Phase::Running(_) => Ok(Some(progress.written.min(self.rest.end).saturating_sub(1))),
             Phase::Verified(_) => {
                 self.rest.end = self.rest.end.min(progress.written);
                 Ok((self.rest.start < self.rest.end).then_some(self.rest.end))
@@ -313,7 +312,9 @@ impl Cursor {
             drop(recent);
             self.spooled = Some(match self.reading.0.spool.get() {
                 Some(spool) => spool.read(part),
-                None => stream::iter([Err(io::Error::other("the spooled file is missing"))]).boxed(),
+                None => {
+                    stream::iter([Err(io::Error::other("the spooled file is missing"))]).boxed()
+                }
             });
             return None;
         }

@@ -33,7 +33,8 @@ impl Source {
                 credentials.username.expose_secret(),
                 credentials.password.expose_secret()
             );
-            let mut value = HeaderValue::try_from(format!("Basic {}", STANDARD.encode(pair))).ok()?;
+            let mut value =
+                HeaderValue::try_from(format!("Basic {}", STANDARD.encode(pair))).ok()?;
             value.set_sensitive(true);
             Some(value)
         });

@@ -141,7 +141,10 @@ impl Answer {
 
     /// The length of the body, as announced.
     pub(super) fn content_length(&self) -> Option<u64> {
-        self.header(http::header::CONTENT_LENGTH)?.trim().parse().ok()
+        self.header(http::header::CONTENT_LENGTH)?
+            .trim()
+            .parse()
+            .ok()
     }
 
     /// The status as an error, when it is not what was hoped for.
@@ -362,7 +365,11 @@ mod tests {
             ("file:///etc/passwd", None),
             ("data:,x", None),
         ] {
-            assert_eq!(redirected(from, location).as_deref(), expected, "{location}");
+            assert_eq!(
+                redirected(from, location).as_deref(),
+                expected,
+                "{location}"
+            );
         }
     }
 

@@ -79,7 +79,9 @@ impl Inner {
     async fn remote_size(&self, wanted: &Wanted) -> Result<u64, Unreadable> {
         let answer = self.ask_for(wanted, &(0..1)).await?;
         let range = answer.header(CONTENT_RANGE).and_then(content_range);
-        range.and_then(|(_, total)| total).ok_or(Unreadable::NoRanges)
+        range
+            .and_then(|(_, total)| total)
+            .ok_or(Unreadable::NoRanges)
     }
 
     async fn fetch_range(
@@ -103,10 +105,10 @@ impl Inner {
             return Err(Unreadable::NoRanges);
         }
         let bytes = answer.body(length).await.map_err(Unreadable::Upstream)?;
-        match bytes.len() as u64 == length {
-            true => Ok(bytes),
-            false => Err(Unreadable::NoRanges),
+        if bytes.len() as u64 != length {
+            return Err(Unreadable::NoRanges);
         }
+        Ok(bytes)
     }
 
     async fn ask_for(

@@ -88,16 +88,60 @@ mod tests {
             ("My.Pkg", "1.0", "my_pkg-1.0-py3-none-any.whl", "accepted"),
             ("my", "1.0", "mypkg-1.0.zip", "accepted"),
             ("mypkg", "1.0+local", "mypkg-1.0_local.tar.gz", "accepted"),
-            ("mypkg", "2.0", "mypkg-1.0.tar.gz", "filename 'mypkg-1.0.tar.gz' does not contain version '2.0'"),
-            ("mypkg", "1.0", "mypkg-1.0.tar.xz", "'mypkg-1.0.tar.xz' is not a valid archive name"),
-            ("other", "1.0", "mypkg-1.0.tar.gz", "filename 'mypkg-1.0.tar.gz' does not match project name 'other'"),
-            ("", "1.0", "mypkg-1.0.tar.gz", "invalid metadata: Missing required field \"name\""),
-            ("mypkg", "", "mypkg-1.0.tar.gz", "invalid metadata: Missing required field \"version\""),
-            ("my pkg", "1.0", "mypkg-1.0.tar.gz", "invalid metadata: Invalid package name. Names must contain only ASCII letters, digits, underscores, hyphens, and periods"),
-            ("mypkg", "1.0", "../mypkg-1.0.tar.gz", "the file name is not usable: it starts with a dot"),
-            ("mypkg", "1.0", "x/mypkg-1.0.tar.gz", "the file name is not usable: it contains a path separator"),
+            (
+                "mypkg",
+                "2.0",
+                "mypkg-1.0.tar.gz",
+                "filename 'mypkg-1.0.tar.gz' does not contain version '2.0'",
+            ),
+            (
+                "mypkg",
+                "1.0",
+                "mypkg-1.0.tar.xz",
+                "'mypkg-1.0.tar.xz' is not a valid archive name",
+            ),
+            (
+                "other",
+                "1.0",
+                "mypkg-1.0.tar.gz",
+                "filename 'mypkg-1.0.tar.gz' does not match project name 'other'",
+            ),
+            (
+                "",
+                "1.0",
+                "mypkg-1.0.tar.gz",
+                "invalid metadata: Missing required field \"name\"",
+            ),
+            (
+                "mypkg",
+                "",
+                "mypkg-1.0.tar.gz",
+                "invalid metadata: Missing required field \"version\"",
+            ),
+            (
+                "my pkg",
+                "1.0",
+                "mypkg-1.0.tar.gz",
+                "invalid metadata: Invalid package name. Names must contain only ASCII letters, digits, underscores, hyphens, and periods",
+            ),
+            (
+                "mypkg",
+                "1.0",
+                "../mypkg-1.0.tar.gz",
+                "the file name is not usable: it starts with a dot",
+            ),
+            (
+                "mypkg",
+                "1.0",
+                "x/mypkg-1.0.tar.gz",
+                "the file name is not usable: it contains a path separator",
+            ),
         ] {
-            assert_eq!(refusal(name, version, filename), expected, "{name} {version} {filename}");
+            assert_eq!(
+                refusal(name, version, filename),
+                expected,
+                "{name} {version} {filename}"
+            );
         }
     }
 }

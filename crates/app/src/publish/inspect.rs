@@ -178,7 +178,10 @@ mod tests {
     fn digests_are_compared_whatever_their_case() {
         assert!(compare("sha256", "ABCD", "abcd").is_ok());
         let error = compare("sha256", "abce", "abcd").unwrap_err().to_string();
-        assert_eq!(error, "the file's sha256 digest is abcd, but the form says abce");
+        assert_eq!(
+            error,
+            "the file's sha256 digest is abcd, but the form says abce"
+        );
     }
 
     #[test]

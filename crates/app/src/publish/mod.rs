@@ -16,8 +16,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use cheeseshop_domain::{Action, Caller, Event, EventKind, Index, IndexName, LogEntry};
 use cheeseshop_packaging::{UploadForm, Yanked};
-use cheeseshop_storage::database::{files, projects};
 use cheeseshop_storage::blobs::StoredBlob;
+use cheeseshop_storage::database::{files, projects};
 use cheeseshop_storage::{BlobWriter, SpooledBlob};
 use serde_json::json;
 use tokio::sync::Semaphore;
@@ -58,13 +58,13 @@ pub enum Uploaded {
 /// The live parts of publishing.
 pub(crate) struct Publishing {
     /// Reading an archive takes a thread and some memory, so only a few are read at once.
-    inspections: Semaphore,
+    inspections: Arc<Semaphore>,
 }
 
 impl Publishing {
     pub(crate) fn new(limits: &PublishLimits) -> Self {
         Self {
-            inspections: Semaphore::new(limits.concurrent_inspections.max(1)),
+            inspections: Arc::new(Semaphore::new(limits.concurrent_inspections.max(1))),
         }
     }
 }
@@ -138,15 +138,17 @@ impl App {
         &self,
         look: impl FnOnce() -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
-        let _permit = self
-            .publishing()
-            .inspections
-            .acquire()
+        let permit = Arc::clone(&self.publishing().inspections)
+            .acquire_owned()
             .await
             .map_err(Error::internal)?;
-        tokio::task::spawn_blocking(look)
-            .await
-            .map_err(Error::internal)?
+        tokio::task::spawn_blocking(move || {
+            // Held to the end of the work, also when the request goes away meanwhile.
+            let _permit = permit;
+            look()
+        })
+        .await
+        .map_err(Error::internal)?
     }
 }
 
@@ -233,7 +235,11 @@ impl Upload {
             )),
             None | Some("") => Err(Error::Invalid("the form has no `:action` field".to_owned())),
             Some(action) => {
-                let action: String = action.chars().filter(|c| !c.is_control()).take(100).collect();
+                let action: String = action
+                    .chars()
+                    .filter(|c| !c.is_control())
+                    .take(100)
+                    .collect();
                 Err(Error::Invalid(format!("action '{action}' not supported")))
             }
         }
@@ -274,16 +280,15 @@ impl Upload {
             return Ok(known);
         }
         let found = self.look_into(&file, &spooled).await?;
-        let requires_python = found
-            .metadata
-            .as_ref()
-            .map(|metadata| metadata.requires_python.clone())
-            .unwrap_or_else(|| {
-                self.form
-                    .get("requires_python")
-                    .filter(|text| !text.is_empty())
-                    .map(str::to_owned)
-            });
+        // The file's own word counts, be it that there is none.
+        let requires_python = match &found.metadata {
+            Some(metadata) => metadata.requires_python.clone(),
+            None => self
+                .form
+                .get("requires_python")
+                .filter(|text| !text.is_empty())
+                .map(str::to_owned),
+        };
         let (blob, core_metadata) = self.keep(spooled, found).await?;
 
         let now = self.app.clock().now();

@@ -1,13 +1,14 @@
 //! Putting releases and files into an index, inside a write transaction. Shared with push.
 
 use cheeseshop_domain::{
-    Event, EventKind, File, FilePath, Index, IndexId, IndexName, JsonMap, LogEntry, Project, Release,
+    Event, EventKind, File, FilePath, Index, IndexId, IndexName, JsonMap, LogEntry, Project,
+    Release,
 };
 use cheeseshop_packaging::{FileName, ProjectName, Sha256, Version, Yanked};
-use cheeseshop_storage::database::files::NewFile;
-use cheeseshop_storage::database::{blobs, files, indexes, projects, releases, tombstones};
 use cheeseshop_storage::Transaction;
 use cheeseshop_storage::blobs::StoredBlob;
+use cheeseshop_storage::database::files::NewFile;
+use cheeseshop_storage::database::{blobs, files, indexes, projects, releases, tombstones};
 use jiff::Timestamp;
 use serde_json::json;
 
@@ -82,9 +83,7 @@ pub(super) async fn is_identical(
         return Ok(false);
     };
     let held = files::find(tx, project.id, file.name.as_str()).await?;
-    Ok(held.is_some_and(|held| {
-        held.sha256 == blob.sha256 && held.version == file.release.version
-    }))
+    Ok(held.is_some_and(|held| held.sha256 == blob.sha256 && held.version == file.release.version))
 }
 
 /// Makes sure that the release is there, with its metadata, and records what that changed.
@@ -110,7 +109,8 @@ pub(crate) async fn register_release(
     }
     let held = releases::find(tx, project.id, version.as_str()).await?;
     let metadata = match (&held, metadata) {
-        (_, Metadata::Replaces(metadata)) | (None, Metadata::Upload { new: metadata, .. } | Metadata::Merges(metadata)) => metadata,
+        (_, Metadata::Replaces(metadata))
+        | (None, Metadata::Upload { new: metadata, .. } | Metadata::Merges(metadata)) => metadata,
         (Some(held), Metadata::Upload { known, .. } | Metadata::Merges(known)) => {
             let mut merged = held.metadata.clone();
             merged.extend(known);
@@ -182,9 +182,9 @@ impl Incoming {
             tombstones::record(tx, index.id, &path_of(&held)).await?;
         }
         if held.release != release.id
-            && files::list_for_release(tx, held.release).await?.is_empty()
+            && let Some(left) = releases::find(tx, project.id, held.version.as_str()).await?
         {
-            releases::remove(tx, held.release).await?;
+            remove_if_empty(tx, index, project, &left).await?;
         }
         Ok(Placed::Replaced)
     }

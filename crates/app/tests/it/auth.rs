@@ -39,7 +39,10 @@ async fn passwords_and_tokens_identify_and_anything_else_is_anonymous() {
     test.user("bob").await;
     let token = token_of(&test.app, "bob", "bob-secret").await;
 
-    assert_eq!(test.app.authenticate(None, HOME).await.unwrap().user_name(), None);
+    assert_eq!(
+        test.app.authenticate(None, HOME).await.unwrap().user_name(),
+        None
+    );
     for (user, secret, identified) in [
         ("bob", "bob-secret", true),
         ("bob", token.as_str(), true),
@@ -59,12 +62,25 @@ async fn passwords_and_tokens_identify_and_anything_else_is_anonymous() {
 #[tokio::test]
 async fn a_login_says_what_it_gives_and_refuses_with_one_text() {
     let test = TestApp::start().await;
-    let login = test.app.login("root", &ROOT_PASSWORD.into(), HOME).await.unwrap();
+    let login = test
+        .app
+        .login("root", &ROOT_PASSWORD.into(), HOME)
+        .await
+        .unwrap();
     assert_eq!(login.expires_in.as_secs(), 36_000);
     let token = login.token.expose_secret();
-    assert!(token.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)));
+    assert!(
+        token
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+    );
 
-    for (user, password) in [("root", "wrong"), ("nobody", "x"), ("root", ""), ("root", token)] {
+    for (user, password) in [
+        ("root", "wrong"),
+        ("nobody", "x"),
+        ("root", ""),
+        ("root", token),
+    ] {
         assert_eq!(
             told(test.app.login(user, &password.into(), HOME).await),
             format!("unauthenticated: user '{user}' could not be authenticated")
@@ -84,17 +100,33 @@ async fn tokens_end_with_their_time_the_password_and_the_user() {
 
     let token = token_of(&test.app, "bob", "bob-secret").await;
     let body = object(json!({"password": "new"}));
-    let updated = test.app.update_user(&caller("bob"), "bob", &body).await.unwrap();
+    let updated = test
+        .app
+        .update_user(&caller("bob"), "bob", &body)
+        .await
+        .unwrap();
     let renewed = updated.new_login.unwrap().token;
     assert!(who(&test.app, "bob", &token).await.is_none());
-    assert!(who(&test.app, "bob", renewed.expose_secret()).await.is_some());
+    assert!(
+        who(&test.app, "bob", renewed.expose_secret())
+            .await
+            .is_some()
+    );
 
     test.app.remove_user(&root(), "bob").await.unwrap();
-    assert!(who(&test.app, "bob", renewed.expose_secret()).await.is_none());
+    assert!(
+        who(&test.app, "bob", renewed.expose_secret())
+            .await
+            .is_none()
+    );
     // A user of the same name and password is somebody else.
     let body = object(json!({"password": "new"}));
     test.app.create_user(&root(), "bob", &body).await.unwrap();
-    assert!(who(&test.app, "bob", renewed.expose_secret()).await.is_none());
+    assert!(
+        who(&test.app, "bob", renewed.expose_secret())
+            .await
+            .is_none()
+    );
 }
 
 #[tokio::test]
@@ -107,7 +139,10 @@ async fn a_token_that_was_tampered_with_is_worthless() {
         let forged = String::from_utf8(bytes).unwrap();
         assert_eq!(who(&test.app, "root", &forged).await, None, "{position}");
     }
-    assert_eq!(who(&test.app, "root", &token[..token.len() - 1]).await, None);
+    assert_eq!(
+        who(&test.app, "root", &token[..token.len() - 1]).await,
+        None
+    );
 }
 
 #[tokio::test]
@@ -132,7 +167,10 @@ async fn another_node_hears_of_a_changed_password() {
     test.user("bob").await;
     let token = token_of(&test.app, "bob", "bob-secret").await;
     assert!(who(&other, "bob", "bob-secret").await.is_some());
-    assert!(who(&other, "bob", &token).await.is_some(), "the key of tokens is shared");
+    assert!(
+        who(&other, "bob", &token).await.is_some(),
+        "the key of tokens is shared"
+    );
 
     test.app.set_password("bob", &"next".into()).await.unwrap();
     assert!(who(&other, "bob", "bob-secret").await.is_none());
@@ -157,7 +195,11 @@ async fn a_remembered_password_costs_nothing() {
     for _ in 0..100 {
         assert!(who(&test.app, "root", ROOT_PASSWORD).await.is_some());
     }
-    assert!(begin.elapsed() < first, "{:?} for 100, {first:?} for the first", begin.elapsed());
+    assert!(
+        begin.elapsed() < first,
+        "{:?} for 100, {first:?} for the first",
+        begin.elapsed()
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -179,7 +221,10 @@ async fn guessing_has_to_wait_and_waiting_ends() {
     // The right one is not looked at either, or waiting would tell.
     for guess in ["d", ROOT_PASSWORD] {
         let told = told(authenticate(&test.app, "root", guess).await);
-        assert!(told.starts_with("throttled: too many failed logins"), "{told}");
+        assert!(
+            told.starts_with("throttled: too many failed logins"),
+            "{told}"
+        );
         assert!(matches!(
             test.app.login("root", &guess.into(), HOME).await,
             Err(Error::Throttled { retry_after }) if retry_after.as_secs() == 1
@@ -187,7 +232,10 @@ async fn guessing_has_to_wait_and_waiting_ends() {
     }
     // Others are not concerned, nor is root elsewhere.
     let elsewhere = Some(IpAddr::from([127, 0, 0, 2]));
-    let login = test.app.login("root", &ROOT_PASSWORD.into(), elsewhere).await;
+    let login = test
+        .app
+        .login("root", &ROOT_PASSWORD.into(), elsewhere)
+        .await;
     assert!(login.is_ok());
 
     test.clock.advance(SignedDuration::from_secs(1));
@@ -197,7 +245,12 @@ async fn guessing_has_to_wait_and_waiting_ends() {
         Err(Error::Throttled { retry_after }) if retry_after.as_secs() == 2
     ));
     test.clock.advance(SignedDuration::from_secs(2));
-    assert!(test.app.login("root", &ROOT_PASSWORD.into(), HOME).await.is_ok());
+    assert!(
+        test.app
+            .login("root", &ROOT_PASSWORD.into(), HOME)
+            .await
+            .is_ok()
+    );
     // Success started anew.
     for guess in ["g", "h"] {
         assert_eq!(authenticate(&test.app, "root", guess).await.unwrap(), None);
@@ -236,7 +289,10 @@ async fn guessing_many_users_from_one_address_has_to_wait() {
 async fn repeating_one_wrong_password_is_not_guessing() {
     let test = TestApp::start().await;
     for _ in 0..200 {
-        assert_eq!(authenticate(&test.app, "root", "outdated").await.unwrap(), None);
+        assert_eq!(
+            authenticate(&test.app, "root", "outdated").await.unwrap(),
+            None
+        );
     }
     assert!(who(&test.app, "root", ROOT_PASSWORD).await.is_some());
 }
@@ -250,7 +306,11 @@ async fn empty_passwords_are_for_devpi_only() {
         "invalid: the password must not be empty"
     );
     let lenient = TestApp::with(with_auth(|auth| auth.allow_empty_password = true)).await;
-    lenient.app.create_user(&root(), "bob", &empty).await.unwrap();
+    lenient
+        .app
+        .create_user(&root(), "bob", &empty)
+        .await
+        .unwrap();
     assert!(who(&lenient.app, "bob", "").await.is_some());
     assert!(lenient.app.login("bob", &"".into(), HOME).await.is_ok());
 }
@@ -265,7 +325,11 @@ async fn a_password_cannot_look_like_a_token_or_be_endless() {
     );
     let endless = "x".repeat(1025);
     assert_eq!(
-        told(test.app.set_password("root", &endless.as_str().into()).await),
+        told(
+            test.app
+                .set_password("root", &endless.as_str().into())
+                .await
+        ),
         "invalid: the password must not be longer than 1024 bytes"
     );
     assert_eq!(who(&test.app, "root", &endless).await, None);
@@ -284,7 +348,14 @@ async fn a_hash_of_another_cost_is_rewritten_at_login() {
         };
     }))
     .await;
-    let hash = elsewhere.app.directory().user("root").unwrap().password_hash.clone().unwrap();
+    let hash = elsewhere
+        .app
+        .directory()
+        .user("root")
+        .unwrap()
+        .password_hash
+        .clone()
+        .unwrap();
     let body = object(json!({"password": "ignored", "pwhash": hash}));
     test.app.create_user(&root(), "bob", &body).await.unwrap();
     assert_eq!(stored(&test.app, "bob"), hash, "taken as it is");
@@ -303,7 +374,10 @@ async fn a_hash_that_nobody_can_afford_is_refused() {
                 $AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
     let body = object(json!({"password": "x", "pwhash": hash}));
     let told = told(test.app.create_user(&root(), "bob", &body).await);
-    assert!(told.starts_with("invalid: pwhash is not an argon2 hash"), "{told}");
+    assert!(
+        told.starts_with("invalid: pwhash is not an argon2 hash"),
+        "{told}"
+    );
 }
 
 #[tokio::test]
@@ -357,15 +431,26 @@ async fn nodes_that_start_together_agree_on_root_and_on_the_key() {
 async fn no_secret_stands_in_the_change_log() {
     let test = TestApp::start().await;
     test.user("bob").await;
-    test.app.set_password("bob", &"changed-secret".into()).await.unwrap();
+    test.app
+        .set_password("bob", &"changed-secret".into())
+        .await
+        .unwrap();
     for event in test.events().await {
-        let text = event.event.detail.to_string();
-        assert!(!text.contains("secret") && !text.contains("argon2"), "{text}");
+        let detail = event.event.detail.to_string();
+        assert!(
+            !detail.contains("secret") && !detail.contains("argon2"),
+            "{detail}"
+        );
     }
 }
 
 fn stored(app: &App, user: &str) -> String {
-    app.directory().user(user).unwrap().password_hash.clone().unwrap()
+    app.directory()
+        .user(user)
+        .unwrap()
+        .password_hash
+        .clone()
+        .unwrap()
 }
 
 fn with_auth(change: impl FnOnce(&mut AuthSettings)) -> Settings {

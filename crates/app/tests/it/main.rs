@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod auth;
 #[cfg(test)]
+mod garbage;
+#[cfg(test)]
 mod indexes;
 #[cfg(test)]
 mod mirror;

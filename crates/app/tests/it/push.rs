@@ -37,10 +37,18 @@ async fn a_release_is_copied_with_all_that_belongs_to_it() {
         let prod = test.index("bob/prod", json!({"volatile": false})).await;
         let wheel = Wheel::named("mypkg").requires_python(">=3.9").build();
         let sdist = Sdist::named("mypkg").build();
-        test.upload(&bob, &dev, &Wheel::named("mypkg").summary("overwritten").build()).await.unwrap();
+        test.upload(
+            &bob,
+            &dev,
+            &Wheel::named("mypkg").summary("overwritten").build(),
+        )
+        .await
+        .unwrap();
         test.upload(&bob, &dev, &wheel).await.unwrap();
         test.upload(&bob, &dev, &sdist).await.unwrap();
-        test.upload(&bob, &dev, &Wheel::named("mypkg").version("2.0").build()).await.unwrap();
+        test.upload(&bob, &dev, &Wheel::named("mypkg").version("2.0").build())
+            .await
+            .unwrap();
         let blobs = test.blob_count().await;
 
         test.clock.advance(SignedDuration::from_secs(3600));
@@ -75,7 +83,10 @@ async fn a_release_is_copied_with_all_that_belongs_to_it() {
         assert_eq!(to["versions"], json!(["1.0"]));
         for file in to["files"].as_array().unwrap() {
             let origin = from["files"].as_array().unwrap().iter();
-            let origin = origin.clone().find(|other| other["filename"] == file["filename"]).unwrap();
+            let origin = origin
+                .clone()
+                .find(|other| other["filename"] == file["filename"])
+                .unwrap();
             assert_eq!(file, origin, "upload time and all");
         }
         let release = test
@@ -87,7 +98,11 @@ async fn a_release_is_copied_with_all_that_belongs_to_it() {
         let steps: Vec<LogAction> = log.iter().map(|entry| entry.what).collect();
         assert_eq!(steps, [LogAction::Upload, LogAction::Push]);
         assert_eq!(
-            (log[1].who.as_deref(), log[1].src.as_deref(), log[1].dst.as_deref()),
+            (
+                log[1].who.as_deref(),
+                log[1].src.as_deref(),
+                log[1].dst.as_deref()
+            ),
             (Some("bob"), Some("bob/dev"), Some("bob/prod"))
         );
     }
@@ -99,16 +114,29 @@ async fn a_conflict_leaves_the_target_untouched() {
     let dev = test.index("root/dev", json!({})).await;
     let prod = test.index("root/prod", json!({"volatile": false})).await;
     // Sorted by name, the wheel comes before the sdist, which is in the way.
-    test.upload(&root(), &dev, &Wheel::named("mypkg").build()).await.unwrap();
-    test.upload(&root(), &dev, &Sdist::named("mypkg").summary("new").build()).await.unwrap();
-    test.upload(&root(), &prod, &Sdist::named("mypkg").summary("old").build()).await.unwrap();
+    test.upload(&root(), &dev, &Wheel::named("mypkg").build())
+        .await
+        .unwrap();
+    test.upload(&root(), &dev, &Sdist::named("mypkg").summary("new").build())
+        .await
+        .unwrap();
+    test.upload(
+        &root(),
+        &prod,
+        &Sdist::named("mypkg").summary("old").build(),
+    )
+    .await
+    .unwrap();
     let head = test.head().await;
     assert_eq!(
         told(push(&test, &root(), &dev, "1.0", "root/prod").await),
         "conflict: mypkg-1.0.tar.gz already exists in non-volatile index"
     );
     assert_eq!(test.head().await, head);
-    assert_eq!(test.files(&root(), &prod, "mypkg").await, ["mypkg-1.0.tar.gz"]);
+    assert_eq!(
+        test.files(&root(), &prod, "mypkg").await,
+        ["mypkg-1.0.tar.gz"]
+    );
 }
 
 #[tokio::test]
@@ -116,10 +144,16 @@ async fn pushing_again_is_fine_and_says_so() {
     let test = TestApp::start().await;
     let dev = test.index("root/dev", json!({})).await;
     test.index("root/prod", json!({"volatile": false})).await;
-    test.upload(&root(), &dev, &Wheel::named("mypkg").build()).await.unwrap();
-    push(&test, &root(), &dev, "1.0", "root/prod").await.unwrap();
+    test.upload(&root(), &dev, &Wheel::named("mypkg").build())
+        .await
+        .unwrap();
+    push(&test, &root(), &dev, "1.0", "root/prod")
+        .await
+        .unwrap();
     let head = test.head().await;
-    let actions = push(&test, &root(), &dev, "1.0", "root/prod").await.unwrap();
+    let actions = push(&test, &root(), &dev, "1.0", "root/prod")
+        .await
+        .unwrap();
     assert!(matches!(actions[1], PushAction::Identical { .. }));
     assert_eq!(lines(&actions)[1][3], "identical file is there already");
     assert_eq!(test.head().await, head);
@@ -132,8 +166,16 @@ async fn a_volatile_target_is_overwritten() {
     let next = test.index("root/next", json!({})).await;
     let wheel = Wheel::named("mypkg").summary("new").build();
     test.upload(&root(), &dev, &wheel).await.unwrap();
-    test.upload(&root(), &next, &Wheel::named("mypkg").summary("old").build()).await.unwrap();
-    push(&test, &root(), &dev, "1.0", "root/next").await.unwrap();
+    test.upload(
+        &root(),
+        &next,
+        &Wheel::named("mypkg").summary("old").build(),
+    )
+    .await
+    .unwrap();
+    push(&test, &root(), &dev, "1.0", "root/next")
+        .await
+        .unwrap();
     let page = test.page(&root(), &next, "mypkg").await.unwrap();
     assert_eq!(page["files"][0]["hashes"]["sha256"], wheel.sha256.as_str());
 }
@@ -148,21 +190,62 @@ async fn who_may_push_where() {
     test.index("bob/qa", json!({"acl_upload": ["eve"]})).await;
     test.index("eve/own", json!({})).await;
     test.index("eve/hidden", json!({"acl_read": ["eve"]})).await;
-    test.index("root/up", json!({"type": "mirror", "mirror_url": "http://localhost:9/"})).await;
+    test.index(
+        "root/up",
+        json!({"type": "mirror", "mirror_url": "http://localhost:9/"}),
+    )
+    .await;
     for source in [&dev, &secret] {
-        test.upload(&caller("bob"), source, &Wheel::named("mypkg").build()).await.unwrap();
+        test.upload(&caller("bob"), source, &Wheel::named("mypkg").build())
+            .await
+            .unwrap();
     }
     let (bob, eve) = (caller("bob"), caller("eve"));
     for (caller, source, target, expected) in [
         (&eve, &dev, "eve/own", "ok"),
         (&eve, &dev, "bob/qa", "ok"),
-        (&bob, &dev, "bob/qa", "unauthenticated: user 'bob' cannot upload to 'bob/qa'"),
-        (&bob, &dev, "eve/own", "unauthenticated: user 'bob' cannot upload to 'eve/own'"),
-        (&bob, &dev, "root/up", "unauthenticated: user 'bob' cannot upload to 'root/up'"),
-        (&bob, &dev, "eve/nope", "not found: The stage eve/nope could not be found."),
-        (&bob, &dev, "eve/hidden", "not found: The stage eve/hidden could not be found."),
-        (&anonymous(), &dev, "eve/own", "unauthenticated: user None cannot upload to 'eve/own'"),
-        (&eve, &secret, "eve/own", "not found: The stage bob/secret could not be found."),
+        (
+            &bob,
+            &dev,
+            "bob/qa",
+            "unauthenticated: user 'bob' cannot upload to 'bob/qa'",
+        ),
+        (
+            &bob,
+            &dev,
+            "eve/own",
+            "unauthenticated: user 'bob' cannot upload to 'eve/own'",
+        ),
+        (
+            &bob,
+            &dev,
+            "root/up",
+            "unauthenticated: user 'bob' cannot upload to 'root/up'",
+        ),
+        (
+            &bob,
+            &dev,
+            "eve/nope",
+            "not found: The stage eve/nope could not be found.",
+        ),
+        (
+            &bob,
+            &dev,
+            "eve/hidden",
+            "not found: The stage eve/hidden could not be found.",
+        ),
+        (
+            &anonymous(),
+            &dev,
+            "eve/own",
+            "unauthenticated: user None cannot upload to 'eve/own'",
+        ),
+        (
+            &eve,
+            &secret,
+            "eve/own",
+            "not found: The stage bob/secret could not be found.",
+        ),
     ] {
         let answer = push(&test, caller, source, "1.0", target).await;
         assert_eq!(told(answer), expected, "{caller:?} {source} {target}");
@@ -203,9 +286,13 @@ async fn requests_that_make_no_sense_are_refused_with_the_words_of_devpi() {
 async fn only_what_the_source_itself_holds_is_pushed() {
     let test = TestApp::start().await;
     let base = test.index("root/base", json!({})).await;
-    let dev = test.index("root/dev", json!({"bases": ["root/base"]})).await;
+    let dev = test
+        .index("root/dev", json!({"bases": ["root/base"]}))
+        .await;
     test.index("root/prod", json!({})).await;
-    test.upload(&root(), &base, &Wheel::named("mypkg").build()).await.unwrap();
+    test.upload(&root(), &base, &Wheel::named("mypkg").build())
+        .await
+        .unwrap();
     assert_eq!(
         told(push(&test, &root(), &dev, "1.0", "root/prod").await),
         "invalid: there are no files for mypkg 1.0 on stage root/dev"
@@ -216,7 +303,10 @@ async fn only_what_the_source_itself_holds_is_pushed() {
 async fn files_of_a_mirror_are_fetched_and_pushed() {
     let test = TestApp::start().await;
     let upstream = Upstream::start().await;
-    let wheel = Wheel::named("mypkg").summary("from upstream").requires_python(">=3.8").build();
+    let wheel = Wheel::named("mypkg")
+        .summary("from upstream")
+        .requires_python(">=3.8")
+        .build();
     let sdist = Sdist::named("mypkg").build();
     upstream.publish(&wheel);
     upstream.publish(&sdist);
@@ -225,7 +315,9 @@ async fn files_of_a_mirror_are_fetched_and_pushed() {
     let mirror = test.index("root/up", mirror).await;
     let prod = test.index("root/prod", json!({"volatile": false})).await;
 
-    let actions = push(&test, &root(), &mirror, "1.0", "root/prod").await.unwrap();
+    let actions = push(&test, &root(), &mirror, "1.0", "root/prod")
+        .await
+        .unwrap();
     assert_eq!(actions.len(), 3, "{actions:?}");
     let page = test.page(&root(), &prod, "mypkg").await.unwrap();
     assert_eq!(page["files"][0]["hashes"]["sha256"], wheel.sha256.as_str());
@@ -261,7 +353,10 @@ async fn a_mirrors_file_that_cannot_be_fetched_stops_the_whole_push() {
     let mirror = test.index("root/up", mirror).await;
     let prod = test.index("root/prod", json!({})).await;
     let answer = push(&test, &root(), &mirror, "1.0", "root/prod").await;
-    assert!(matches!(answer, Err(Error::UpstreamFailed { .. })), "{answer:?}");
+    assert!(
+        matches!(answer, Err(Error::UpstreamFailed { .. })),
+        "{answer:?}"
+    );
     assert_eq!(
         told(test.page(&root(), &prod, "mypkg").await),
         "not found: The project mypkg does not exist."

@@ -10,20 +10,51 @@ use crate::support::{TestApp, anonymous, caller, project, root, told};
 async fn documents_cover_the_bases_unless_told_otherwise() {
     let test = TestApp::start().await;
     let base = test.index("root/base", json!({})).await;
-    let dev = test.index("root/dev", json!({"bases": ["root/base"]})).await;
-    test.upload(&root(), &base, &Wheel::named("mypkg").build()).await.unwrap();
-    test.upload(&root(), &base, &Wheel::named("mypkg").version("1.10").build()).await.unwrap();
-    test.upload(&root(), &dev, &Sdist::named("mypkg").build()).await.unwrap();
-    test.upload(&root(), &dev, &Sdist::named("mypkg").version("2.0rc1").build()).await.unwrap();
+    let dev = test
+        .index("root/dev", json!({"bases": ["root/base"]}))
+        .await;
+    test.upload(&root(), &base, &Wheel::named("mypkg").build())
+        .await
+        .unwrap();
+    test.upload(
+        &root(),
+        &base,
+        &Wheel::named("mypkg").version("1.10").build(),
+    )
+    .await
+    .unwrap();
+    test.upload(&root(), &dev, &Sdist::named("mypkg").build())
+        .await
+        .unwrap();
+    test.upload(
+        &root(),
+        &dev,
+        &Sdist::named("mypkg").version("2.0rc1").build(),
+    )
+    .await
+    .unwrap();
 
     let name = project("mypkg");
-    let document = async |scope| test.app.project(&anonymous(), &dev, &name, scope).await.unwrap();
+    let document = async |scope| {
+        test.app
+            .project(&anonymous(), &dev, &name, scope)
+            .await
+            .unwrap()
+    };
     let versions = |document: &cheeseshop_app::releases::ProjectDocument| -> Vec<String> {
-        document.releases.iter().map(|release| release.version.to_string()).collect()
+        document
+            .releases
+            .iter()
+            .map(|release| release.version.to_string())
+            .collect()
     };
     let all = document(Scope::WithBases).await;
     assert_eq!(versions(&all), ["2.0rc1", "1.10", "1.0"]);
-    assert_eq!(all.latest().unwrap().version.as_str(), "1.10", "the newest that is no pre-release");
+    assert_eq!(
+        all.latest().unwrap().version.as_str(),
+        "1.10",
+        "the newest that is no pre-release"
+    );
     assert_eq!(versions(&document(Scope::OwnOnly).await), ["2.0rc1", "1.0"]);
 
     let release = test
@@ -37,7 +68,11 @@ async fn documents_cover_the_bases_unless_told_otherwise() {
     assert_eq!(release.shadowing.len(), 1);
     assert_eq!(release.shadowing[0].index, base);
     assert_eq!(release.shadowing[0].links[0].index, base);
-    let alone = test.app.release(&anonymous(), &dev, &name, "1.0", Scope::OwnOnly).await.unwrap();
+    let alone = test
+        .app
+        .release(&anonymous(), &dev, &name, "1.0", Scope::OwnOnly)
+        .await
+        .unwrap();
     assert!(alone.shadowing.is_empty());
 }
 
@@ -45,13 +80,23 @@ async fn documents_cover_the_bases_unless_told_otherwise() {
 async fn absent_things_are_absent_with_the_words_of_devpi() {
     let test = TestApp::start().await;
     let dev = test.index("root/dev", json!({})).await;
-    test.upload(&root(), &dev, &Wheel::named("mypkg").build()).await.unwrap();
+    test.upload(&root(), &dev, &Wheel::named("mypkg").build())
+        .await
+        .unwrap();
     assert_eq!(
-        told(test.app.project(&root(), &dev, &project("nope"), Scope::WithBases).await),
+        told(
+            test.app
+                .project(&root(), &dev, &project("nope"), Scope::WithBases)
+                .await
+        ),
         "not found: no project 'nope'"
     );
     assert_eq!(
-        told(test.app.release(&root(), &dev, &project("mypkg"), "7.0", Scope::WithBases).await),
+        told(
+            test.app
+                .release(&root(), &dev, &project("mypkg"), "7.0", Scope::WithBases)
+                .await
+        ),
         "not found: The version 7.0 of project mypkg does not exist."
     );
 }
@@ -86,10 +131,18 @@ async fn a_base_that_one_may_not_read_contributes_nothing() {
     test.user("bob").await;
     test.user("eve").await;
     let secret = test.index("bob/secret", json!({"acl_read": ["bob"]})).await;
-    let dev = test.index("bob/dev", json!({"bases": ["bob/secret"]})).await;
-    test.upload(&caller("bob"), &secret, &Wheel::named("mypkg").build()).await.unwrap();
+    let dev = test
+        .index("bob/dev", json!({"bases": ["bob/secret"]}))
+        .await;
+    test.upload(&caller("bob"), &secret, &Wheel::named("mypkg").build())
+        .await
+        .unwrap();
     let ask = async |who| {
-        told(test.app.project(&who, &dev, &project("mypkg"), Scope::WithBases).await)
+        told(
+            test.app
+                .project(&who, &dev, &project("mypkg"), Scope::WithBases)
+                .await,
+        )
     };
     assert_eq!(ask(caller("bob")).await, "ok");
     assert_eq!(ask(caller("eve")).await, "not found: no project 'mypkg'");

@@ -2,43 +2,48 @@
 
 use bytes::Bytes;
 use cheeseshop_app::Error;
-use cheeseshop_app::files::Purpose;
 use cheeseshop_app::removal::Force;
-use cheeseshop_domain::{Caller, FilePath, IndexName};
-use cheeseshop_packaging::{FileName, Sha256};
+use cheeseshop_domain::{Caller, IndexName};
 use cheeseshop_test_support::{BuiltFile, Sdist, Upstream, Wheel};
-use futures_util::TryStreamExt as _;
 use serde_json::json;
 
+use crate::publish::{bytes_of, path_of};
 use crate::support::{TestApp, anonymous, caller, index, project, root, told};
 
 const DENIED: &str = "forbidden: Access was denied to this resource.\n\n\n\
                       Unauthorized: PyPIView failed permission check\n\n";
 
-fn path_of(file: &BuiltFile) -> FilePath {
-    let sha256: Sha256 = file.sha256.parse().unwrap();
-    FilePath::of_sha256(&sha256, FileName::parse(&file.name).unwrap())
-}
-
 async fn read(test: &TestApp, index: &IndexName, file: &BuiltFile) -> Result<Bytes, Error> {
-    let handle = test
-        .app
-        .open_file(&root(), index, &path_of(file), Purpose::Read)
-        .await?;
-    let chunks: Vec<Bytes> = handle.read_all().try_collect().await.unwrap();
-    Ok(chunks.concat().into())
+    bytes_of(test, &root(), &index.to_string(), &path_of(file)).await
 }
 
-async fn remove_project(test: &TestApp, caller: &Caller, index: &IndexName, force: Force) -> String {
-    told(test.app.remove_project(caller, index, &project("mypkg"), force).await)
+async fn remove_project(
+    test: &TestApp,
+    caller: &Caller,
+    index: &IndexName,
+    force: Force,
+) -> String {
+    told(
+        test.app
+            .remove_project(caller, index, &project("mypkg"), force)
+            .await,
+    )
 }
 
 async fn remove_release(test: &TestApp, index: &IndexName, version: &str, force: Force) -> String {
-    told(test.app.remove_release(&root(), index, &project("mypkg"), version, force).await)
+    told(
+        test.app
+            .remove_release(&root(), index, &project("mypkg"), version, force)
+            .await,
+    )
 }
 
 async fn remove_file(test: &TestApp, index: &IndexName, file: &BuiltFile, force: Force) -> String {
-    told(test.app.remove_file(&root(), index, &path_of(file), force).await)
+    told(
+        test.app
+            .remove_file(&root(), index, &path_of(file), force)
+            .await,
+    )
 }
 
 #[tokio::test]
@@ -54,7 +59,10 @@ async fn removed_files_are_gone_and_take_release_and_project_along() {
 
         let head = test.head().await;
         assert_eq!(remove_file(&test, &dev, &wheel, Force::No).await, "ok");
-        assert_eq!(test.events_since(head).await, ["file_removed root/dev/mypkg"]);
+        assert_eq!(
+            test.events_since(head).await,
+            ["file_removed root/dev/mypkg"]
+        );
         assert_eq!(told(read(&test, &dev, &wheel).await), gone);
         assert_eq!(
             test.files(&root(), &dev, "mypkg").await,
@@ -70,7 +78,10 @@ async fn removed_files_are_gone_and_take_release_and_project_along() {
         assert_eq!(remove_file(&test, &dev, &sdist, Force::No).await, "ok");
         assert_eq!(
             test.events_since(head).await,
-            ["file_removed root/dev/mypkg", "release_removed root/dev/mypkg"]
+            [
+                "file_removed root/dev/mypkg",
+                "release_removed root/dev/mypkg"
+            ]
         );
         let page = test.page(&root(), &dev, "mypkg").await.unwrap();
         assert_eq!(page["versions"], json!(["2.0"]));
@@ -110,17 +121,25 @@ async fn a_project_is_removed_whole() {
     for file in &files {
         test.upload(&root(), &dev, file).await.unwrap();
     }
-    test.upload(&root(), &dev, &Wheel::named("other").build()).await.unwrap();
+    test.upload(&root(), &dev, &Wheel::named("other").build())
+        .await
+        .unwrap();
     let head = test.head().await;
     assert_eq!(remove_project(&test, &root(), &dev, Force::No).await, "ok");
-    assert_eq!(test.events_since(head).await, ["project_removed root/dev/mypkg"]);
+    assert_eq!(
+        test.events_since(head).await,
+        ["project_removed root/dev/mypkg"]
+    );
     for file in &files {
         assert_eq!(
             told(read(&test, &dev, file).await),
             "gone: file existed, deleted in later serial"
         );
     }
-    assert_eq!(test.app.index_projects(&root(), &dev).await.unwrap(), ["other"]);
+    assert_eq!(
+        test.app.index_projects(&root(), &dev).await.unwrap(),
+        ["other"]
+    );
     assert_eq!(
         remove_project(&test, &root(), &dev, Force::No).await,
         "not found: project not found"
@@ -149,7 +168,10 @@ async fn a_non_volatile_index_wants_force() {
 
     assert_eq!(remove_file(&test, &prod, &files[0], Force::Yes).await, "ok");
     assert_eq!(remove_release(&test, &prod, "2.0", Force::Yes).await, "ok");
-    assert_eq!(remove_project(&test, &root(), &prod, Force::Yes).await, "ok");
+    assert_eq!(
+        remove_project(&test, &root(), &prod, Force::Yes).await,
+        "ok"
+    );
 }
 
 #[tokio::test]
@@ -184,15 +206,25 @@ async fn who_may_remove() {
     for user in ["bob", "eve", "uploader"] {
         test.user(user).await;
     }
-    let open = test.index("bob/dev", json!({"acl_upload": ["uploader"]})).await;
+    let open = test
+        .index("bob/dev", json!({"acl_upload": ["uploader"]}))
+        .await;
     let secret = json!({"acl_upload": ["uploader"], "acl_read": ["bob"]});
     let secret = test.index("bob/secret", secret).await;
     let uploader = caller("uploader");
     for (caller, target, expected) in [
         (anonymous(), &open, DENIED),
         (caller("eve"), &open, DENIED),
-        (anonymous(), &secret, "unauthenticated: reading index bob/secret needs a login"),
-        (caller("eve"), &secret, "not found: The stage bob/secret could not be found."),
+        (
+            anonymous(),
+            &secret,
+            "unauthenticated: reading index bob/secret needs a login",
+        ),
+        (
+            caller("eve"),
+            &secret,
+            "not found: The stage bob/secret could not be found.",
+        ),
         (caller("uploader"), &open, "ok"),
         (caller("uploader"), &secret, "ok"),
         (caller("bob"), &open, "ok"),
@@ -204,7 +236,6 @@ async fn who_may_remove() {
         assert_eq!(answer, expected, "{caller:?}");
     }
 }
-
 
 #[tokio::test]
 async fn what_a_mirror_keeps_can_be_removed_and_fetched_again() {
@@ -230,8 +261,14 @@ async fn what_a_mirror_keeps_can_be_removed_and_fetched_again() {
     assert_eq!(asked(), 1);
     let head = test.head().await;
     assert_eq!(remove_release(&test, &mirror, "1.0", Force::No).await, "ok");
-    assert_eq!(test.events_since(head).await, ["mirror_file_removed root/up/mypkg"]);
-    assert_eq!(test.files(&root(), &mirror, "mypkg").await, [wheel.name.clone()]);
+    assert_eq!(
+        test.events_since(head).await,
+        ["mirror_file_removed root/up/mypkg"]
+    );
+    assert_eq!(
+        test.files(&root(), &mirror, "mypkg").await,
+        [wheel.name.as_str()]
+    );
     fetch().await;
     assert_eq!(asked(), 2);
 
@@ -240,8 +277,14 @@ async fn what_a_mirror_keeps_can_be_removed_and_fetched_again() {
     assert_eq!(asked(), 3);
 
     let pages = upstream.count(&upstream.project_path("mypkg"));
-    assert_eq!(remove_project(&test, &root(), &mirror, Force::No).await, "ok");
-    assert_eq!(test.files(&root(), &mirror, "mypkg").await, [wheel.name.clone()]);
+    assert_eq!(
+        remove_project(&test, &root(), &mirror, Force::No).await,
+        "ok"
+    );
+    assert_eq!(
+        test.files(&root(), &mirror, "mypkg").await,
+        [wheel.name.as_str()]
+    );
     assert_eq!(upstream.count(&upstream.project_path("mypkg")), pages + 1);
     assert_eq!(
         remove_release(&test, &mirror, "7.0", Force::No).await,

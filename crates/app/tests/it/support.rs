@@ -174,7 +174,12 @@ impl TestApp {
     }
 
     /// The files on the JSON page of a project, as `filename`s.
-    pub(crate) async fn files(&self, caller: &Caller, index: &IndexName, project: &str) -> Vec<String> {
+    pub(crate) async fn files(
+        &self,
+        caller: &Caller,
+        index: &IndexName,
+        project: &str,
+    ) -> Vec<String> {
         self.page(caller, index, project)
             .await
             .map(|page| {

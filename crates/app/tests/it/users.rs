@@ -1,5 +1,6 @@
 //! Users, as devpi's JSON API tells of them.
 
+use cheeseshop_app::indexes::{IndexPatch, NoChange};
 use cheeseshop_domain::Caller;
 use serde_json::{Value, json};
 
@@ -11,8 +12,13 @@ const DENIED: &str = "forbidden: Access was denied to this resource.\n\n\n\
 #[tokio::test]
 async fn a_user_is_created_shown_changed_and_removed() {
     let test = TestApp::start().await;
-    let body = json!({"password": "pw", "email": "b@example.test", "title": "T", "custom_data": {"a": 1}});
-    let view = test.app.create_user(&root(), "bob", &object(body)).await.unwrap();
+    let body =
+        json!({"password": "pw", "email": "b@example.test", "title": "T", "custom_data": {"a": 1}});
+    let view = test
+        .app
+        .create_user(&root(), "bob", &object(body))
+        .await
+        .unwrap();
     assert_eq!(view.user.name.as_str(), "bob");
     assert!(view.indexes.is_empty());
 
@@ -24,7 +30,11 @@ async fn a_user_is_created_shown_changed_and_removed() {
     assert_eq!(shown.modified, None);
 
     let patch = object(json!({"email": "", "title": "New", "username": "x", "unknown": 1}));
-    let updated = test.app.update_user(&caller("bob"), "bob", &patch).await.unwrap();
+    let updated = test
+        .app
+        .update_user(&caller("bob"), "bob", &patch)
+        .await
+        .unwrap();
     assert!(updated.new_login.is_none());
     let shown = test.app.user(&anonymous(), "bob").await.unwrap().user;
     assert_eq!(
@@ -34,7 +44,10 @@ async fn a_user_is_created_shown_changed_and_removed() {
     assert!(shown.modified.is_some());
 
     test.app.remove_user(&caller("bob"), "bob").await.unwrap();
-    assert_eq!(told(test.app.user(&root(), "bob").await), "not found: no user 'bob'");
+    assert_eq!(
+        told(test.app.user(&root(), "bob").await),
+        "not found: no user 'bob'"
+    );
 }
 
 #[tokio::test]
@@ -44,8 +57,16 @@ async fn requests_that_make_no_sense_are_refused_with_the_words_of_devpi() {
     for (name, body, expected) in [
         ("bob", json!({}), "conflict: user already exists"),
         ("eve", json!({}), "invalid: password needs to be set"),
-        ("eve", json!({"pwhash": "$argon2id$x"}), "invalid: password needs to be set"),
-        ("eve", json!({"password": "x", "foo": 1}), "invalid: Unknown keys in user config: foo"),
+        (
+            "eve",
+            json!({"pwhash": "$argon2id$x"}),
+            "invalid: password needs to be set",
+        ),
+        (
+            "eve",
+            json!({"password": "x", "foo": 1}),
+            "invalid: Unknown keys in user config: foo",
+        ),
         (
             "a b",
             json!({"password": "x"}),
@@ -61,7 +82,10 @@ async fn requests_that_make_no_sense_are_refused_with_the_words_of_devpi() {
         told(test.app.update_user(&root(), "eve", &nothing).await),
         "not found: no user 'eve'"
     );
-    assert_eq!(told(test.app.remove_user(&root(), "eve").await), "not found: no user 'eve'");
+    assert_eq!(
+        told(test.app.remove_user(&root(), "eve").await),
+        "not found: no user 'eve'"
+    );
 }
 
 #[tokio::test]
@@ -83,15 +107,28 @@ async fn who_may_do_what_to_users() {
         if *allowed {
             assert_eq!((changed.as_str(), renewed.as_str()), ("ok", "ok"), "{who}");
         } else {
-            assert_eq!(changed, "forbidden: no permission to modify user bob", "{who}");
-            assert_eq!(renewed, "forbidden: no permission to change password for user bob", "{who}");
-            assert_eq!(told(test.app.remove_user(caller, "bob").await), DENIED, "{who}");
+            assert_eq!(
+                changed, "forbidden: no permission to modify user bob",
+                "{who}"
+            );
+            assert_eq!(
+                renewed, "forbidden: no permission to change password for user bob",
+                "{who}"
+            );
+            assert_eq!(
+                told(test.app.remove_user(caller, "bob").await),
+                DENIED,
+                "{who}"
+            );
         }
     }
     assert_eq!(told(test.app.remove_user(&root(), "root").await), DENIED);
     let new = object(json!({"password": "x"}));
     for caller in [anonymous(), caller("eve")] {
-        assert_eq!(told(test.app.create_user(&caller, "new", &new).await), DENIED);
+        assert_eq!(
+            told(test.app.create_user(&caller, "new", &new).await),
+            DENIED
+        );
     }
 }
 
@@ -101,7 +138,12 @@ async fn self_registration_is_a_setting() {
     settings.auth.self_registration = true;
     let test = TestApp::with(settings).await;
     let body = object(json!({"password": "x"}));
-    assert!(test.app.create_user(&anonymous(), "bob", &body).await.is_ok());
+    assert!(
+        test.app
+            .create_user(&anonymous(), "bob", &body)
+            .await
+            .is_ok()
+    );
 }
 
 #[tokio::test]
@@ -115,16 +157,31 @@ async fn restrict_modify_takes_rights_away_from_everybody_else() {
     let body = object(json!({"password": "x"}));
     let title = object(json!({"title": "x"}));
 
-    assert_eq!(told(test.app.create_user(&root(), "bob", &body).await), DENIED);
-    assert_eq!(told(test.app.create_user(&anonymous(), "bob", &body).await), DENIED);
+    assert_eq!(
+        told(test.app.create_user(&root(), "bob", &body).await),
+        DENIED
+    );
+    assert_eq!(
+        told(test.app.create_user(&anonymous(), "bob", &body).await),
+        DENIED
+    );
     assert!(test.app.create_user(&admin, "bob", &body).await.is_ok());
     assert_eq!(
         told(test.app.update_user(&caller("bob"), "bob", &title).await),
         "forbidden: no permission to modify user bob"
     );
     assert!(test.app.update_user(&member, "bob", &title).await.is_ok());
-    assert!(test.app.update_user(&caller("bob"), "bob", &body).await.is_ok(), "own password");
-    assert_eq!(told(test.app.remove_user(&caller("bob"), "bob").await), DENIED);
+    assert!(
+        test.app
+            .update_user(&caller("bob"), "bob", &body)
+            .await
+            .is_ok(),
+        "own password"
+    );
+    assert_eq!(
+        told(test.app.remove_user(&caller("bob"), "bob").await),
+        DENIED
+    );
     assert!(test.app.remove_user(&member, "bob").await.is_ok());
 }
 
@@ -138,7 +195,11 @@ async fn a_new_password_gives_a_new_login_and_nothing_else_does() {
         (json!({"title": "y"}), false),
         (json!({}), false),
     ] {
-        let updated = test.app.update_user(&bob, "bob", &object(body)).await.unwrap();
+        let updated = test
+            .app
+            .update_user(&bob, "bob", &object(body))
+            .await
+            .unwrap();
         assert_eq!(updated.new_login.is_some(), gives);
     }
 }
@@ -151,7 +212,10 @@ async fn what_changes_nothing_leaves_no_trace() {
     test.app.update_user(&bob, "bob", &title).await.unwrap();
     let head = test.head().await;
     test.app.update_user(&bob, "bob", &title).await.unwrap();
-    test.app.update_user(&bob, "bob", &object(json!({"unknown": 1}))).await.unwrap();
+    test.app
+        .update_user(&bob, "bob", &object(json!({"unknown": 1})))
+        .await
+        .unwrap();
     assert_eq!(test.head().await, head);
 }
 
@@ -165,18 +229,30 @@ async fn a_non_volatile_index_keeps_its_owner() {
         told(test.app.remove_user(&bob, "bob").await),
         "forbidden: user 'bob' has non-volatile index: prod"
     );
-    assert!(test.app.directory().index("bob", "dev").is_some(), "nothing was removed");
+    assert!(
+        test.app.directory().index("bob", "dev").is_some(),
+        "nothing was removed"
+    );
 
-    let volatile = cheeseshop_app::indexes::IndexPatch::Operations(vec!["volatile=true".to_owned()]);
+    let volatile = IndexPatch::Operations(vec!["volatile=true".to_owned()]);
     test.app
-        .update_index(&bob, &crate::support::index("bob/prod"), &volatile, Default::default())
+        .update_index(
+            &bob,
+            &crate::support::index("bob/prod"),
+            &volatile,
+            NoChange::default(),
+        )
         .await
         .unwrap();
     let head = test.head().await;
     test.app.remove_user(&bob, "bob").await.unwrap();
     assert_eq!(
         test.events_since(head).await,
-        ["index_removed bob/dev", "index_removed bob/prod", "user_removed bob"]
+        [
+            "index_removed bob/dev",
+            "index_removed bob/prod",
+            "user_removed bob"
+        ]
     );
     assert!(test.app.directory().index("bob", "dev").is_none());
 }
@@ -199,7 +275,11 @@ async fn listings_show_only_indexes_that_the_caller_may_read() {
         assert_eq!(names, ["bob", "eve", "root"]);
         let view = test.app.user(caller, "bob").await.unwrap();
         for view in [&view, &listed[0]] {
-            let indexes: Vec<&str> = view.indexes.iter().map(|index| &*index.name.index).collect();
+            let indexes: Vec<&str> = view
+                .indexes
+                .iter()
+                .map(|index| &*index.name.index)
+                .collect();
             assert_eq!(indexes, expected);
         }
     }
@@ -210,7 +290,10 @@ async fn events_name_actor_and_address() {
     let test = TestApp::start().await;
     let from = Some(std::net::IpAddr::from([127, 0, 0, 7]));
     let body = object(json!({"password": "x"}));
-    test.app.create_user(&root().at(from), "bob", &body).await.unwrap();
+    test.app
+        .create_user(&root().at(from), "bob", &body)
+        .await
+        .unwrap();
     let event = test.events().await.pop().unwrap();
     assert_eq!((event.actor.as_str(), event.address), ("root", from));
     assert_eq!(event.event.subject, "bob");

@@ -228,15 +228,13 @@ impl Reading {
             self.secret_file(origin, written, secret, text);
             return;
         }
-        match find(key) {
-            Some(setting) => match value::parse_text(setting.kind, text) {
-                Ok(value) => self.keep(setting, value, origin),
-                Err(message) => self.problem(origin, setting.key, message),
-            },
-            None => {
-                let message = unknown_key(key);
-                self.problem(origin, key, message);
-            }
+        let Some(setting) = find(key) else {
+            self.problem(origin, key, unknown_key(key));
+            return;
+        };
+        match value::parse_text(setting.kind, text) {
+            Ok(value) => self.keep(setting, value, origin),
+            Err(message) => self.problem(origin, setting.key, message),
         }
     }
 

@@ -11,6 +11,7 @@ mod reference;
 mod sections;
 mod setting;
 mod show;
+mod surroundings;
 mod value;
 
 pub(crate) use sections::{Config, LogConfig, LogFormat};

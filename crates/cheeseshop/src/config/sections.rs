@@ -3,7 +3,7 @@
 //! Each section struct lives beside its reader and reads itself (serde). A value that its reader
 //! refuses is a problem of its key, found by reading one key at a time before all together.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use cheeseshop_app::Settings;
@@ -13,9 +13,10 @@ use cheeseshop_http::HttpSettings;
 use cheeseshop_storage::{BlobConfig, DatabaseConfig, S3BlobConfig};
 use serde::de::DeserializeOwned;
 
-use super::layers::{Origin, Resolved, Sources, resolve, with_fragments};
+use super::layers::{Origin, Resolved, Sources, resolve};
 use super::problem::{Problem, listing};
 use super::setting::{Reader, SETTINGS, Setting};
+use super::surroundings::Surroundings;
 use super::value::Value;
 use crate::cli::SettingArgs;
 use crate::failure::Failure;
@@ -70,40 +71,6 @@ pub(crate) enum LogFormat {
     Json,
 }
 
-/// The parts of the environment that other programs define.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Surroundings(Vec<(String, String)>);
-
-impl Surroundings {
-    /// The environment of this process; names and values that are no text are left out.
-    #[expect(clippy::disallowed_methods, reason = "this is the one place")]
-    pub(crate) fn of_this_process() -> Self {
-        Self(
-            std::env::vars_os()
-                .filter_map(|(name, value)| {
-                    Some((name.into_string().ok()?, value.into_string().ok()?))
-                })
-                .collect(),
-        )
-    }
-
-    /// A variable that is set and not empty.
-    pub(crate) fn get(&self, name: &str) -> Option<&str> {
-        self.0
-            .iter()
-            .find(|(candidate, value)| candidate == name && !value.is_empty())
-            .map(|(_, value)| value.as_str())
-    }
-
-    fn home_folder(&self, variable: &str, fallback: &str) -> Option<PathBuf> {
-        self.get(variable)
-            .map(PathBuf::from)
-            // The XDG specification: relative paths are to be ignored.
-            .filter(|path| path.is_absolute())
-            .or_else(|| self.get("HOME").map(|home| Path::new(home).join(fallback)))
-    }
-}
-
 impl Config {
     /// Reads everything that may hold settings. `flags` are those of the command at hand:
     /// what the user wrote, the key it sets, the value.
@@ -120,8 +87,8 @@ impl Config {
         surroundings: Surroundings,
     ) -> Result<Self, Failure> {
         let mut sources = Sources {
-            files: files(&arguments.config, &surroundings),
-            variables: surroundings.0.clone(),
+            files: surroundings.settings_files(&arguments.config),
+            variables: surroundings.variables().to_vec(),
             flags: Vec::new(),
         };
         let mut problems = Vec::new();
@@ -252,25 +219,6 @@ impl Config {
             surroundings,
         })
     }
-}
-
-/// The files to read: those asked for, else the first of the usual places that has one.
-fn files(asked_for: &[PathBuf], surroundings: &Surroundings) -> Vec<PathBuf> {
-    if !asked_for.is_empty() {
-        return asked_for
-            .iter()
-            .flat_map(|file| with_fragments(file))
-            .collect();
-    }
-    let own = surroundings
-        .home_folder("XDG_CONFIG_HOME", ".config")
-        .map(|folder| folder.join("cheeseshop"));
-    own.into_iter()
-        .chain([PathBuf::from("/etc/cheeseshop")])
-        .map(|folder| folder.join("cheeseshop.toml"))
-        .find(|file| file.exists())
-        .map(|file| with_fragments(&file))
-        .unwrap_or_default()
 }
 
 fn absolute(path: &str) -> PathBuf {
@@ -442,6 +390,7 @@ fn blobs(resolved: &Resolved, s3: bool, problems: &mut Vec<Problem>) -> BlobConf
 mod tests {
     use std::collections::BTreeSet;
     use std::fmt::Debug;
+    use std::path::Path;
 
     use cheeseshop_app::auth::{Argon2Cost, ThrottleSettings};
 
@@ -459,7 +408,7 @@ mod tests {
     }
 
     fn home() -> Surroundings {
-        Surroundings(vec![("HOME".to_owned(), "/home/of/nobody".to_owned())])
+        Surroundings::of(&[("HOME", "/home/of/nobody")])
     }
 
     fn set(settings: &[&str]) -> Result<Config, Failure> {
@@ -583,13 +532,13 @@ mod tests {
         .unwrap();
         assert_eq!(config.app.auth.login_lifetime_seconds, 7200);
         assert_eq!(config.app.mirror.request_timeout, Duration::from_secs(10));
-        assert_eq!(config.stop_grace, Duration::from_secs(300));
+        assert_eq!(config.stop_grace, Duration::from_mins(5));
         assert_eq!(config.http.body_idle_seconds, 90);
     }
 
     #[test]
     fn without_a_home_the_data_directory_must_be_named() {
-        let failure = Config::load_from(&arguments(), &[], Surroundings::default()).unwrap_err();
+        let failure = Config::load_from(&arguments(), &[], Surroundings::of(&[])).unwrap_err();
         assert!(
             failure
                 .to_string()

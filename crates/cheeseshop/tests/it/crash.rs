@@ -26,6 +26,8 @@ const PROJECTS: usize = 5;
 
 const INDEX: &str = "bob/dev";
 
+const PASSWORD: &str = "pw";
+
 /// File names with their SHA-256, as the server has acknowledged them.
 type Acknowledged = Arc<Mutex<BTreeMap<String, String>>>;
 
@@ -44,21 +46,18 @@ async fn survive(arguments: &[&str]) {
     let home = Home::new();
     let mut random = Random::new();
     let acknowledged = Acknowledged::default();
-    let mut password = None;
     for round in 0..ROUNDS {
         let server = Server::start(&home, arguments);
-        if let Some(made) = &server.root_password {
-            password = Some(made.clone());
-            let root = server.root().await;
-            root.create_user("bob", "pw").await;
-            root.create_index(INDEX, &json!({"bases": [], "volatile": false}))
+        if server.root_password.is_some() {
+            let bob = server.new_user("bob", PASSWORD).await;
+            bob.create_index(INDEX, &json!({"bases": [], "volatile": false}))
                 .await;
         }
         verify(&server.anonymous(), &acknowledged).await;
 
-        let root = Api::login(&server.url, "root", password.as_ref().unwrap()).await;
+        let bob = Api::login(&server.url, "bob", PASSWORD).await;
         let goal = random.within(&ACKNOWLEDGED);
-        let (mut uploaders, reached) = upload_until(&root, round, goal, &acknowledged);
+        let (mut uploaders, reached) = upload_until(&bob, round, goal, &acknowledged);
         reached.await.unwrap();
         server.kill();
         while uploaders.join_next().await.is_some() {}
@@ -78,7 +77,7 @@ async fn survive(arguments: &[&str]) {
 
 /// Uploads until the server goes away. The receiver hears when `goal` are acknowledged.
 fn upload_until(
-    root: &Api,
+    bob: &Api,
     round: usize,
     goal: usize,
     acknowledged: &Acknowledged,
@@ -88,7 +87,7 @@ fn upload_until(
     let count = Arc::new(AtomicUsize::new(0));
     let mut uploaders = JoinSet::new();
     for uploader in 0..UPLOADERS {
-        let root = root.clone();
+        let bob = bob.clone();
         let acknowledged = Arc::clone(acknowledged);
         let sender = Arc::clone(&sender);
         let count = Arc::clone(&count);
@@ -99,7 +98,7 @@ fn upload_until(
                     // From below the size of a page to above that of a chunk.
                     .file("data.txt", vec![b'x'; 1 << (number % 20)])
                     .build();
-                match root.try_upload(INDEX, &wheel).await {
+                match bob.try_upload(INDEX, &wheel).await {
                     Ok(StatusCode::OK) => {}
                     Ok(status) => panic!("{}: {status}", wheel.name),
                     // The server is gone.

@@ -1,7 +1,8 @@
 //! The real program: started, stopped, fed with nonsense, killed, and used by real clients.
 #![allow(
     clippy::unwrap_used,
-    clippy::expect_used,
+    clippy::print_stderr,
+    clippy::print_stdout,
     missing_docs,
     reason = "tests"
 )]
@@ -10,6 +11,8 @@
 mod audit;
 #[cfg(test)]
 mod bad_input;
+#[cfg(test)]
+mod bad_upload;
 #[cfg(test)]
 mod clients;
 #[cfg(test)]

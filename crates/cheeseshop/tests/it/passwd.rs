@@ -1,10 +1,10 @@
 //! `cheeseshop passwd`: the way back in, also beside a running server.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use reqwest::StatusCode;
 
-use crate::support::{CHEAP_HASH, Home, Server};
+use crate::support::{CHEAP_HASH, DEADLINE, Home, Server};
 
 fn set_password(home: &Home, user: &str, input: &str) -> crate::support::Output {
     let mut arguments = vec!["passwd", user];
@@ -25,7 +25,7 @@ async fn a_running_server_takes_the_new_password_and_refuses_the_old() {
     assert_eq!(output.stderr.trim(), "the password of user 'root' is set");
 
     // The server looks for changes of others once a second.
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + DEADLINE;
     while let Err(status) = anonymous.try_login("root", "a new password").await {
         assert_eq!(status, StatusCode::UNAUTHORIZED);
         assert!(Instant::now() < deadline, "the new password is never taken");

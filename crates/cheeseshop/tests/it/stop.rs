@@ -16,14 +16,13 @@ const LARGE: usize = 64 << 20;
 /// with the number of bytes that are to come.
 async fn download_under_way(home: &Home, arguments: &[&str]) -> (Server, TcpStream, usize) {
     let server = Server::start(home, arguments);
-    let root = server.root().await;
-    root.create_user("bob", "pw").await;
-    root.create_index("bob/dev", &json!({"bases": []})).await;
+    let bob = server.new_user("bob", "pw").await;
+    bob.create_index("bob/dev", &json!({"bases": []})).await;
     let wheel = Wheel::named("large")
         .file("large/data.bin", noise(LARGE))
         .build();
-    root.upload("bob/dev", &wheel).await;
-    let listed = root.files("bob/dev", "large").await;
+    bob.upload("bob/dev", &wheel).await;
+    let listed = bob.files("bob/dev", "large").await;
     let url: url::Url = listed[0].url.parse().unwrap();
 
     let host = url.socket_addrs(|| None).unwrap()[0];

@@ -56,7 +56,11 @@ fn index_of_original(ask: &Ask) -> Result<Option<IndexName>, Error> {
     let (Some(user), Some(index)) = (segments.next(), segments.next()) else {
         return Ok(None);
     };
-    let decode = |segment| percent_decode_str(segment).decode_utf8().map_err(|_| no_route());
+    let decode = |segment| {
+        percent_decode_str(segment)
+            .decode_utf8()
+            .map_err(|_| no_route())
+    };
     IndexName::new(&decode(user)?, &decode(index)?)
         .map(Some)
         .map_err(|_| no_route())

@@ -5,9 +5,7 @@ use cheeseshop_app::file_description::FileDescription;
 use cheeseshop_app::releases::{ProjectDocument, ReleaseDocument};
 use cheeseshop_app::users::UserView;
 use cheeseshop_domain::JsonMap;
-use cheeseshop_domain::api::{
-    Kind, LinkDocument, ReleaseFileMetadata, UserDocument, VersionData,
-};
+use cheeseshop_domain::api::{Kind, LinkDocument, ReleaseFileMetadata, UserDocument, VersionData};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde_json::Value;
 

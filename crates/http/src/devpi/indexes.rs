@@ -29,9 +29,10 @@ pub(crate) async fn show(
     let name = ask.index()?;
     let caller = ask.caller(&shared.app).await?;
     let index = shared.app.index(&caller, &name).await?;
-    let projects = match ask.has_flag("no_projects") {
-        true => None,
-        false => Some(shared.app.index_projects(&caller, &name).await?),
+    let projects = if ask.has_flag("no_projects") {
+        None
+    } else {
+        Some(shared.app.index_projects(&caller, &name).await?)
     };
     let document = index_document(&index, projects.as_deref());
     Ok(envelope::result(Kind::IndexConfig, document))
@@ -61,9 +62,10 @@ pub(crate) async fn update(
 ) -> Result<Response, DevpiError> {
     let patch = patch(json_body::value(body, &shared.settings).await?)?;
     let name = ask.index()?;
-    let no_change = match ask.has_flag("error_on_noop") {
-        true => NoChange::Refuse,
-        false => NoChange::Accept,
+    let no_change = if ask.has_flag("error_on_noop") {
+        NoChange::Refuse
+    } else {
+        NoChange::Accept
     };
     let caller = ask.caller(&shared.app).await?;
     let index = shared

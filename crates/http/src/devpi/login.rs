@@ -23,8 +23,7 @@ pub(crate) async fn login(
 ) -> Result<Response, DevpiError> {
     ask.json_only()?;
     let body = json_body::value(body, &shared.settings).await?;
-    let request =
-        LoginRequest::parse(&body).map_err(|error| Error::Invalid(error.to_string()))?;
+    let request = LoginRequest::parse(&body).map_err(|error| Error::Invalid(error.to_string()))?;
     let login = shared
         .app
         .login(&request.user, &request.password, ask.context.client)

@@ -21,9 +21,7 @@ pub(crate) use self::indexes::{
     create as create_index, remove as remove_index, show as show_index, update as update_index,
 };
 pub(crate) use self::login::login;
-pub(crate) use self::projects::{
-    remove_project, remove_release, show_project, show_release,
-};
+pub(crate) use self::projects::{remove_project, remove_release, show_project, show_release};
 pub(crate) use self::push::{push, push_request};
 pub(crate) use self::status::status;
 pub(crate) use self::users::{

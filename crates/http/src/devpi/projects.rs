@@ -101,16 +101,18 @@ pub(crate) async fn remove_release(
 }
 
 pub(super) fn force(ask: &Ask) -> Force {
-    match ask.has_flag("force") {
-        true => Force::Yes,
-        false => Force::No,
+    if ask.has_flag("force") {
+        Force::Yes
+    } else {
+        Force::No
     }
 }
 
 fn scope(ask: &Ask) -> Scope {
-    match ask.has_flag("ignore_bases") {
-        true => Scope::OwnOnly,
-        false => Scope::WithBases,
+    if ask.has_flag("ignore_bases") {
+        Scope::OwnOnly
+    } else {
+        Scope::WithBases
     }
 }
 
@@ -121,7 +123,12 @@ fn to_normalized(ask: &Ask, project: &ProjectName) -> Option<Response> {
     }
     let path = ask.context.path.as_str();
     let mut segments: Vec<&str> = path.trim_end_matches('/').split('/').collect();
-    let position = segments.len() - 1 - usize::from(ask.segment("version").is_ok_and(|version| !version.is_empty()));
+    let position = segments.len()
+        - 1
+        - usize::from(
+            ask.segment("version")
+                .is_ok_and(|version| !version.is_empty()),
+        );
     let behind = segments.split_off(position + 1);
     let slash = if path.ends_with('/') { "/" } else { "" };
     let up = "../".repeat(behind.len() + slash.len());

@@ -22,15 +22,18 @@ pub(crate) async fn status(
     ask.json_only()?;
     let status = shared.app.status().await?;
     let committed = status.last_commit.map_or(0.0, unix_seconds);
-    let gauge = |name: &str, value: usize| {
-        StatusMetric(name.to_owned(), MetricKind::Gauge, value.into())
-    };
+    let gauge =
+        |name: &str, value: usize| StatusMetric(name.to_owned(), MetricKind::Gauge, value.into());
     let result = Status {
         serverdir: None,
         server_code: None,
         host: None,
         port: None,
-        outside_url: shared.settings.outside_url.as_ref().map(|_| ask.context.base_url.clone()),
+        outside_url: shared
+            .settings
+            .outside_url
+            .as_ref()
+            .map(|_| ask.context.base_url.clone()),
         uuid: status.node_id,
         role: "MASTER".to_owned(),
         versioninfo: BTreeMap::from([
@@ -56,5 +59,5 @@ pub(crate) async fn status(
 }
 
 fn unix_seconds(time: Timestamp) -> f64 {
-    time.as_millisecond() as f64 / 1000.0
+    time.duration_since(Timestamp::UNIX_EPOCH).as_secs_f64()
 }

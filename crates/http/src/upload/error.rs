@@ -71,6 +71,9 @@ mod tests {
         ] {
             assert_eq!(reason_phrase(text).as_bytes(), expected.as_bytes());
         }
-        assert_eq!(reason_phrase(&"ü".repeat(1000)).as_bytes().len(), MAX_REASON);
+        assert_eq!(
+            reason_phrase(&"ü".repeat(1000)).as_bytes().len(),
+            MAX_REASON
+        );
     }
 }

@@ -106,7 +106,9 @@ fn failed(text: &str) -> Poll<Option<Result<Bytes, BodyError>>> {
 }
 
 fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
-    shared.lock().expect("nobody panics while holding this lock")
+    shared
+        .lock()
+        .expect("nobody panics while holding this lock")
 }
 
 #[cfg(test)]
@@ -117,7 +119,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_body_that_pauses_is_given_up() {
-        let body = Body::from_stream(futures_util::stream::pending::<Result<Bytes, std::io::Error>>());
+        let body =
+            Body::from_stream(futures_util::stream::pending::<Result<Bytes, std::io::Error>>());
         let (mut incoming, _rest) = split(body, Duration::from_millis(10));
         let error = incoming.next().await.unwrap().unwrap_err();
         assert!(error.to_string().contains("paused"), "{error}");

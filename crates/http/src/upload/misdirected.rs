@@ -16,7 +16,11 @@ use crate::front::Shared;
 
 /// 405, which uv takes for "probably the simple URL", with the right URL in the reason phrase
 /// and in the body.
-pub(crate) async fn refuse(State(shared): State<Arc<Shared>>, ask: Ask, request: Request) -> Response {
+pub(crate) async fn refuse(
+    State(shared): State<Arc<Shared>>,
+    ask: Ask,
+    request: Request,
+) -> Response {
     let index = match ask.index() {
         Ok(index) => index.to_string(),
         Err(_) => "USER/INDEX".to_owned(),

@@ -1,7 +1,7 @@
 use cheeseshop_test_support::{BuiltFile, Sdist, Wheel};
 use serde_json::json;
 
-use crate::support::{Server, file_path};
+use crate::support::{Server, file_path, noise};
 
 /// A public index with one file: server, path of the file, the file.
 async fn served(file: BuiltFile) -> (Server, String, BuiltFile) {
@@ -41,7 +41,9 @@ async fn files_are_kept_for_ever_and_never_encoded() {
 #[tokio::test]
 async fn ranges_follow_the_table_for_small_and_large_files() {
     let small = Wheel::named("small").build();
-    let large = Wheel::named("large").file("large/data.bin", noise(300_000)).build();
+    let large = Wheel::named("large")
+        .file("large/data.bin", noise(300_000))
+        .build();
     for file in [small, large] {
         let (server, path, file) = served(file).await;
         let size = file.bytes.len();
@@ -52,13 +54,28 @@ async fn ranges_follow_the_table_for_small_and_large_files() {
             ("bytes=5-".to_owned(), None, 206, Some((5, size))),
             ("bytes=-7".to_owned(), None, 206, Some((size - 7, size))),
             (format!("bytes=0-{}", size + 5), None, 206, Some((0, size))),
-            (format!("bytes={last}-{last}"), None, 206, Some((last, size))),
+            (
+                format!("bytes={last}-{last}"),
+                None,
+                206,
+                Some((last, size)),
+            ),
             (format!("bytes={size}-"), None, 416, None),
             ("bytes=0-1,4-5".to_owned(), None, 200, Some((0, size))),
             ("bytes=9-2".to_owned(), None, 200, Some((0, size))),
             ("pages=1".to_owned(), None, 200, Some((0, size))),
-            ("bytes=5-".to_owned(), Some(etag.as_str()), 206, Some((5, size))),
-            ("bytes=5-".to_owned(), Some("\"other\""), 200, Some((0, size))),
+            (
+                "bytes=5-".to_owned(),
+                Some(etag.as_str()),
+                206,
+                Some((5, size)),
+            ),
+            (
+                "bytes=5-".to_owned(),
+                Some("\"other\""),
+                200,
+                Some((0, size)),
+            ),
             (
                 "bytes=5-".to_owned(),
                 Some("Tue, 01 Sep 2026 12:00:00 GMT"),
@@ -97,8 +114,14 @@ async fn whoever_holds_a_file_gets_a_304() {
     for (headers, status) in [
         (&[("if-none-match", etag.as_str())][..], 304),
         (&[("if-none-match", "\"other\"")], 200),
-        (&[("if-modified-since", "Tue, 01 Sep 2026 12:00:00 GMT")], 304),
-        (&[("if-modified-since", "Tue, 01 Sep 2026 11:59:59 GMT")], 200),
+        (
+            &[("if-modified-since", "Tue, 01 Sep 2026 12:00:00 GMT")],
+            304,
+        ),
+        (
+            &[("if-modified-since", "Tue, 01 Sep 2026 11:59:59 GMT")],
+            200,
+        ),
     ] {
         for _ in 0..2 {
             let answer = server.anonymous().get_with(&path, headers).await;
@@ -146,7 +169,10 @@ async fn json_by_name_describes_a_file_instead() {
         })
     );
     // A browser or a tool that takes anything gets the file.
-    let answer = server.anonymous().get_with(&path, &[("accept", "*/*")]).await;
+    let answer = server
+        .anonymous()
+        .get_with(&path, &[("accept", "*/*")])
+        .await;
     assert_eq!(answer.body, file.bytes);
 }
 
@@ -168,17 +194,4 @@ async fn a_removed_file_is_gone_and_an_unknown_one_is_not_found() {
     let unknown = path.replace(&file.sha256[..3], "000");
     let answer = server.anonymous().get(&unknown).await;
     assert_eq!(answer.status, 404);
-}
-
-/// Bytes that do not compress.
-fn noise(length: usize) -> Vec<u8> {
-    let mut state = 0x2545_f491_4f6c_dd1d_u64;
-    (0..length)
-        .map(|_| {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            state.to_le_bytes()[0]
-        })
-        .collect()
 }

@@ -12,7 +12,9 @@ async fn every_answer_says_which_server_it_is() {
     let server = Server::start().await;
     let alice = server.user("alice").await;
     server.index(&alice, "dev", json!({})).await;
-    alice.publish("alice/dev", &Wheel::named("flask").build()).await;
+    alice
+        .publish("alice/dev", &Wheel::named("flask").build())
+        .await;
     let page = "/alice/dev/+simple/flask/";
     for path in [page, page, "/", "/nobody", "/x/y/z/1/2/3", "/+health/live"] {
         let answer = server.anonymous().get(path).await;
@@ -27,15 +29,17 @@ async fn every_answer_says_which_server_it_is() {
         assert_eq!(answer.header("x-request-id").len(), 16);
     }
     let html = server.anonymous().get(page).await;
-    assert!(html.header("content-security-policy").contains("default-src 'none'"));
+    assert!(
+        html.header("content-security-policy")
+            .contains("default-src 'none'")
+    );
 }
 
 #[tokio::test]
 async fn the_serial_of_an_answer_to_a_write_is_the_writes() {
     let server = Server::start().await;
-    let serial = |answer: crate::support::Answer| {
-        answer.header("x-devpi-serial").parse::<i64>().unwrap()
-    };
+    let serial =
+        |answer: crate::support::Answer| answer.header("x-devpi-serial").parse::<i64>().unwrap();
     let before = serial(server.anonymous().get("/").await);
     let written = server
         .root()
@@ -73,7 +77,9 @@ async fn hostile_paths_are_refused_and_harm_nothing() {
         "/alice/dev/x/%c3%28",
         "//..//alice",
     ] {
-        for method in ["GET", "HEAD", "DELETE", "PUT", "PATCH", "PUSH", "POST", "OPTIONS"] {
+        for method in [
+            "GET", "HEAD", "DELETE", "PUT", "PATCH", "PUSH", "POST", "OPTIONS",
+        ] {
             let answer = alice.send(method, path, &[]).await;
             assert!(
                 matches!(answer.status.as_u16(), 400 | 404 | 405),
@@ -93,7 +99,9 @@ async fn other_spellings_of_a_path_mean_the_same() {
     let server = Server::start().await;
     let alice = server.user("alice").await;
     server.index(&alice, "dev", json!({})).await;
-    alice.publish("alice/dev", &Wheel::named("flask").build()).await;
+    alice
+        .publish("alice/dev", &Wheel::named("flask").build())
+        .await;
     for path in [
         "//alice/dev/+simple/flask/",
         "/alice/dev/%2Bsimple/flask/",

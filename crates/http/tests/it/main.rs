@@ -10,6 +10,7 @@ mod files;
 mod front;
 mod health;
 mod read_permission;
+mod request_log;
 mod simple;
 #[cfg(test)]
 mod support;

@@ -14,6 +14,8 @@ mod zip;
 
 use std::io;
 
+use crate::shown::shown;
+
 /// How much an archive may ask of us. All sizes in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ArchiveLimits {
@@ -42,24 +44,25 @@ impl Default for ArchiveLimits {
 
 /// Why an archive was refused or could not be read.
 ///
-/// The texts are for whoever uploads the file.
+/// The texts are for whoever uploads the file; what they repeat of it is cut
+/// to one short line.
 #[derive(Debug, thiserror::Error)]
 pub enum ArchiveError {
     /// The bytes do not make an archive of the announced kind, or make one
     /// that different readers read differently.
-    #[error("the archive is damaged or ambiguous: {0}")]
+    #[error("the archive is damaged or ambiguous: {}", shown(.0))]
     Malformed(String),
     /// An entry's name would leave the archive, or is no name.
-    #[error("the archive contains the unsafe entry `{0}`")]
+    #[error("the archive contains the unsafe entry `{}`", shown(.0))]
     UnsafeEntry(String),
     /// A limit of [`ArchiveLimits`] is exceeded.
-    #[error("the archive exceeds a limit: {0}")]
+    #[error("the archive exceeds a limit: {}", shown(.0))]
     LimitExceeded(String),
     /// `RECORD` and the archive's entries differ.
-    #[error("the wheel does not match its RECORD: {0}")]
+    #[error("the wheel does not match its RECORD: {}", shown(.0))]
     RecordMismatch(String),
     /// The metadata is absent or not where it belongs.
-    #[error("no core metadata: {0}")]
+    #[error("no core metadata: {}", shown(.0))]
     NoMetadata(String),
     /// The bytes could not be read. Not the uploader's fault.
     #[error("the archive could not be read")]

@@ -112,12 +112,15 @@ impl LongNames {
         match header.entry_type() {
             EntryType::GNULongName => self.path = Some(read_name(content)?),
             EntryType::GNULongLink => self.link = Some(read_name(content)?),
-            EntryType::XHeader => {
-                let records = read_limited(content, MAX_EXTENSION_LENGTH, "a PAX header")?;
-                self.read_pax(&records)?;
+            EntryType::XHeader => self.read_pax(&read_pax_header(content)?)?,
+            EntryType::XGlobalHeader => {
+                // Comments for the whole archive; `git archive` writes one.
+                let mut names = Self::default();
+                names.read_pax(&read_pax_header(content)?)?;
+                if names.path.is_some() || names.link.is_some() {
+                    return Err(malformed("it gives all entries one name").into());
+                }
             }
-            // Comments for the whole archive; `git archive` writes one.
-            EntryType::XGlobalHeader => {}
             _ => return Ok(false),
         }
         Ok(true)
@@ -131,6 +134,10 @@ impl LongNames {
                 // Readers that heed it and readers that do not would see two
                 // different archives. Only files of 8 GiB need it.
                 b"size" => return Err(malformed("it states a size in a PAX header")),
+                // Also names the entry, for some.
+                key if key.starts_with(b"GNU.sparse.") => {
+                    return Err(malformed("it has sparse files"));
+                }
                 _ => {}
             }
         }
@@ -223,6 +230,10 @@ fn pax_records(mut records: &[u8]) -> Result<HashMap<&[u8], &[u8]>, ArchiveError
         records = &records[length..];
     }
     Ok(found)
+}
+
+fn read_pax_header(content: &mut impl Read) -> Result<Vec<u8>, Stop> {
+    read_limited(content, MAX_EXTENSION_LENGTH, "a PAX header")
 }
 
 fn read_name(content: &mut impl Read) -> Result<Vec<u8>, Stop> {

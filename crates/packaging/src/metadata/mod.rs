@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 pub use self::consistency::check_consistent;
 pub(crate) use self::devpi_keys::{Keys, from_form};
 use crate::name::{NameError, ProjectName};
+use crate::shown::shown;
 use crate::version::{Version, VersionError};
 
 /// The fields of a core metadata document. Absent single fields are `None`,
@@ -91,7 +92,7 @@ pub enum MetadataError {
     #[error("the core metadata has no `{0}` field")]
     MissingField(&'static str),
     /// A major version that nobody has defined.
-    #[error("the core metadata has the unknown version `{0}`")]
+    #[error("the core metadata has the unknown version `{}`", shown(.0))]
     UnknownVersion(String),
     /// The document is bigger than [`MAX_METADATA_LENGTH`] or has too many
     /// fields.
@@ -101,7 +102,11 @@ pub enum MetadataError {
     #[error("the core metadata has an invalid `{0}` field")]
     InvalidField(&'static str),
     /// The upload form and the file tell different things.
-    #[error("the form says {field} `{form}`, but the file's core metadata says `{file}`")]
+    #[error(
+        "the form says {field} `{}`, but the file's core metadata says `{}`",
+        shown(.form),
+        shown(.file)
+    )]
     Mismatch {
         /// The field, in lower case.
         field: &'static str,

@@ -17,6 +17,8 @@ pub use self::project_page::{
     CoreMetadataMark, PageFile, ProjectPage, ProjectStatus, Status, Yanked,
 };
 
+use crate::shown::shown;
+
 /// The version of the Simple API that we emit.
 pub const API_VERSION: &str = "1.4";
 
@@ -27,7 +29,7 @@ pub enum PageError {
     #[error("the page is not a Simple API document in JSON")]
     Json(#[source] serde_json::Error),
     /// The document says that it has another major version than 1.
-    #[error("the page has the unsupported Simple API version `{0}`")]
+    #[error("the page has the unsupported Simple API version `{}`", shown(.0))]
     UnsupportedVersion(String),
 }
 
@@ -51,8 +53,7 @@ fn check_version(version: &str) -> Result<(), PageError> {
     if version.trim().split('.').next() == Some("1") {
         Ok(())
     } else {
-        let shown = version.chars().take(20).collect();
-        Err(PageError::UnsupportedVersion(shown))
+        Err(PageError::UnsupportedVersion(shown(version)))
     }
 }
 

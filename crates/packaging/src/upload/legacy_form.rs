@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use crate::metadata::{Keys, from_form};
+use crate::shown::shown;
 
 /// The most fields a form may have; lists send one field per value.
 pub const MAX_FIELDS: usize = 10_000;
@@ -29,7 +30,7 @@ pub enum FormError {
     #[error("the form has more than {0} fields")]
     TooManyFields(usize),
     /// A field name or value, or all together, is too long.
-    #[error("the form's field `{0}` is too long")]
+    #[error("the form's field `{}` is too long", shown(.0))]
     TooLong(String),
 }
 
@@ -46,8 +47,7 @@ impl UploadForm {
             return Err(FormError::TooManyFields(MAX_FIELDS));
         }
         if field.len() > MAX_FIELD_NAME_LENGTH {
-            let shown = field.chars().take(40).chain("…".chars());
-            return Err(FormError::TooLong(shown.collect()));
+            return Err(FormError::TooLong(shown(field)));
         }
         let total = self.total + field.len() + value.len();
         if total > MAX_FORM_LENGTH {

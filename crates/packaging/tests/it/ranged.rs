@@ -7,7 +7,7 @@ use zip::write::SimpleFileOptions;
 
 use crate::support::{
     Descriptor, METADATA, RawEntry, WHEEL_NAME, file_name, good_wheel, pack, pack_raw,
-    raw_wheel_entries, wheel_files,
+    raw_wheel_entries, wheel_files, with_zip64_end,
 };
 
 /// Serves ranges of a file and counts them.
@@ -65,7 +65,7 @@ fn a_big_wheel_takes_one_request_when_its_metadata_is_last() {
         SimpleFileOptions::default().large_file(true),
         stored,
     ] {
-        let bytes = big_wheel(options);
+        let bytes = with_zip64_end(big_wheel(options));
         let (metadata, asked) = read(&bytes, &ArchiveLimits::default());
         assert_eq!(metadata.unwrap(), METADATA.as_bytes());
         assert_eq!(asked.len(), 1);
@@ -187,10 +187,8 @@ fn wrong_answers_are_noticed() {
 #[test]
 fn no_damage_makes_it_panic_or_ask_for_what_is_not_there() {
     let limits = ArchiveLimits::default();
-    let good = pack(
-        &wheel_files(),
-        SimpleFileOptions::default().large_file(true),
-    );
+    let options = SimpleFileOptions::default().large_file(true);
+    let good = with_zip64_end(pack(&wheel_files(), options));
     for at in 0..good.len() {
         for value in [0, 1, 0x7f, 0xff] {
             let mut bytes = good.clone();
@@ -200,7 +198,7 @@ fn no_damage_makes_it_panic_or_ask_for_what_is_not_there() {
         let _ = read(&good[..at], &limits);
         let _ = read(&good[at..], &limits);
     }
-    let big = big_wheel(SimpleFileOptions::default().large_file(true));
+    let big = with_zip64_end(big_wheel(options));
     for at in big.len() - 800..big.len() {
         for value in [0, 1, 0x7f, 0xff] {
             let mut bytes = big.clone();

@@ -210,6 +210,14 @@ fn damaged_archives_are_refused() {
         file("good", b"xx"),
     ];
     let twice = [pkg_info(), pkg_info()];
+    let sparse = [
+        entry("x", EntryType::XHeader, "", b"28 GNU.sparse.name=../../x\n"),
+        file("good", b"x"),
+    ];
+    let renamed = [
+        entry("x", EntryType::XGlobalHeader, "", b"16 path=../evil\n"),
+        file("good", b"x"),
+    ];
     for bytes in [
         good[..good.len() - 4].to_vec(),
         good[..20].to_vec(),
@@ -218,6 +226,8 @@ fn damaged_archives_are_refused() {
         tarball(&[header]),
         tarball(&sized),
         tarball(&twice),
+        tarball(&sparse),
+        tarball(&renamed),
         b"not gzip".to_vec(),
         vec![],
     ] {

@@ -62,6 +62,8 @@ pub(crate) struct RawEntry {
     pub(crate) content: Vec<u8>,
     pub(crate) flags: u16,
     pub(crate) local_method: Option<u16>,
+    /// Checksum, packed and unpacked size.
+    pub(crate) local_numbers: Option<[u32; 3]>,
     pub(crate) claimed_size: Option<u32>,
     pub(crate) crc: Option<u32>,
     pub(crate) descriptor: Option<Descriptor>,
@@ -85,6 +87,7 @@ impl RawEntry {
             content: content.to_vec(),
             flags: 0,
             local_method: None,
+            local_numbers: None,
             claimed_size: None,
             crc: None,
             descriptor: None,
@@ -125,7 +128,7 @@ pub(crate) fn pack_raw(entries: &[RawEntry]) -> Vec<u8> {
             None => [crc, packed.len() as u32, size],
             Some(_) => [0; 3],
         };
-        for number in sizes {
+        for number in entry.local_numbers.unwrap_or(sizes) {
             file.extend(number.to_le_bytes());
         }
         file.extend((local_name.len() as u16).to_le_bytes());
@@ -166,6 +169,28 @@ pub(crate) fn pack_raw(entries: &[RawEntry]) -> Vec<u8> {
     file.extend((directory.len() as u32).to_le_bytes());
     file.extend(start.to_le_bytes());
     file.extend([0; 2]);
+    file
+}
+
+/// Puts ZIP64 end records before the end record and makes that one defer to
+/// them.
+pub(crate) fn with_zip64_end(mut file: Vec<u8>) -> Vec<u8> {
+    let mut end = file.split_off(file.len() - 22);
+    let start = file.len() as u64;
+    let number = |at: usize| u64::from(u32::from_le_bytes(end[at..at + 4].try_into().unwrap()));
+    let count = u64::from(end[10]);
+    let (size, offset) = (number(12), number(16));
+    file.extend(b"PK\x06\x06");
+    file.extend(44_u64.to_le_bytes());
+    file.extend([45, 0, 45, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+    for number in [count, count, size, offset] {
+        file.extend(number.to_le_bytes());
+    }
+    file.extend(b"PK\x06\x07\0\0\0\0");
+    file.extend(start.to_le_bytes());
+    file.extend(1_u32.to_le_bytes());
+    end[8..20].fill(0xff);
+    file.extend(end);
     file
 }
 

@@ -7,7 +7,7 @@ use zip::write::SimpleFileOptions;
 
 use crate::support::{
     Descriptor, METADATA, RawEntry, WHEEL_NAME, file_name, good_wheel, pack, pack_raw,
-    raw_wheel_entries, record_of, wheel_files,
+    raw_wheel_entries, record_of, wheel_files, with_zip64_end,
 };
 
 fn inspect(bytes: &[u8]) -> Result<Vec<u8>, ArchiveError> {
@@ -51,6 +51,7 @@ fn metadata_is_taken_out_of_good_wheels_however_they_are_packed() {
         tampered(|entries| entries[3].descriptor = Some(Descriptor::Signed)),
         tampered(|entries| entries[4].descriptor = Some(Descriptor::Unsigned)),
         tampered(|entries| entries[0].extra = vec![0; 3]),
+        with_zip64_end(good_wheel()),
     ] {
         assert_eq!(inspect(&bytes).unwrap(), METADATA.as_bytes());
     }
@@ -224,6 +225,11 @@ fn files_that_are_two_archives_at_once_are_refused() {
         entries[0].local_name = Some(b"sample/__main__.py".to_vec());
     });
     let other_local_method = tampered(|entries| entries[0].local_method = Some(0));
+    let other_local_numbers = tampered(|entries| entries[0].local_numbers = Some([0, 0, 0]));
+    let neither_open_nor_equal = tampered(|entries| {
+        entries[0].descriptor = Some(Descriptor::Signed);
+        entries[0].local_numbers = Some([1, 0, 0]);
+    });
     let wrong_descriptor = tampered(|entries| entries[0].descriptor = Some(Descriptor::Wrong));
     let two_names = tampered(|entries| {
         // Info-ZIP's Unicode path field with another name.
@@ -256,6 +262,14 @@ fn files_that_are_two_archives_at_once_are_refused() {
         (last_gap, "unclaimed bytes"),
         (other_local_name, "header of `sample/__init__.py` differs"),
         (other_local_method, "header of `sample/__init__.py` differs"),
+        (
+            other_local_numbers,
+            "header of `sample/__init__.py` differs",
+        ),
+        (
+            neither_open_nor_equal,
+            "header of `sample/__init__.py` differs",
+        ),
         (wrong_descriptor, "sizes behind `sample/__init__.py`"),
         (two_names, "has two names"),
         (encrypted, "encrypted"),
@@ -267,6 +281,33 @@ fn files_that_are_two_archives_at_once_are_refused() {
         let error = refusal(&bytes);
         assert!(error.contains(reason), "{reason}: {error}");
     }
+}
+
+#[test]
+fn zip64_end_records_must_agree() {
+    let good = with_zip64_end(good_wheel());
+    let end = good.len() - 22;
+    let [record, locator] = [end - 76, end - 20];
+    for (at, reason) in [
+        (record, "not where it belongs"),
+        (record + 4, "not where it belongs"),
+        (record + 16, "part of a set"),
+        (record + 32, "part of a set"),
+        (record + 40, "not where the end record says"),
+        (record + 48, "not where the end record says"),
+        (locator + 4, "part of a set"),
+        (locator + 8, "not where it belongs"),
+        (end + 8, "part of a set"),
+        (end + 12, "its two end records differ"),
+        (end + 16, "its two end records differ"),
+    ] {
+        let mut bytes = good.clone();
+        bytes[at] ^= 0x55;
+        let error = refusal(&bytes);
+        assert!(error.contains(reason), "{at}: {error}");
+    }
+    assert!(refusal(&good[record..]).contains("not where it belongs"));
+    assert!(refusal(&good[locator..]).contains("is missing"));
 }
 
 #[test]
@@ -331,10 +372,8 @@ fn bombs_are_refused_before_they_go_off() {
 
 #[test]
 fn no_damage_makes_it_panic() {
-    let good = pack(
-        &wheel_files(),
-        SimpleFileOptions::default().large_file(true),
-    );
+    let options = SimpleFileOptions::default().large_file(true);
+    let good = with_zip64_end(pack(&wheel_files(), options));
     for at in 0..good.len() {
         for value in [0, 1, 0x7f, 0xff] {
             let mut bytes = good.clone();

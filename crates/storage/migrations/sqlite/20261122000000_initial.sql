@@ -1,4 +1,6 @@
 -- The first schema. Its twin in `migrations/postgres` makes the same tables and columns.
+-- `INTEGER PRIMARY KEY` is the row's own number here, and small rows live in their key
+-- (`WITHOUT ROWID`): both save a second tree per table.
 -- Times are microseconds since 1970 in UTC, flags 0 or 1, JSON is text.
 
 -- Names and times of the migrations that were applied.
@@ -15,7 +17,7 @@ CREATE TABLE settings (
 
 -- Every change, numbered without gaps in the order of commits; each row is chained to the one before.
 CREATE TABLE change_log (
-    serial BIGINT NOT NULL PRIMARY KEY,
+    serial INTEGER PRIMARY KEY,
     recorded_at BIGINT NOT NULL,
     actor TEXT NOT NULL,
     address TEXT,
@@ -28,7 +30,7 @@ CREATE TABLE change_log (
 
 -- One row: the end of the log, written in the same transaction.
 CREATE TABLE change_log_head (
-    id BIGINT NOT NULL PRIMARY KEY CHECK (id = 1),
+    id INTEGER PRIMARY KEY CHECK (id = 1),
     serial BIGINT NOT NULL,
     hash BLOB NOT NULL
 );
@@ -77,7 +79,7 @@ CREATE TABLE blobs (
     sha256 BLOB NOT NULL PRIMARY KEY,
     size BIGINT NOT NULL,
     registered_at BIGINT NOT NULL
-);
+) WITHOUT ROWID;
 
 -- The index and the version are those of the project and the release, kept here so that listing
 -- a project and finding a file by its path read this table only.
@@ -109,7 +111,7 @@ CREATE TABLE tombstones (
     path TEXT NOT NULL,
     removed_at BIGINT NOT NULL,
     PRIMARY KEY (index_id, path)
-);
+) WITHOUT ROWID;
 
 -- What upstreams said of projects: one compressed document each.
 CREATE TABLE mirror_listings (
@@ -126,7 +128,7 @@ CREATE TABLE mirror_listings (
 
 -- What upstreams said of which projects there are.
 CREATE TABLE mirror_project_lists (
-    index_id BIGINT NOT NULL PRIMARY KEY REFERENCES indexes (id) ON DELETE CASCADE,
+    index_id INTEGER PRIMARY KEY REFERENCES indexes (id) ON DELETE CASCADE,
     document BLOB NOT NULL,
     etag TEXT,
     last_modified TEXT,
@@ -157,5 +159,5 @@ CREATE TABLE mirror_core_metadata (
     filename TEXT NOT NULL,
     sha256 BLOB NOT NULL REFERENCES blobs (sha256),
     PRIMARY KEY (index_id, project, filename)
-);
+) WITHOUT ROWID;
 CREATE INDEX mirror_core_metadata_by_sha256 ON mirror_core_metadata (sha256);

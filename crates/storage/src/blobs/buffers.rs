@@ -1,8 +1,9 @@
 //! Read buffers that come back.
 //!
 //! A download of 500 MB needs two thousand chunks. Taken fresh from the allocator each of them
-//! has to be mapped and zeroed before the kernel fills it, which costs as much as the copy
-//! itself. A buffer handed out as [`Bytes`] returns here when its last reader is done.
+//! has to be mapped and zeroed before the kernel fills it, which was measured as a sixth of the
+//! CPU time of a whole download to loopback. A buffer handed out as [`Bytes`] returns here when
+//! its last reader is done.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -139,7 +139,8 @@ impl S3BlobConfig {
 
     /// The time after which no request is alive any more: all attempts and the pauses between.
     pub(super) fn patience(&self) -> Duration {
-        let attempt = u64::from(self.connect_timeout_seconds) + u64::from(self.read_timeout_seconds);
+        let attempt =
+            u64::from(self.connect_timeout_seconds) + u64::from(self.read_timeout_seconds);
         Duration::from_secs((attempt + 2) * (u64::from(self.retries) + 1))
     }
 

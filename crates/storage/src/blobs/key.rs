@@ -40,17 +40,20 @@ mod tests {
     fn a_blob_lies_two_directories_deep_under_its_whole_digest() {
         let name = format!("abcd{}", "0".repeat(60));
         let digest: Sha256 = name.parse().unwrap();
-        assert_eq!(
-            directory(Path::new("/r"), &digest),
-            Path::new("/r/ab/cd"),
-        );
+        assert_eq!(directory(Path::new("/r"), &digest), Path::new("/r/ab/cd"),);
         assert_eq!(parts(&digest), ("ab".into(), "cd".into(), name));
         assert_eq!(shard(&digest), 0xabcd);
     }
 
     #[test]
     fn names_of_others_are_not_blobs() {
-        for name in ["", "abcd", &"g".repeat(64), &"A".repeat(64), &"a".repeat(65)] {
+        for name in [
+            "",
+            "abcd",
+            &"g".repeat(64),
+            &"A".repeat(64),
+            &"a".repeat(65),
+        ] {
             assert_eq!(parse(name), None, "{name}");
         }
         assert!(parse(&"a".repeat(64)).is_some());

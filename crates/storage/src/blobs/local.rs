@@ -196,17 +196,16 @@ impl Inner {
     }
 
     fn keep(&self, mut file: TempFile, digest: &Sha256) -> Result<(), BlobError> {
-        // The age of a blob counts from here and not from its last byte. The machine's time, by
-        // which its file systems stamp files: the product's clock could be another.
+        // The age of a blob counts from here and not from its last byte.
         file.file()
-            .set_modified(SystemTime::now())
+            .set_modified(file_time())
             .and_then(|()| file.file().sync_data())
             .map_err(|source| BlobError::io("sync", file.path().display(), source))?;
         let directory = key::directory(&self.root, digest);
         let target = directory.join(digest.to_string());
         let mut known = self.durable.contains(digest);
         if !known {
-            self.make_directories(&directory)?;
+            make_directories(&directory)?;
         }
         if let Err(error) = self.rename(&mut file, digest, &target) {
             // Somebody tidied empty directories away behind our back.
@@ -214,7 +213,7 @@ impl Inner {
                 return Err(BlobError::io("rename to", target.display(), error));
             }
             known = false;
-            self.make_directories(&directory)?;
+            make_directories(&directory)?;
             self.rename(&mut file, digest, &target)
                 .map_err(|source| BlobError::io("rename to", target.display(), source))?;
         }
@@ -231,14 +230,6 @@ impl Inner {
     fn rename(&self, file: &mut TempFile, digest: &Sha256, target: &Path) -> io::Result<()> {
         let _place = self.place(digest);
         file.rename(target)
-    }
-
-    fn make_directories(&self, directory: &Path) -> Result<(), BlobError> {
-        let mut missing: Vec<&Path> = directory.ancestors().take(2).collect();
-        while let Some(directory) = missing.pop() {
-            make_directory(directory)?;
-        }
-        Ok(())
     }
 
     /// Moves the blob to the trash, looks at it there, and brings it back when it is too young.
@@ -387,6 +378,14 @@ fn list_directory(
     }
 }
 
+/// Makes a blob's directory and the one above it.
+fn make_directories(directory: &Path) -> Result<(), BlobError> {
+    if let Some(parent) = directory.parent() {
+        make_directory(parent)?;
+    }
+    make_directory(directory)
+}
+
 /// Links a file back to its place unless there is a newer one, and takes it out of the trash.
 fn restore(trash: &Path, path: &Path) -> io::Result<()> {
     match fs::hard_link(trash, path) {
@@ -402,6 +401,14 @@ fn absent_or<T>(error: io::Error, absent: impl FnOnce() -> T) -> io::Result<T> {
     } else {
         Err(error)
     }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the machine stamps files with its own time, and ages are told by these stamps"
+)]
+fn file_time() -> SystemTime {
+    SystemTime::now()
 }
 
 fn modified(metadata: &fs::Metadata) -> io::Result<Timestamp> {

@@ -35,8 +35,10 @@ pub async fn register(
     size: u64,
 ) -> Result<(), DatabaseError> {
     let now = tx.now();
-    sql("INSERT INTO blobs (sha256, size, registered_at) VALUES ($1, $2, $3) \
-         ON CONFLICT (sha256) DO NOTHING")
+    sql(
+        "INSERT INTO blobs (sha256, size, registered_at) VALUES ($1, $2, $3) \
+         ON CONFLICT (sha256) DO NOTHING",
+    )
     .bind(sha256)
     .bind(super::size(size))
     .bind(now)

@@ -104,8 +104,10 @@ pub async fn list_after(
     after: Serial,
     limit: usize,
 ) -> Result<Vec<RecordedEvent>, DatabaseError> {
-    sql("SELECT serial, recorded_at, actor, address, kind, subject, detail, previous_hash, hash \
-         FROM change_log WHERE serial > $1 ORDER BY serial LIMIT $2")
+    sql(
+        "SELECT serial, recorded_at, actor, address, kind, subject, detail, previous_hash, hash \
+         FROM change_log WHERE serial > $1 ORDER BY serial LIMIT $2",
+    )
     .bind(after.0)
     .bind(super::limit(limit))
     .fetch_all(connection, recorded)
@@ -133,6 +135,13 @@ pub async fn verify(database: &Database) -> Result<VerifyReport, DatabaseError> 
             break;
         }
         for row in rows {
+            let Some(row) = row else {
+                report.broken = Some(Break {
+                    serial: Serial(previous.serial.0 + 1),
+                    reason: BreakReason::Edited,
+                });
+                return Ok(report);
+            };
             if let Some(found) = row.check(previous, head) {
                 report.broken = Some(found);
                 return Ok(report);
@@ -285,7 +294,7 @@ struct RawRow {
     kind: String,
     subject: String,
     detail: String,
-    previous_hash: Vec<u8>,
+    previous_hash: Sha256,
     hash: Sha256,
 }
 
@@ -308,42 +317,47 @@ impl RawRow {
             subject: &self.subject,
             detail: &self.detail,
         };
-        let Ok(noted) = <[u8; 32]>::try_from(self.previous_hash.as_slice()) else {
-            return found(self.serial, BreakReason::Edited);
-        };
-        if fields.hash(&Sha256(noted)) != self.hash {
+        if fields.hash(&self.previous_hash) != self.hash {
             return found(self.serial, BreakReason::Edited);
         }
-        if noted != previous.hash.0 {
+        if self.previous_hash != previous.hash {
             return found(self.serial, BreakReason::Unchained);
         }
         None
     }
 }
 
+/// `None` stands for a row with values that were never recorded, such as bytes for text.
 async fn list_raw(
     connection: &mut Connection,
     after: Serial,
-) -> Result<Vec<RawRow>, DatabaseError> {
-    sql("SELECT serial, recorded_at, actor, address, kind, subject, detail, previous_hash, hash \
-         FROM change_log WHERE serial > $1 ORDER BY serial LIMIT $2")
+) -> Result<Vec<Option<RawRow>>, DatabaseError> {
+    sql(
+        "SELECT serial, recorded_at, actor, address, kind, subject, detail, previous_hash, hash \
+         FROM change_log WHERE serial > $1 ORDER BY serial LIMIT $2",
+    )
     .bind(after.0)
     .bind(super::limit(VERIFY_ROWS))
-    .fetch_all(connection, |row| {
-        Ok(RawRow {
-            serial: Serial(row.integer(0)?),
-            recorded_at: row.integer(1)?,
-            actor: row.text(2)?.to_owned(),
-            address: row.optional_text(3)?.map(str::to_owned),
-            kind: row.text(4)?.to_owned(),
-            subject: row.text(5)?.to_owned(),
-            detail: row.text(6)?.to_owned(),
-            previous_hash: row.bytes(7)?.to_vec(),
-            // A hash of another length is none that any event could have.
-            hash: row.digest(8).unwrap_or(Sha256([0; 32])),
-        })
+    .fetch_all(connection, |row| match raw(row) {
+        Ok(raw) => Ok(Some(raw)),
+        Err(DatabaseError::InvalidValue { .. }) => Ok(None),
+        Err(error) => Err(error),
     })
     .await
+}
+
+fn raw(row: &Row<'_>) -> Result<RawRow, DatabaseError> {
+    Ok(RawRow {
+        serial: Serial(row.integer(0)?),
+        recorded_at: row.integer(1)?,
+        actor: row.text(2)?.to_owned(),
+        address: row.optional_text(3)?.map(str::to_owned),
+        kind: row.text(4)?.to_owned(),
+        subject: row.text(5)?.to_owned(),
+        detail: row.text(6)?.to_owned(),
+        previous_hash: row.digest(7)?,
+        hash: row.digest(8)?,
+    })
 }
 
 fn recorded(row: &Row<'_>) -> Result<RecordedEvent, DatabaseError> {
@@ -413,18 +427,49 @@ mod tests {
         let previous = Sha256([7; 32]);
         let variants = [
             fields(),
-            Fields { serial: 3, ..fields() },
-            Fields { recorded_at: 4, ..fields() },
-            Fields { actor: "a", ..fields() },
-            Fields { address: Some(String::new()), ..fields() },
-            Fields { address: Some("1.2.3.4".to_owned()), ..fields() },
-            Fields { kind: "x", ..fields() },
-            Fields { subject: "x", ..fields() },
-            Fields { detail: "{} ", ..fields() },
+            Fields {
+                serial: 3,
+                ..fields()
+            },
+            Fields {
+                recorded_at: 4,
+                ..fields()
+            },
+            Fields {
+                actor: "a",
+                ..fields()
+            },
+            Fields {
+                address: Some(String::new()),
+                ..fields()
+            },
+            Fields {
+                address: Some("1.2.3.4".to_owned()),
+                ..fields()
+            },
+            Fields {
+                kind: "x",
+                ..fields()
+            },
+            Fields {
+                subject: "x",
+                ..fields()
+            },
+            Fields {
+                detail: "{} ",
+                ..fields()
+            },
             // The same letters, cut differently.
-            Fields { actor: "a", kind: "bc", ..fields() },
+            Fields {
+                actor: "a",
+                kind: "bc",
+                ..fields()
+            },
         ];
-        let mut hashes: Vec<_> = variants.iter().map(|fields| fields.hash(&previous)).collect();
+        let mut hashes: Vec<_> = variants
+            .iter()
+            .map(|fields| fields.hash(&previous))
+            .collect();
         hashes.push(fields().hash(&Sha256([8; 32])));
         let count = hashes.len();
         hashes.sort();

@@ -1,7 +1,7 @@
 //! One connection to either database, as the functions of this layer see it.
 
 use super::DatabaseError;
-use super::postgres::PostgresSession;
+use super::postgres::{self, PostgresSession};
 use super::sqlite::SqliteSession;
 
 /// A connection inside a transaction: what reading functions take.
@@ -49,10 +49,7 @@ impl Connection {
         Ok(())
     }
 
-    pub(crate) fn note<T>(
-        &mut self,
-        result: Result<T, DatabaseError>,
-    ) -> Result<T, DatabaseError> {
+    pub(crate) fn note<T>(&mut self, result: Result<T, DatabaseError>) -> Result<T, DatabaseError> {
         self.failed |= result.is_err();
         result
     }
@@ -66,10 +63,12 @@ impl Connection {
                     .await
             }
             Session::Postgres(session) => {
-                sqlx::raw_sql(sqlx::AssertSqlSafe(script))
-                    .execute(session.connection())
-                    .await?;
-                Ok(())
+                let script = sqlx::raw_sql(sqlx::AssertSqlSafe(script));
+                postgres::in_time(async {
+                    script.execute(session.connection()).await?;
+                    Ok(())
+                })
+                .await
             }
         }
     }

@@ -168,7 +168,11 @@ impl From<sqlx::Error> for DatabaseError {
             "25006" => Self::ReadOnly(Box::new(error)),
             "53100" => Self::Full(Box::new(error)),
             "25P03" | "53300" => Self::Unavailable(Box::new(error)),
-            other if ["08", "57", "28", "3D"].iter().any(|class| other.starts_with(class)) => {
+            other
+                if ["08", "57", "28", "3D"]
+                    .iter()
+                    .any(|class| other.starts_with(class)) =>
+            {
                 Self::Unavailable(Box::new(error))
             }
             _ => Self::Other(Box::new(error)),

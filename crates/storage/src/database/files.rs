@@ -200,10 +200,7 @@ impl NewFile {
     }
 }
 
-fn bind_file(
-    statement: super::statement::Statement,
-    new: &NewFile,
-) -> super::statement::Statement {
+fn bind_file(statement: super::statement::Statement, new: &NewFile) -> super::statement::Statement {
     let (yanked, reason) = yanked_columns(&new.yanked);
     statement
         .bind(new.index.0)
@@ -239,9 +236,10 @@ fn file(row: &Row<'_>) -> Result<File, DatabaseError> {
         sha256: row.digest(6)?,
         size: row.size(7)?,
         requires_python: row.optional_text(8)?.map(str::to_owned),
-        yanked: match row.flag(9)? {
-            false => Yanked::No,
-            true => Yanked::Yes(row.optional_text(10)?.map(str::to_owned)),
+        yanked: if row.flag(9)? {
+            Yanked::Yes(row.optional_text(10)?.map(str::to_owned))
+        } else {
+            Yanked::No
         },
         core_metadata: row.optional_digest(11)?,
         uploaded: row.time(12)?,

@@ -8,9 +8,11 @@ use super::{Connection, DatabaseError, Transaction};
 
 /// All indexes, by user and name.
 pub async fn list(connection: &mut Connection) -> Result<Vec<Index>, DatabaseError> {
-    sql("SELECT indexes.id, users.name, indexes.name, indexes.config, indexes.created_at \
+    sql(
+        "SELECT indexes.id, users.name, indexes.name, indexes.config, indexes.created_at \
          FROM indexes JOIN users ON users.id = indexes.user_id \
-         ORDER BY users.name, indexes.name")
+         ORDER BY users.name, indexes.name",
+    )
     .fetch_all(connection, index)
     .await
 }
@@ -20,9 +22,11 @@ pub async fn find(
     connection: &mut Connection,
     name: &IndexName,
 ) -> Result<Option<Index>, DatabaseError> {
-    sql("SELECT indexes.id, users.name, indexes.name, indexes.config, indexes.created_at \
+    sql(
+        "SELECT indexes.id, users.name, indexes.name, indexes.config, indexes.created_at \
          FROM indexes JOIN users ON users.id = indexes.user_id \
-         WHERE users.name = $1 AND indexes.name = $2")
+         WHERE users.name = $1 AND indexes.name = $2",
+    )
     .bind(name.user.as_str())
     .bind(&*name.index)
     .fetch_optional(connection, index)
@@ -88,8 +92,8 @@ pub async fn remove(tx: &mut Transaction, id: IndexId) -> Result<bool, DatabaseE
 
 fn index(row: &Row<'_>) -> Result<Index, DatabaseError> {
     let owner = row.parsed(1, UserName::parse)?;
-    let config = IndexConfig::from_stored(&owner, &row.json(3)?)
-        .map_err(|error| unexpected(3, error))?;
+    let config =
+        IndexConfig::from_stored(&owner, &row.json(3)?).map_err(|error| unexpected(3, error))?;
     Ok(Index {
         id: IndexId(row.integer(0)?),
         name: row.parsed(2, |name| IndexName::of(&owner, name))?,

@@ -7,10 +7,10 @@
 
 use jiff::Timestamp;
 
+use super::DatabaseError;
 use super::connection::Connection;
 use super::dialect::Dialect;
 use super::statement::sql;
-use super::DatabaseError;
 
 /// Whether pending migrations are applied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,7 +80,10 @@ pub(crate) async fn apply(
             name: migration.name.to_owned(),
             source: Box::new(error),
         })?;
-        tracing::info!(migration = migration.name, "the database schema was changed");
+        tracing::info!(
+            migration = migration.name,
+            "the database schema was changed"
+        );
     }
     connection.run_script(dialect.commit(None)).await
 }
@@ -134,7 +137,10 @@ mod tests {
         let expected: Vec<String> = names().map(|name| format!("{name}.sql")).collect();
         let mut sorted = expected.clone();
         sorted.sort();
-        assert_eq!(expected, sorted, "migrations are in the order of their names");
+        assert_eq!(
+            expected, sorted,
+            "migrations are in the order of their names"
+        );
         assert_eq!(files_in("sqlite"), expected);
         assert_eq!(files_in("postgres"), expected);
     }

@@ -52,8 +52,10 @@ pub async fn find_listing(
     index: IndexId,
     project: &str,
 ) -> Result<Option<StoredListing>, DatabaseError> {
-    sql("SELECT document, etag, last_modified, last_serial, fetched_at, source_url \
-         FROM mirror_listings WHERE index_id = $1 AND project = $2")
+    sql(
+        "SELECT document, etag, last_modified, last_serial, fetched_at, source_url \
+         FROM mirror_listings WHERE index_id = $1 AND project = $2",
+    )
     .bind(index.0)
     .bind(project)
     .fetch_optional(connection, listing)
@@ -67,12 +69,14 @@ pub async fn save_listing(
     project: &str,
     new: StoredListing,
 ) -> Result<(), DatabaseError> {
-    sql("INSERT INTO mirror_listings (index_id, project, document, etag, last_modified, \
+    sql(
+        "INSERT INTO mirror_listings (index_id, project, document, etag, last_modified, \
          last_serial, fetched_at, source_url) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) \
          ON CONFLICT (index_id, project) DO UPDATE SET document = excluded.document, \
          etag = excluded.etag, last_modified = excluded.last_modified, \
          last_serial = excluded.last_serial, fetched_at = excluded.fetched_at, \
-         source_url = excluded.source_url")
+         source_url = excluded.source_url",
+    )
     .bind(index.0)
     .bind(project)
     .bind(new.document)
@@ -135,8 +139,10 @@ pub async fn find_project_list(
     connection: &mut Connection,
     index: IndexId,
 ) -> Result<Option<StoredListing>, DatabaseError> {
-    sql("SELECT document, etag, last_modified, last_serial, fetched_at, source_url \
-         FROM mirror_project_lists WHERE index_id = $1")
+    sql(
+        "SELECT document, etag, last_modified, last_serial, fetched_at, source_url \
+         FROM mirror_project_lists WHERE index_id = $1",
+    )
     .bind(index.0)
     .fetch_optional(connection, listing)
     .await
@@ -148,12 +154,14 @@ pub async fn save_project_list(
     index: IndexId,
     new: StoredListing,
 ) -> Result<(), DatabaseError> {
-    sql("INSERT INTO mirror_project_lists (index_id, document, etag, last_modified, \
+    sql(
+        "INSERT INTO mirror_project_lists (index_id, document, etag, last_modified, \
          last_serial, fetched_at, source_url) VALUES ($1, $2, $3, $4, $5, $6, $7) \
          ON CONFLICT (index_id) DO UPDATE SET document = excluded.document, \
          etag = excluded.etag, last_modified = excluded.last_modified, \
          last_serial = excluded.last_serial, fetched_at = excluded.fetched_at, \
-         source_url = excluded.source_url")
+         source_url = excluded.source_url",
+    )
     .bind(index.0)
     .bind(new.document)
     .bind(new.etag)
@@ -265,11 +273,13 @@ pub async fn save_file(
         .execute(tx)
         .await?;
     }
-    sql("INSERT INTO mirror_files (index_id, project, filename, sha256, size, path, \
+    sql(
+        "INSERT INTO mirror_files (index_id, project, filename, sha256, size, path, \
          fetched_at, last_modified) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) \
          ON CONFLICT (index_id, project, filename) DO UPDATE SET sha256 = excluded.sha256, \
          size = excluded.size, path = excluded.path, fetched_at = excluded.fetched_at, \
-         last_modified = excluded.last_modified")
+         last_modified = excluded.last_modified",
+    )
     .bind(index.0)
     .bind(new.project.as_str())
     .bind(new.filename.as_str())
@@ -310,9 +320,11 @@ pub async fn save_core_metadata(
     filename: &str,
     sha256: Sha256,
 ) -> Result<(), DatabaseError> {
-    sql("INSERT INTO mirror_core_metadata (index_id, project, filename, sha256) \
+    sql(
+        "INSERT INTO mirror_core_metadata (index_id, project, filename, sha256) \
          VALUES ($1, $2, $3, $4) \
-         ON CONFLICT (index_id, project, filename) DO UPDATE SET sha256 = excluded.sha256")
+         ON CONFLICT (index_id, project, filename) DO UPDATE SET sha256 = excluded.sha256",
+    )
     .bind(index.0)
     .bind(project)
     .bind(filename)
@@ -331,15 +343,19 @@ pub async fn remove_files(
     filename: Option<&str>,
 ) -> Result<u64, DatabaseError> {
     // `IS NULL` needs a type of its own on PostgreSQL, hence the cast.
-    sql("DELETE FROM mirror_core_metadata WHERE index_id = $1 AND project = $2 \
-         AND (CAST($3 AS TEXT) IS NULL OR filename = $3)")
+    sql(
+        "DELETE FROM mirror_core_metadata WHERE index_id = $1 AND project = $2 \
+         AND (CAST($3 AS TEXT) IS NULL OR filename = $3)",
+    )
     .bind(index.0)
     .bind(project)
     .bind(filename)
     .execute(tx)
     .await?;
-    sql("DELETE FROM mirror_files WHERE index_id = $1 AND project = $2 \
-         AND (CAST($3 AS TEXT) IS NULL OR filename = $3)")
+    sql(
+        "DELETE FROM mirror_files WHERE index_id = $1 AND project = $2 \
+         AND (CAST($3 AS TEXT) IS NULL OR filename = $3)",
+    )
     .bind(index.0)
     .bind(project)
     .bind(filename)

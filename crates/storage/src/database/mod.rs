@@ -92,17 +92,18 @@ impl Database {
                 Readers::Sqlite(ReaderPool::new(path, config.max_readers, timeout)),
             ),
             Address::Postgres(url) => {
-                let options = postgres::options(&url)?;
-                let pool = postgres::reader_pool(options.clone(), config.max_readers, timeout);
+                let options = Box::new(postgres::options(&url)?);
+                let pool = postgres::reader_pool((*options).clone(), config.max_readers, timeout);
                 (
                     WriteTarget::Postgres { options, timeout },
                     Readers::Postgres(pool),
                 )
             }
         };
-        let policy = match config.migrate {
-            true => migrations::Policy::Apply,
-            false => migrations::Policy::Refuse,
+        let policy = if config.migrate {
+            migrations::Policy::Apply
+        } else {
+            migrations::Policy::Refuse
         };
         let queue_timeout = config.queue_timeout();
         let writer =

@@ -17,6 +17,12 @@ const IDLE_IN_TRANSACTION: &str = "60s";
 /// Waiting for another node's batch.
 const LOCK_TIMEOUT: &str = "30s";
 
+/// A server that says nothing for longer is taken for lost. Longer than [`LOCK_TIMEOUT`].
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// Prepared statements kept per connection; more than this crate has texts.
+const STATEMENT_CACHE: usize = 200;
+
 const RECONNECT_PAUSE: Duration = Duration::from_secs(1);
 
 /// A connection as a statement meets it.
@@ -43,7 +49,17 @@ pub(crate) fn options(url: &DatabaseUrl) -> Result<PgConnectOptions, DatabaseErr
         .map_err(|error| DatabaseError::Configuration(format!("`{url}`: {error}")))?;
     Ok(options
         .application_name("cheeseshop")
+        .statement_cache_capacity(STATEMENT_CACHE)
         .options([("idle_in_transaction_session_timeout", IDLE_IN_TRANSACTION)]))
+}
+
+/// Waits for the server, but not for ever: a network that swallows packets reports nothing.
+pub(crate) async fn in_time<T>(
+    work: impl Future<Output = Result<T, DatabaseError>>,
+) -> Result<T, DatabaseError> {
+    tokio::time::timeout(PATIENCE, work)
+        .await
+        .map_err(|elapsed| DatabaseError::Unavailable(Box::new(elapsed)))?
 }
 
 /// Opens the connection that writes.
@@ -92,32 +108,35 @@ pub(crate) async fn begin_reader(pool: &PgPool) -> Result<PostgresSession, Datab
 /// Serials that some node has committed, newest last, as far as they become known: a hint to
 /// read the log. After a lost connection a hint is given as soon as the server is back.
 pub(crate) fn listen(pool: PgPool) -> BoxStream<'static, Serial> {
-    stream::unfold((pool, None::<PgListener>), |(pool, mut listener)| async move {
-        loop {
-            if pool.is_closed() {
-                return None;
-            }
-            let Some(active) = listener.as_mut() else {
-                match connect_listener(&pool).await {
-                    Ok((connected, head)) => return Some((head, (pool, Some(connected)))),
-                    Err(error) => {
-                        tracing::warn!(%error, "cannot listen for other nodes; trying again");
-                        tokio::time::sleep(RECONNECT_PAUSE).await;
-                    }
+    stream::unfold(
+        (pool, None::<PgListener>),
+        |(pool, mut listener)| async move {
+            loop {
+                if pool.is_closed() {
+                    return None;
                 }
-                continue;
-            };
-            match active.try_recv().await {
-                Ok(Some(notice)) => {
-                    if let Ok(serial) = notice.payload().parse() {
-                        return Some((Serial(serial), (pool, listener)));
+                let Some(active) = listener.as_mut() else {
+                    match connect_listener(&pool).await {
+                        Ok((connected, head)) => return Some((head, (pool, Some(connected)))),
+                        Err(error) => {
+                            tracing::warn!(%error, "cannot listen for other nodes; trying again");
+                            tokio::time::sleep(RECONNECT_PAUSE).await;
+                        }
                     }
+                    continue;
+                };
+                match active.try_recv().await {
+                    Ok(Some(notice)) => {
+                        if let Ok(serial) = notice.payload().parse() {
+                            return Some((Serial(serial), (pool, listener)));
+                        }
+                    }
+                    // The connection was lost, and notices with it.
+                    Ok(None) | Err(_) => listener = None,
                 }
-                // The connection was lost, and notices with it.
-                Ok(None) | Err(_) => listener = None,
             }
-        }
-    })
+        },
+    )
     .boxed()
 }
 

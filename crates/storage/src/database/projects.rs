@@ -112,8 +112,10 @@ pub async fn find_or_create(
         return Ok((project, false));
     }
     let created = tx.now();
-    let id = sql("INSERT INTO projects (index_id, name, written_name, created_at) \
-                  VALUES ($1, $2, $3, $4) RETURNING id")
+    let id = sql(
+        "INSERT INTO projects (index_id, name, written_name, created_at) \
+                  VALUES ($1, $2, $3, $4) RETURNING id",
+    )
     .bind(index.0)
     .bind(name.normalized())
     .bind(name.written())

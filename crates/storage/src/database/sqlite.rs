@@ -54,7 +54,7 @@ pub(crate) struct ReaderLease {
     thread: Option<ReaderThread>,
     idle: Arc<Mutex<Vec<ReaderThread>>>,
     has_snapshot: bool,
-    _permit: OwnedSemaphorePermit,
+    permit: OwnedSemaphorePermit,
 }
 
 /// Opens the connection that writes, making the file and its directory if needed.
@@ -100,14 +100,29 @@ fn create_private_file(path: &Path) -> Result<(), DatabaseError> {
         path: path.to_owned(),
         source: Box::new(source),
     };
-    if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+    if let Some(parent) = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+    {
         fs::create_dir_all(parent).map_err(not_accessible)?;
     }
     let mut options = fs::OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let exists = path.exists();
     options.open(path).map_err(not_accessible)?;
+    if !exists && let Some(parent) = path.parent() {
+        // SQLite syncs the directory for files that it has made itself; this one is ours.
+        let parent = if parent.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            parent
+        };
+        fs::File::open(parent)
+            .and_then(|directory| directory.sync_all())
+            .map_err(not_accessible)?;
+    }
     Ok(())
 }
 
@@ -160,7 +175,7 @@ impl ReaderPool {
             thread: Some(thread),
             idle: Arc::clone(&self.idle),
             has_snapshot: false,
-            _permit: permit,
+            permit,
         })
     }
 
@@ -239,7 +254,7 @@ impl Drop for ReaderLease {
                 return;
             }
         }
-        if !self._permit.semaphore().is_closed() {
+        if !self.permit.semaphore().is_closed() {
             lock(&self.idle).push(thread);
         }
     }

@@ -20,10 +20,12 @@ use jiff::Timestamp;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use serde_json::Value as Json;
 use sqlx::postgres::{PgArguments, PgRow};
-use sqlx::{Arguments as _, AssertSqlSafe, Column as _, Row as _, SqlSafeStr as _, SqlStr, TypeInfo as _};
+use sqlx::{
+    Arguments as _, AssertSqlSafe, Column as _, Row as _, SqlSafeStr as _, SqlStr, TypeInfo as _,
+};
 
-use super::DatabaseError;
 use super::connection::{Connection, Session};
+use super::{DatabaseError, postgres};
 
 /// A parameter. Null keeps its type, which PostgreSQL needs.
 #[derive(Clone, Debug)]
@@ -102,13 +104,7 @@ impl Statement {
                 session.run(move |sqlite| self.execute_sqlite(sqlite)).await
             }
             Session::Postgres(session) => {
-                let arguments = arguments(self.values)?;
-                sqlx::query_with(sql_text(self.text), arguments)
-                    .persistent(self.keep)
-                    .execute(session.connection())
-                    .await
-                    .map(|done| done.rows_affected())
-                    .map_err(Into::into)
+                postgres::in_time(self.execute_postgres(session.connection())).await
             }
         };
         connection.note(result)
@@ -132,7 +128,7 @@ impl Statement {
                     .await
             }
             Session::Postgres(session) => {
-                self.fetch_postgres(session.connection(), convert).await
+                postgres::in_time(self.fetch_postgres(session.connection(), convert)).await
             }
         };
         connection.note(result)
@@ -202,6 +198,18 @@ impl Statement {
         Ok(converted)
     }
 
+    async fn execute_postgres(
+        self,
+        postgres: &mut sqlx::PgConnection,
+    ) -> Result<u64, DatabaseError> {
+        let arguments = arguments(self.values)?;
+        let done = sqlx::query_with(sql_text(self.text), arguments)
+            .persistent(self.keep)
+            .execute(postgres)
+            .await?;
+        Ok(done.rows_affected())
+    }
+
     async fn fetch_postgres<T>(
         self,
         postgres: &mut sqlx::PgConnection,
@@ -231,7 +239,9 @@ fn bind_sqlite(
         let value = number
             .and_then(|number| values.get(number.checked_sub(1)?))
             .ok_or_else(|| {
-                DatabaseError::Configuration(format!("parameter {index} of a statement has no value"))
+                DatabaseError::Configuration(format!(
+                    "parameter {index} of a statement has no value"
+                ))
             })?;
         statement.raw_bind_parameter(index, value)?;
     }
@@ -338,8 +348,7 @@ impl Row<'_> {
     }
 
     pub(crate) fn digest(&self, column: usize) -> Result<Sha256, DatabaseError> {
-        self.optional_digest(column)?
-            .ok_or_else(|| null_at(column))
+        self.optional_digest(column)?.ok_or_else(|| null_at(column))
     }
 
     pub(crate) fn optional_digest(&self, column: usize) -> Result<Option<Sha256>, DatabaseError> {

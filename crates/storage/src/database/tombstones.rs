@@ -6,14 +6,12 @@ use super::statement::sql;
 use super::{Connection, DatabaseError, Transaction};
 
 /// Remembers that the file at `path` below an index has been removed.
-pub async fn record(
-    tx: &mut Transaction,
-    index: IndexId,
-    path: &str,
-) -> Result<(), DatabaseError> {
+pub async fn record(tx: &mut Transaction, index: IndexId, path: &str) -> Result<(), DatabaseError> {
     let now = tx.now();
-    sql("INSERT INTO tombstones (index_id, path, removed_at) VALUES ($1, $2, $3) \
-         ON CONFLICT (index_id, path) DO UPDATE SET removed_at = excluded.removed_at")
+    sql(
+        "INSERT INTO tombstones (index_id, path, removed_at) VALUES ($1, $2, $3) \
+         ON CONFLICT (index_id, path) DO UPDATE SET removed_at = excluded.removed_at",
+    )
     .bind(index.0)
     .bind(path)
     .bind(now)

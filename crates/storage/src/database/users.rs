@@ -9,16 +9,20 @@ use super::{Connection, DatabaseError, Transaction};
 
 /// All users, by name.
 pub async fn list(connection: &mut Connection) -> Result<Vec<User>, DatabaseError> {
-    sql("SELECT id, name, password_hash, profile, created_at, modified_at \
-         FROM users ORDER BY name")
+    sql(
+        "SELECT id, name, password_hash, profile, created_at, modified_at \
+         FROM users ORDER BY name",
+    )
     .fetch_all(connection, user)
     .await
 }
 
 /// The user of this name.
 pub async fn find(connection: &mut Connection, name: &str) -> Result<Option<User>, DatabaseError> {
-    sql("SELECT id, name, password_hash, profile, created_at, modified_at \
-         FROM users WHERE name = $1")
+    sql(
+        "SELECT id, name, password_hash, profile, created_at, modified_at \
+         FROM users WHERE name = $1",
+    )
     .bind(name)
     .fetch_optional(connection, user)
     .await
@@ -35,9 +39,11 @@ pub async fn create(
     profile: &UserProfile,
     created: Timestamp,
 ) -> Result<User, DatabaseError> {
-    sql("INSERT INTO users (name, password_hash, profile, created_at) \
+    sql(
+        "INSERT INTO users (name, password_hash, profile, created_at) \
          VALUES ($1, $2, $3, $4) \
-         RETURNING id, name, password_hash, profile, created_at, modified_at")
+         RETURNING id, name, password_hash, profile, created_at, modified_at",
+    )
     .bind(name.as_str())
     .bind(password_hash)
     .bind(&Json::Object(profile.to_json()))
@@ -51,8 +57,10 @@ pub async fn create(
 /// # Errors
 /// [`DatabaseError::NotFound`] when there is no such user.
 pub async fn update(tx: &mut Transaction, user: &User) -> Result<(), DatabaseError> {
-    let changed = sql("UPDATE users SET password_hash = $2, profile = $3, modified_at = $4 \
-                       WHERE id = $1")
+    let changed = sql(
+        "UPDATE users SET password_hash = $2, profile = $3, modified_at = $4 \
+                       WHERE id = $1",
+    )
     .bind(user.id.0)
     .bind(user.password_hash.as_deref())
     .bind(&Json::Object(user.profile.to_json()))

@@ -35,7 +35,7 @@ const BATCH_TIME: Duration = Duration::from_millis(50);
 
 /// An operation does nothing but talk to the database. One that takes longer waits for
 /// something that it must not wait for.
-const OPERATION_TIMEOUT: Duration = Duration::from_secs(60);
+const OPERATION_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Events of other processes are handed to observers in portions of this size.
 const FOREIGN_EVENTS: usize = 1000;
@@ -48,7 +48,7 @@ pub type Observer = Box<dyn Fn(&[RecordedEvent]) + Send + Sync>;
 pub(crate) enum WriteTarget {
     Sqlite(std::path::PathBuf),
     Postgres {
-        options: sqlx::postgres::PgConnectOptions,
+        options: Box<sqlx::postgres::PgConnectOptions>,
         timeout: Duration,
     },
 }
@@ -188,7 +188,10 @@ impl WriteQueue {
 
 impl Shared {
     pub(crate) fn observe(&self, observer: Observer) {
-        let mut observers = self.observers.write().unwrap_or_else(PoisonError::into_inner);
+        let mut observers = self
+            .observers
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
         observers.push(observer);
     }
 
@@ -206,7 +209,10 @@ impl Shared {
     }
 
     fn notify(&self, events: &[RecordedEvent]) {
-        let observers = self.observers.read().unwrap_or_else(PoisonError::into_inner);
+        let observers = self
+            .observers
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
         for observer in observers.iter() {
             // A faulty observer must not keep callers from their answers.
             if std::panic::catch_unwind(AssertUnwindSafe(|| observer(events))).is_err() {
@@ -528,9 +534,10 @@ impl Writer {
             return;
         }
         transaction.forget_failure();
-        let appended = match batch.events.is_empty() {
-            true => Ok(()),
-            false => change_log::append(&mut transaction, &batch.events, batch.head).await,
+        let appended = if batch.events.is_empty() {
+            Ok(())
+        } else {
+            change_log::append(&mut transaction, &batch.events, batch.head).await
         };
         if let Err(error) = appended {
             self.fail(batch, error);
@@ -584,9 +591,7 @@ impl Writer {
             match foreign.as_deref() {
                 Ok([]) => break,
                 Ok(events) => {
-                    let foreign = events.partition_point(|event| {
-                        event.serial <= before.serial
-                    });
+                    let foreign = events.partition_point(|event| event.serial <= before.serial);
                     self.shared.notify(&events[..foreign]);
                     // Later ones may be of others: they come with the next batch.
                     known = events[events.len() - 1].serial.min(before.serial);

@@ -3,7 +3,7 @@
 use cheeseshop_domain::Serial;
 use cheeseshop_storage::database::change_log::{self, BreakReason};
 
-use crate::support::{event, for_each_database, record, write};
+use crate::support::{Kind, TestDatabase, event, for_each_database, record, write};
 
 /// Records `count` events, tampers, and tells what verification says.
 async fn check(sqlite: &str, postgres: &str, expected: (i64, BreakReason)) {
@@ -65,10 +65,36 @@ async fn edited_hashes_are_found() {
     .await;
 }
 
+/// SQLite keeps anything in any column.
+#[tokio::test]
+async fn values_of_another_type_are_found() {
+    let test = TestDatabase::new(Kind::Sqlite).await;
+    let database = test.open().await;
+    record(&database, "x").await;
+    record(&database, "y").await;
+    test.tamper_same("UPDATE change_log SET subject = x'ff' WHERE serial = 2")
+        .await;
+    let broken = change_log::verify(&database).await.unwrap().broken.unwrap();
+    assert_eq!(
+        (broken.serial, broken.reason),
+        (Serial(2), BreakReason::Edited)
+    );
+}
+
 #[tokio::test]
 async fn a_removed_row_is_found() {
-    check_same("DELETE FROM change_log WHERE serial = 3", 3, BreakReason::Missing).await;
-    check_same("DELETE FROM change_log WHERE serial = 1", 1, BreakReason::Missing).await;
+    check_same(
+        "DELETE FROM change_log WHERE serial = 3",
+        3,
+        BreakReason::Missing,
+    )
+    .await;
+    check_same(
+        "DELETE FROM change_log WHERE serial = 1",
+        1,
+        BreakReason::Missing,
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -98,7 +124,12 @@ async fn swapped_rows_are_found() {
 
 #[tokio::test]
 async fn a_cut_off_end_is_found() {
-    check_same("DELETE FROM change_log WHERE serial >= 4", 4, BreakReason::Truncated).await;
+    check_same(
+        "DELETE FROM change_log WHERE serial >= 4",
+        4,
+        BreakReason::Truncated,
+    )
+    .await;
     check_same("DELETE FROM change_log", 1, BreakReason::Truncated).await;
 }
 
@@ -131,12 +162,14 @@ async fn a_head_with_another_hash_is_found() {
 #[tokio::test]
 async fn a_transplanted_row_is_found() {
     for_each_database(async |test| {
-        let donor = crate::support::TestDatabase::new(test.kind).await;
+        let donor = TestDatabase::new(test.kind).await;
         let log = donor.open().await;
         record(&log, "other 1").await;
         record(&log, "other 2").await;
         let mut reader = log.reader().await.unwrap();
-        let foreign = change_log::list_after(&mut reader, Serial(1), 1).await.unwrap();
+        let foreign = change_log::list_after(&mut reader, Serial(1), 1)
+            .await
+            .unwrap();
         let foreign = &foreign[0];
 
         let database = test.open().await;
@@ -150,7 +183,10 @@ async fn a_transplanted_row_is_found() {
             )
         };
         test.tamper(
-            &statement(format!("x'{}'", foreign.hash), format!("x'{}'", foreign.previous_hash)),
+            &statement(
+                format!("x'{}'", foreign.hash),
+                format!("x'{}'", foreign.previous_hash),
+            ),
             &statement(
                 format!("'\\x{}'", foreign.hash),
                 format!("'\\x{}'", foreign.previous_hash),
@@ -158,7 +194,10 @@ async fn a_transplanted_row_is_found() {
         )
         .await;
         let broken = change_log::verify(&database).await.unwrap().broken.unwrap();
-        assert_eq!((broken.serial, broken.reason), (Serial(2), BreakReason::Unchained));
+        assert_eq!(
+            (broken.serial, broken.reason),
+            (Serial(2), BreakReason::Unchained)
+        );
     })
     .await;
 }
@@ -168,7 +207,10 @@ async fn an_empty_log_is_in_order() {
     for_each_database(async |test| {
         let database = test.open().await;
         let report = change_log::verify(&database).await.unwrap();
-        assert_eq!((report.verified, report.head, report.broken), (0, Serial(0), None));
+        assert_eq!(
+            (report.verified, report.head, report.broken),
+            (0, Serial(0), None)
+        );
     })
     .await;
 }
@@ -195,7 +237,9 @@ async fn a_long_log_is_verified_and_read_in_portions() {
         let mut after = Serial(0);
         let mut read = Vec::new();
         loop {
-            let events = change_log::list_after(&mut reader, after, 1_000).await.unwrap();
+            let events = change_log::list_after(&mut reader, after, 1_000)
+                .await
+                .unwrap();
             let Some(last) = events.last() else { break };
             after = last.serial;
             read.extend(events.iter().map(|event| event.serial.0));

@@ -9,7 +9,7 @@ use cheeseshop_domain::{FixedClock, Serial};
 use cheeseshop_storage::database::{change_log, settings};
 use cheeseshop_storage::{Database, DatabaseConfig};
 
-use crate::support::{TestDatabase, Kind, Write, event, for_each_database, time, write};
+use crate::support::{Kind, TestDatabase, Write, event, for_each_database, time, write};
 
 /// Set for the child process: the database to write to until it is killed.
 const CHILD: &str = "CHEESESHOP_TEST_CRASH_URL";
@@ -43,11 +43,13 @@ async fn write_until_killed(url: &str) {
             }
         }));
     }
-    for task in tasks {
-        task.await.unwrap();
-    }
+    futures_util::future::join_all(tasks).await;
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is how the test tells itself that it is the child"
+)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn acknowledged_writes_survive_a_killed_process() {
     if let Ok(url) = std::env::var(CHILD) {
@@ -73,7 +75,10 @@ async fn acknowledged_writes_survive_a_killed_process() {
                     continue;
                 };
                 let (number, serial) = numbers.split_once(' ').unwrap();
-                acknowledged.push((number.parse::<i64>().unwrap(), serial.parse::<i64>().unwrap()));
+                acknowledged.push((
+                    number.parse::<i64>().unwrap(),
+                    serial.parse::<i64>().unwrap(),
+                ));
                 if acknowledged.len() == enough {
                     child.kill().unwrap();
                 }
@@ -85,15 +90,18 @@ async fn acknowledged_writes_survive_a_killed_process() {
         let report = change_log::verify(&database).await.unwrap();
         assert_eq!(report.broken, None);
         let mut reader = database.reader().await.unwrap();
-        let events =
-            change_log::list_after(&mut reader, Serial(0), usize::MAX).await.unwrap();
+        let events = change_log::list_after(&mut reader, Serial(0), usize::MAX)
+            .await
+            .unwrap();
         for (number, serial) in acknowledged {
             let event = &events[usize::try_from(serial - 1).unwrap()];
             assert_eq!(event.event.subject, format!("trace {number}"));
         }
         // Acknowledged or not, nothing is half there.
         for event in events {
-            let trace = settings::get(&mut reader, &event.event.subject).await.unwrap();
+            let trace = settings::get(&mut reader, &event.event.subject)
+                .await
+                .unwrap();
             assert_eq!(trace.as_deref(), Some("whole"));
         }
     })
@@ -134,7 +142,9 @@ async fn acknowledged_writes_survive_a_killed_server() {
     // The same open database goes on.
     let next = leave_trace(&database, -1).await.unwrap();
     let mut reader = database.reader().await.unwrap();
-    let events = change_log::list_after(&mut reader, Serial(0), usize::MAX).await.unwrap();
+    let events = change_log::list_after(&mut reader, Serial(0), usize::MAX)
+        .await
+        .unwrap();
     assert_eq!(events.last().unwrap().serial, next.serial);
     for (number, serial) in acknowledged {
         let event = &events[usize::try_from(serial - 1).unwrap()];
@@ -148,7 +158,10 @@ async fn a_database_dropped_without_closing_opens_again() {
     let test = TestDatabase::new(Kind::Sqlite).await;
     for number in 1..=3 {
         let database = test.open().await;
-        assert_eq!(leave_trace(&database, number).await.unwrap().serial, Serial(number));
+        assert_eq!(
+            leave_trace(&database, number).await.unwrap().serial,
+            Serial(number)
+        );
         drop(database);
     }
 }

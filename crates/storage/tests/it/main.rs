@@ -3,6 +3,8 @@
     clippy::unwrap_used,
     missing_docs,
     clippy::allow_attributes,
+    clippy::print_stdout,
+    clippy::print_stderr,
     reason = "tests"
 )]
 

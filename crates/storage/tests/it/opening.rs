@@ -49,14 +49,16 @@ async fn directories_are_made_and_the_file_is_private() {
         assert_eq!(metadata.permissions().mode() & 0o777, 0o600, "{name}");
     }
     database.close().await;
-    assert!(!path.with_file_name("c.db-wal").exists(), "closing leaves one file");
+    assert!(
+        !path.with_file_name("c.db-wal").exists(),
+        "closing leaves one file"
+    );
 }
 
 #[tokio::test]
 async fn two_nodes_may_open_a_new_database_at_once() {
     for_each_database(async |test| {
-        let opened =
-            futures_util::future::join_all((0..4).map(|_| test.try_open())).await;
+        let opened = futures_util::future::join_all((0..4).map(|_| test.try_open())).await;
         for database in opened {
             record(&database.unwrap(), "x").await;
         }
@@ -70,7 +72,10 @@ async fn pending_migrations_can_be_refused() {
     for_each_database(async |mut test| {
         test.config.migrate = false;
         let error = test.try_open().await.unwrap_err();
-        assert!(matches!(error, DatabaseError::PendingMigrations(_)), "{error:?}");
+        assert!(
+            matches!(error, DatabaseError::PendingMigrations(_)),
+            "{error:?}"
+        );
         assert!(error.to_string().contains("_initial"), "{error}");
         test.config.migrate = true;
         test.open().await.close().await;
@@ -87,9 +92,15 @@ async fn a_newer_schema_is_refused() {
         test.tamper_same("INSERT INTO schema_migrations VALUES ('29990101000000_future', 0)")
             .await;
         let error = test.try_open().await.unwrap_err();
-        assert!(matches!(error, DatabaseError::NewerSchema { .. }), "{error:?}");
+        assert!(
+            matches!(error, DatabaseError::NewerSchema { .. }),
+            "{error:?}"
+        );
         let text = error.to_string();
-        assert!(text.contains("newer") && text.contains("29990101000000_future"), "{text}");
+        assert!(
+            text.contains("newer") && text.contains("29990101000000_future"),
+            "{text}"
+        );
     })
     .await;
 }
@@ -100,7 +111,10 @@ async fn a_failed_migration_keeps_nothing() {
         // In the way of one of the tables.
         test.tamper_same("CREATE TABLE files (x BIGINT)").await;
         let error = test.try_open().await.unwrap_err();
-        assert!(matches!(error, DatabaseError::MigrationFailed { .. }), "{error:?}");
+        assert!(
+            matches!(error, DatabaseError::MigrationFailed { .. }),
+            "{error:?}"
+        );
         assert!(chain(&error).contains("files"), "{}", chain(&error));
         test.tamper_same("DROP TABLE files").await;
         record(&test.open().await, "x").await;
@@ -112,12 +126,16 @@ async fn a_failed_migration_keeps_nothing() {
 async fn a_file_that_is_no_database_is_named_as_damaged() {
     let test = TestDatabase::new(Kind::Sqlite).await;
     let path = test.directory.path().join("cheeseshop.db");
-    let text = "this is a text file, and rather a long one at that. ".repeat(100);
-    std::fs::write(&path, &text).unwrap();
+    let content = "this is a text file, and rather a long one at that. ".repeat(100);
+    std::fs::write(&path, &content).unwrap();
     let error = test.try_open().await.unwrap_err();
     assert!(matches!(error, DatabaseError::Corrupted(_)), "{error:?}");
     assert!(error.to_string().contains("damaged"), "{error}");
-    assert_eq!(std::fs::read_to_string(&path).unwrap(), text, "nothing was changed");
+    assert_eq!(
+        std::fs::read_to_string(&path).unwrap(),
+        content,
+        "nothing was changed"
+    );
 }
 
 #[tokio::test]
@@ -149,8 +167,13 @@ async fn an_unusable_path_is_named() {
     // as, permissions forbid nothing.)
     for path in [file.join("c.db"), test.directory.path().to_owned()] {
         let config = DatabaseConfig::sqlite(&path);
-        let error = Database::open(&config, test.clock.clone()).await.unwrap_err();
-        assert!(matches!(error, DatabaseError::NotAccessible { .. }), "{error:?}");
+        let error = Database::open(&config, test.clock.clone())
+            .await
+            .unwrap_err();
+        assert!(
+            matches!(error, DatabaseError::NotAccessible { .. }),
+            "{error:?}"
+        );
         let name = path.parent().unwrap().to_str().unwrap();
         assert!(chain(&error).contains(name), "{}", chain(&error));
     }
@@ -165,7 +188,9 @@ async fn a_server_that_is_not_there_is_unavailable() {
         listener.local_addr().unwrap().port()
     };
     let config = DatabaseConfig::for_url(format!("postgres://me:hunter2@127.0.0.1:{port}/x"));
-    let error = Database::open(&config, test.clock.clone()).await.unwrap_err();
+    let error = Database::open(&config, test.clock.clone())
+        .await
+        .unwrap_err();
     assert!(matches!(error, DatabaseError::Unavailable(_)), "{error:?}");
     assert!(error.is_temporary());
     assert!(!chain(&error).contains("hunter2"), "{}", chain(&error));
@@ -178,7 +203,9 @@ async fn a_silent_server_is_given_up_in_time() {
     let port = listener.local_addr().unwrap().port();
     let mut config = DatabaseConfig::for_url(format!("postgres://me@127.0.0.1:{port}/x"));
     config.connect_timeout_seconds = 1;
-    let error = Database::open(&config, test.clock.clone()).await.unwrap_err();
+    let error = Database::open(&config, test.clock.clone())
+        .await
+        .unwrap_err();
     assert!(matches!(error, DatabaseError::Unavailable(_)), "{error:?}");
 }
 
@@ -188,10 +215,15 @@ async fn a_wrong_password_is_reported_without_it() {
     let mut wrong = url::Url::parse(test.url()).unwrap();
     wrong.set_password(Some("hunter2")).unwrap();
     let config = DatabaseConfig::for_url(wrong.as_str());
-    let error = Database::open(&config, test.clock.clone()).await.unwrap_err();
+    let error = Database::open(&config, test.clock.clone())
+        .await
+        .unwrap_err();
     assert!(matches!(error, DatabaseError::Unavailable(_)), "{error:?}");
-    let text = chain(&error);
-    assert!(text.contains("password") && !text.contains("hunter2"), "{text}");
+    let shown = chain(&error);
+    assert!(
+        shown.contains("password") && !shown.contains("hunter2"),
+        "{shown}"
+    );
 }
 
 #[tokio::test]
@@ -265,7 +297,9 @@ async fn commits_of_others_are_heard_of() {
             record(&other, "y").await;
         };
         let both = async { futures_util::join!(heard, recorded) };
-        tokio::time::timeout(Duration::from_secs(30), both).await.unwrap();
+        tokio::time::timeout(Duration::from_secs(30), both)
+            .await
+            .unwrap();
     })
     .await;
 }
@@ -283,10 +317,10 @@ async fn listening_survives_a_lost_connection() {
     )
     .await;
     record(&other, "missed?").await;
-    let heard = async {
-        while hints.next().await.unwrap() < Serial(1) {}
-    };
-    tokio::time::timeout(Duration::from_secs(30), heard).await.unwrap();
+    let heard = async { while hints.next().await.unwrap() < Serial(1) {} };
+    tokio::time::timeout(Duration::from_secs(30), heard)
+        .await
+        .unwrap();
 }
 
 #[tokio::test]

@@ -21,10 +21,7 @@ use crate::support::{
 /// Runs a write whose value matters and whose success is expected.
 macro_rules! write {
     ($database:expr, |$tx:ident| $work:expr) => {{
-        let written: Write<_> = write($database, move |$tx| {
-            Box::pin(async move { $work })
-        })
-        .await;
+        let written: Write<_> = write($database, move |$tx| Box::pin(async move { $work })).await;
         written.unwrap().value
     }};
 }
@@ -74,10 +71,20 @@ async fn users_round_trip() {
             }
         );
         let anna = write!(&database, |tx| {
-            users::create(tx, &user_name("anna"), None, &UserProfile::default(), time(6)).await
+            users::create(
+                tx,
+                &user_name("anna"),
+                None,
+                &UserProfile::default(),
+                time(6),
+            )
+            .await
         });
         let mut reader = database.reader().await.unwrap();
-        assert_eq!(users::find(&mut reader, "bob").await.unwrap(), Some(bob.clone()));
+        assert_eq!(
+            users::find(&mut reader, "bob").await.unwrap(),
+            Some(bob.clone())
+        );
         assert_eq!(users::find(&mut reader, "Bob").await.unwrap(), None);
         assert_eq!(users::list(&mut reader).await.unwrap(), [anna, bob.clone()]);
 
@@ -90,7 +97,10 @@ async fn users_round_trip() {
         let given = changed.clone();
         write!(&database, |tx| users::update(tx, &given).await);
         let mut reader = database.reader().await.unwrap();
-        assert_eq!(users::find(&mut reader, "bob").await.unwrap(), Some(changed.clone()));
+        assert_eq!(
+            users::find(&mut reader, "bob").await.unwrap(),
+            Some(changed.clone())
+        );
 
         assert!(write!(&database, |tx| users::remove(tx, changed.id).await));
         assert!(!write!(&database, |tx| users::remove(tx, changed.id).await));
@@ -106,7 +116,14 @@ async fn names_are_unique() {
         let database = test.open().await;
         let dev = index(&database, "bob/dev").await;
         let error = write_error!(&database, |tx| {
-            users::create(tx, &user_name("bob"), None, &UserProfile::default(), time(0)).await
+            users::create(
+                tx,
+                &user_name("bob"),
+                None,
+                &UserProfile::default(),
+                time(0),
+            )
+            .await
         });
         assert!(error.is_already_exists(), "{error:?}");
         let error = write_error!(&database, |tx| create_index(tx, "bob/dev").await);
@@ -188,28 +205,63 @@ async fn projects_round_trip() {
         assert_eq!(again.id, project.id);
         assert_eq!(again.name.written(), "my_project");
         for name in ["zebra", "Alpha", "a-b", "a.c", "m"] {
-            write!(&database, |tx| projects::find_or_create(tx, dev, &project_name(name)).await);
+            write!(&database, |tx| projects::find_or_create(
+                tx,
+                dev,
+                &project_name(name)
+            )
+            .await);
         }
-        write!(&database, |tx| projects::find_or_create(tx, staging, &project_name("m")).await);
+        write!(&database, |tx| projects::find_or_create(
+            tx,
+            staging,
+            &project_name("m")
+        )
+        .await);
 
         let mut reader = database.reader().await.unwrap();
-        let found = projects::find(&mut reader, dev, "my-project").await.unwrap().unwrap();
+        let found = projects::find(&mut reader, dev, "my-project")
+            .await
+            .unwrap()
+            .unwrap();
         assert_eq!(found, again);
         assert_eq!(found.name.written(), "my_project");
-        assert_eq!(projects::find(&mut reader, staging, "my-project").await.unwrap(), None);
+        assert_eq!(
+            projects::find(&mut reader, staging, "my-project")
+                .await
+                .unwrap(),
+            None
+        );
         let sorted = ["a-b", "a-c", "alpha", "m", "my-project", "zebra"];
-        assert_eq!(projects::list_names(&mut reader, dev).await.unwrap(), sorted);
+        assert_eq!(
+            projects::list_names(&mut reader, dev).await.unwrap(),
+            sorted
+        );
         let listed = projects::list(&mut reader, dev).await.unwrap();
-        let listed: Vec<&str> = listed.iter().map(|project| project.name.normalized()).collect();
+        let listed: Vec<&str> = listed
+            .iter()
+            .map(|project| project.name.normalized())
+            .collect();
         assert_eq!(listed, sorted);
-        let page = projects::list_names_after(&mut reader, dev, "a-c", 2).await.unwrap();
+        let page = projects::list_names_after(&mut reader, dev, "a-c", 2)
+            .await
+            .unwrap();
         assert_eq!(page, ["alpha", "m"]);
         let none = IndexId(999);
-        let holding = projects::holding(&mut reader, &[staging, none, dev], "m").await.unwrap();
+        let holding = projects::holding(&mut reader, &[staging, none, dev], "m")
+            .await
+            .unwrap();
         assert_eq!(holding, [staging, dev]);
-        let holding = projects::holding(&mut reader, &[staging, dev], "zebra").await.unwrap();
+        let holding = projects::holding(&mut reader, &[staging, dev], "zebra")
+            .await
+            .unwrap();
         assert_eq!(holding, [dev]);
-        assert!(projects::find_in(&mut reader, &[], "m").await.unwrap().is_empty());
+        assert!(
+            projects::find_in(&mut reader, &[], "m")
+                .await
+                .unwrap()
+                .is_empty()
+        );
 
         let status = ProjectStatus {
             status: Status::Deprecated,
@@ -217,9 +269,17 @@ async fn projects_round_trip() {
         };
         let given = status.clone();
         let id = project.id;
-        assert!(write!(&database, |tx| projects::set_status(tx, id, Some(&given)).await));
+        assert!(write!(&database, |tx| projects::set_status(
+            tx,
+            id,
+            Some(&given)
+        )
+        .await));
         let mut reader = database.reader().await.unwrap();
-        let found = projects::find(&mut reader, dev, "my-project").await.unwrap().unwrap();
+        let found = projects::find(&mut reader, dev, "my-project")
+            .await
+            .unwrap()
+            .unwrap();
         assert_eq!(found.status, Some(status));
         assert!(write!(&database, |tx| projects::set_status(tx, id, None).await));
         assert!(write!(&database, |tx| projects::remove(tx, id).await));
@@ -256,7 +316,10 @@ async fn releases_round_trip() {
         assert_eq!(found, Some(updated.clone()));
         let keys: Vec<&String> = updated.metadata.keys().collect();
         assert_eq!(keys, ["name", "summary"], "the order of keys stays");
-        assert_eq!(releases::find(&mut reader, project, "1").await.unwrap(), None);
+        assert_eq!(
+            releases::find(&mut reader, project, "1").await.unwrap(),
+            None
+        );
         let all = releases::list(&mut reader, project).await.unwrap();
         assert_eq!(all, [updated.clone(), longer]);
         let versions = releases::list_versions(&mut reader, project).await.unwrap();
@@ -291,32 +354,49 @@ async fn files_round_trip() {
             files::insert(tx, new).await
         });
         let mut reader = database.reader().await.unwrap();
-        let listed = files::list_for_project(&mut reader, project.id).await.unwrap();
+        let listed = files::list_for_project(&mut reader, project.id)
+            .await
+            .unwrap();
         assert_eq!(listed, [plain.clone(), full.clone()]);
         assert_eq!(listed[0].size, 5_000_000_000);
         assert_eq!(listed[1].log.len(), 2);
-        let listed = files::list_for_release(&mut reader, release.id).await.unwrap();
+        let listed = files::list_for_release(&mut reader, release.id)
+            .await
+            .unwrap();
         assert_eq!(listed.len(), 2);
         let name = full.name.as_str();
         let found = files::find(&mut reader, project.id, name).await.unwrap();
         assert_eq!(found, Some(full.clone()));
 
         let path = |sha256: &Sha256| FilePath::of_sha256(sha256, full.name.clone());
-        let found = files::find_by_path(&mut reader, dev.id, &path(&full.sha256)).await.unwrap();
+        let found = files::find_by_path(&mut reader, dev.id, &path(&full.sha256))
+            .await
+            .unwrap();
         let (file, name) = found.unwrap();
         assert_eq!((file, name.written()), (full.clone(), "My.Pkg"));
         let wrong = path(&digest(9 << 56));
-        assert_eq!(files::find_by_path(&mut reader, dev.id, &wrong).await.unwrap(), None);
+        assert_eq!(
+            files::find_by_path(&mut reader, dev.id, &wrong)
+                .await
+                .unwrap(),
+            None
+        );
         let elsewhere = IndexId(999);
         let found = files::find_by_path(&mut reader, elsewhere, &path(&full.sha256)).await;
         assert_eq!(found.unwrap(), None);
 
         let id = full.id;
-        for yanked in [Yanked::No, Yanked::Yes(None), Yanked::Yes(Some("why".to_owned()))] {
+        for yanked in [
+            Yanked::No,
+            Yanked::Yes(None),
+            Yanked::Yes(Some("why".to_owned())),
+        ] {
             let given = yanked.clone();
             assert!(write!(&database, |tx| files::set_yanked(tx, id, &given).await));
             let mut reader = database.reader().await.unwrap();
-            let found = files::find(&mut reader, project.id, full.name.as_str()).await.unwrap();
+            let found = files::find(&mut reader, project.id, full.name.as_str())
+                .await
+                .unwrap();
             assert_eq!(found.unwrap().yanked, yanked);
         }
 
@@ -392,31 +472,56 @@ async fn removing_takes_along_what_belongs_to_it() {
         };
         let is_empty = async |index: IndexId, project: ProjectId, release: ReleaseId| {
             let reader = &mut database.reader().await.unwrap();
-            projects::list_names(reader, index).await.unwrap().is_empty()
+            projects::list_names(reader, index)
+                .await
+                .unwrap()
+                .is_empty()
                 && releases::list(reader, project).await.unwrap().is_empty()
-                && files::list_for_project(reader, project).await.unwrap().is_empty()
-                && files::list_for_release(reader, release).await.unwrap().is_empty()
+                && files::list_for_project(reader, project)
+                    .await
+                    .unwrap()
+                    .is_empty()
+                && files::list_for_release(reader, release)
+                    .await
+                    .unwrap()
+                    .is_empty()
         };
         let keeps_nothing = async |index: IndexId| {
             let reader = &mut database.reader().await.unwrap();
-            mirrors::list_projects(reader, index).await.unwrap().is_empty()
-                && mirrors::find_project_list(reader, index).await.unwrap().is_none()
-                && !tombstones::exists(reader, index, "+f/abc/def/x.whl").await.unwrap()
+            mirrors::list_projects(reader, index)
+                .await
+                .unwrap()
+                .is_empty()
+                && mirrors::find_project_list(reader, index)
+                    .await
+                    .unwrap()
+                    .is_none()
+                && !tombstones::exists(reader, index, "+f/abc/def/x.whl")
+                    .await
+                    .unwrap()
         };
 
         let (dev, (project, release, _)) = fill().await;
         write!(&database, |tx| projects::remove(tx, project.id).await);
         assert!(is_empty(dev.id, project.id, release.id).await);
-        assert!(!keeps_nothing(dev.id).await, "a project's removal leaves the rest alone");
+        assert!(
+            !keeps_nothing(dev.id).await,
+            "a project's removal leaves the rest alone"
+        );
         write!(&database, |tx| indexes::remove(tx, dev.id).await);
         assert!(keeps_nothing(dev.id).await);
 
         let (dev, (project, release, _)) = fill().await;
         write!(&database, |tx| releases::remove(tx, release.id).await);
         let mut reader = database.reader().await.unwrap();
-        let left = files::list_for_project(&mut reader, project.id).await.unwrap();
+        let left = files::list_for_project(&mut reader, project.id)
+            .await
+            .unwrap();
         assert!(left.is_empty());
-        assert_eq!(projects::list_names(&mut reader, dev.id).await.unwrap(), ["pkg"]);
+        assert_eq!(
+            projects::list_names(&mut reader, dev.id).await.unwrap(),
+            ["pkg"]
+        );
         drop(reader);
         write!(&database, |tx| indexes::remove(tx, dev.id).await);
 
@@ -430,7 +535,9 @@ async fn removing_takes_along_what_belongs_to_it() {
         // Blobs stay: others may list them, and garbage collection finds those that nobody does.
         let mut reader = database.reader().await.unwrap();
         assert_eq!(blobs::totals(&mut reader).await.unwrap().count, 2);
-        let garbage = blobs::list_unreferenced(&mut reader, 10, None).await.unwrap();
+        let garbage = blobs::list_unreferenced(&mut reader, 10, None)
+            .await
+            .unwrap();
         assert_eq!(garbage.len(), 2);
     })
     .await;
@@ -466,28 +573,35 @@ async fn unreferenced_blobs_are_found_and_removed() {
         assert_eq!(referenced, [digest(1), digest(2), digest(4)]);
 
         let mut garbage = Vec::new();
-        while let page = blobs::list_unreferenced(
-            &mut reader,
-            3,
-            garbage.last().map(|(sha256, _)| *sha256),
-        )
-        .await
-        .unwrap()
+        while let page =
+            blobs::list_unreferenced(&mut reader, 3, garbage.last().map(|(sha256, _)| *sha256))
+                .await
+                .unwrap()
             && !page.is_empty()
         {
             assert!(page.len() <= 3);
             garbage.extend(page);
         }
-        let expected: Vec<_> = [0, 3, 5, 6, 7, 8, 9].map(|number| (digest(number), number)).into();
+        let expected: Vec<_> = [0, 3, 5, 6, 7, 8, 9]
+            .map(|number| (digest(number), number))
+            .into();
         assert_eq!(garbage, expected);
 
         let mut removed = write!(&database, |tx| blobs::remove(tx, &all).await);
         removed.sort();
-        assert_eq!(removed, expected.iter().map(|(sha256, _)| *sha256).collect::<Vec<_>>());
+        assert_eq!(
+            removed,
+            expected
+                .iter()
+                .map(|(sha256, _)| *sha256)
+                .collect::<Vec<_>>()
+        );
         // What only a mirror kept becomes garbage with it.
         write!(&database, |tx| mirrors::clear(tx, id).await);
         let mut reader = database.reader().await.unwrap();
-        let garbage = blobs::list_unreferenced(&mut reader, 10, None).await.unwrap();
+        let garbage = blobs::list_unreferenced(&mut reader, 10, None)
+            .await
+            .unwrap();
         assert_eq!(garbage, [(digest(2), 2), (digest(4), 4)]);
     })
     .await;
@@ -505,8 +619,16 @@ async fn tombstones_are_remembered_per_index() {
         }
         let mut reader = database.reader().await.unwrap();
         assert!(tombstones::exists(&mut reader, dev, path).await.unwrap());
-        assert!(!tombstones::exists(&mut reader, dev, "+f/abc/x").await.unwrap());
-        assert!(!tombstones::exists(&mut reader, staging, path).await.unwrap());
+        assert!(
+            !tombstones::exists(&mut reader, dev, "+f/abc/x")
+                .await
+                .unwrap()
+        );
+        assert!(
+            !tombstones::exists(&mut reader, staging, path)
+                .await
+                .unwrap()
+        );
     })
     .await;
 }
@@ -541,7 +663,9 @@ async fn mirror_listings_round_trip() {
         let database = test.open().await;
         let id = index(&database, "root/pypi").await.id;
         // Bytes of all kinds, and of a size that some answers have.
-        let large: Vec<u8> = (0..3_000_000_u32).map(|number| number.to_le_bytes()[0]).collect();
+        let large: Vec<u8> = (0..3_000_000_u32)
+            .map(|number| number.to_le_bytes()[0])
+            .collect();
         let first = listing(&large);
         let second = mirrors::StoredListing {
             etag: None,
@@ -561,7 +685,10 @@ async fn mirror_listings_round_trip() {
             assert!(found.as_ref() == Some(&expected));
             let found = mirrors::find_project_list(&mut reader, id).await.unwrap();
             assert!(found.as_ref() == Some(&expected));
-            assert_eq!(mirrors::find_listing(&mut reader, id, "x").await.unwrap(), None);
+            assert_eq!(
+                mirrors::find_listing(&mut reader, id, "x").await.unwrap(),
+                None
+            );
         }
         let touched = write!(&database, |tx| {
             Ok([
@@ -581,8 +708,14 @@ async fn mirror_listings_round_trip() {
         assert_eq!(found, Some(expected.clone()));
         let found = mirrors::find_project_list(&mut reader, id).await.unwrap();
         assert_eq!(found, Some(expected));
-        assert!(write!(&database, |tx| mirrors::remove_listing(tx, id, "pkg").await));
-        assert!(!write!(&database, |tx| mirrors::remove_listing(tx, id, "pkg").await));
+        assert!(write!(&database, |tx| mirrors::remove_listing(
+            tx, id, "pkg"
+        )
+        .await));
+        assert!(!write!(&database, |tx| mirrors::remove_listing(
+            tx, id, "pkg"
+        )
+        .await));
     })
     .await;
 }
@@ -608,13 +741,25 @@ async fn mirror_files_round_trip() {
         });
         wheel.core_metadata = Some(digest(3));
         let mut reader = database.reader().await.unwrap();
-        let found = mirrors::find_file(&mut reader, id, "pkg", "pkg-1.whl").await.unwrap();
+        let found = mirrors::find_file(&mut reader, id, "pkg", "pkg-1.whl")
+            .await
+            .unwrap();
         assert_eq!(found, Some(wheel.clone()));
-        let found = mirrors::find_file_by_path(&mut reader, id, &wheel.path).await.unwrap();
+        let found = mirrors::find_file_by_path(&mut reader, id, &wheel.path)
+            .await
+            .unwrap();
         assert_eq!(found, Some(wheel.clone()));
-        assert_eq!(mirrors::find_file_by_path(&mut reader, id, "x").await.unwrap(), None);
+        assert_eq!(
+            mirrors::find_file_by_path(&mut reader, id, "x")
+                .await
+                .unwrap(),
+            None
+        );
         let listed = mirrors::list_files(&mut reader, id, "pkg").await.unwrap();
-        assert_eq!(listed, [mirror_file("pkg-0.tar.gz", digest(4)), wheel.clone()]);
+        assert_eq!(
+            listed,
+            [mirror_file("pkg-0.tar.gz", digest(4)), wheel.clone()]
+        );
         let names = mirrors::list_projects(&mut reader, id).await.unwrap();
         assert_eq!(names, ["a", "pkg", "zz"]);
         drop(reader);
@@ -624,7 +769,9 @@ async fn mirror_files_round_trip() {
         write!(&database, |tx| mirrors::save_file(tx, id, &same).await);
         let held = async || {
             let mut reader = database.reader().await.unwrap();
-            mirrors::find_core_metadata(&mut reader, id, "pkg", "pkg-1.whl").await.unwrap()
+            mirrors::find_core_metadata(&mut reader, id, "pkg", "pkg-1.whl")
+                .await
+                .unwrap()
         };
         assert_eq!(held().await, Some(digest(3)));
         let mut other = wheel.clone();
@@ -633,7 +780,9 @@ async fn mirror_files_round_trip() {
         write!(&database, |tx| mirrors::save_file(tx, id, &given).await);
         assert_eq!(held().await, None);
         let mut reader = database.reader().await.unwrap();
-        let found = mirrors::find_file(&mut reader, id, "pkg", "pkg-1.whl").await.unwrap();
+        let found = mirrors::find_file(&mut reader, id, "pkg", "pkg-1.whl")
+            .await
+            .unwrap();
         other.core_metadata = None;
         assert_eq!(found, Some(other));
         drop(reader);
@@ -642,7 +791,8 @@ async fn mirror_files_round_trip() {
             mirrors::remove_files(tx, id, "pkg", Some("pkg-1.whl")).await
         });
         assert_eq!(removed, 1);
-        let removed = write!(&database, |tx| mirrors::remove_files(tx, id, "pkg", None).await);
+        let removed = write!(&database, |tx| mirrors::remove_files(tx, id, "pkg", None)
+            .await);
         assert_eq!(removed, 1);
         let error = write_error!(&database, |tx| {
             mirrors::save_file(tx, id, &mirror_file("x.whl", digest(99))).await
@@ -659,7 +809,10 @@ async fn settings_round_trip() {
         for value in ["first", "second", ""] {
             write!(&database, |tx| settings::set(tx, "key", value).await);
             let mut reader = database.reader().await.unwrap();
-            assert_eq!(settings::get(&mut reader, "key").await.unwrap().as_deref(), Some(value));
+            assert_eq!(
+                settings::get(&mut reader, "key").await.unwrap().as_deref(),
+                Some(value)
+            );
         }
         let mut reader = database.reader().await.unwrap();
         assert_eq!(settings::get(&mut reader, "other").await.unwrap(), None);

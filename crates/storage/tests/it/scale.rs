@@ -16,8 +16,7 @@ async fn five_thousand_files_are_listed_quickly() {
         let project = write(&database, |tx| {
             Box::pin(async move {
                 let index = create_index(tx, "bob/dev").await?;
-                let (project, release, _) =
-                    publish(tx, &index, "pkg", "1.0", digest(0)).await?;
+                let (project, release, _) = publish(tx, &index, "pkg", "1.0", digest(0)).await?;
                 for number in 1..5_000 {
                     let mut new = new_file(tx, &project, &release, digest(number));
                     let name = format!("pkg-1.0-{number}-py3-none-any.whl");
@@ -35,7 +34,9 @@ async fn five_thousand_files_are_listed_quickly() {
         for _ in 0..5 {
             let mut reader = database.reader().await.unwrap();
             let started = Instant::now();
-            let listed = files::list_for_project(&mut reader, project.id).await.unwrap();
+            let listed = files::list_for_project(&mut reader, project.id)
+                .await
+                .unwrap();
             times.push(started.elapsed());
             assert_eq!(listed.len(), 5_000);
             assert!(listed.is_sorted_by_key(|file| file.name.as_str()));
@@ -70,8 +71,9 @@ async fn projects_without_number_are_walked_in_portions() {
         let mut walked: Vec<String> = Vec::new();
         loop {
             let after = walked.last().map_or("", String::as_str);
-            let portion =
-                projects::list_names_after(&mut reader, index, after, 999).await.unwrap();
+            let portion = projects::list_names_after(&mut reader, index, after, 999)
+                .await
+                .unwrap();
             if portion.is_empty() {
                 break;
             }
@@ -100,7 +102,13 @@ async fn many_digests_fit_into_statements() {
         .await
         .unwrap();
         let mut reader = database.reader().await.unwrap();
-        assert_eq!(blobs::list_registered(&mut reader, &all).await.unwrap().len(), all.len());
+        assert_eq!(
+            blobs::list_registered(&mut reader, &all)
+                .await
+                .unwrap()
+                .len(),
+            all.len()
+        );
         drop(reader);
         let removed = write(&database, move |tx| {
             Box::pin(async move { blobs::remove(tx, &all).await })

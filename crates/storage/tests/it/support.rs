@@ -12,10 +12,8 @@ use cheeseshop_packaging::name::ProjectName;
 use cheeseshop_packaging::simple::Yanked;
 use cheeseshop_packaging::version::Version;
 use cheeseshop_storage::database::{blobs, files, indexes, projects, releases, users};
+use cheeseshop_storage::{Committed, Database, DatabaseConfig, DatabaseError, Origin, Transaction};
 use cheeseshop_test_support::PostgresDatabase;
-use cheeseshop_storage::{
-    Committed, Database, DatabaseConfig, DatabaseError, Origin, Transaction,
-};
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use serde_json::json;

@@ -69,6 +69,7 @@ pub(super) async fn answer(
     for fault in faults {
         match fault {
             Fault::Hang(gate) => gate.pass().await,
+            Fault::Delay(time) => tokio::time::sleep(time).await,
             Fault::DropConnection => return Err(Dropped),
             Fault::Truncate { after } => delivery.cut_after = Some(after),
             Fault::HangAfter { bytes, gate } => delivery.hang_after = Some((bytes, gate)),
@@ -176,7 +177,13 @@ fn route(state: &State, path: &str, headers: &HeaderMap, ranges: bool) -> Answer
         if !state.root_list {
             return missing();
         }
-        return simple_page(state, headers, state.serial, &page::list_json, &page::list_html);
+        return simple_page(
+            state,
+            headers,
+            state.serial,
+            &page::list_json,
+            &page::list_html,
+        );
     }
     if let Some(name) = path.strip_prefix("/simple/") {
         let normalized = normalize(name.trim_end_matches('/'));
@@ -200,13 +207,14 @@ fn route(state: &State, path: &str, headers: &HeaderMap, ranges: bool) -> Answer
     for file in files {
         let own = file.path();
         if path == own {
-            return stored(headers, &file.bytes, &file.name, ranges);
+            return stored(headers, &file.bytes, &file.sha256, &file.name, ranges);
         }
         if path.strip_prefix(&own) == Some(".metadata") {
             return match page::offered_metadata(state, file) {
                 Some(text) => {
                     let bytes = Bytes::copy_from_slice(text.as_bytes());
-                    stored(headers, &bytes, "METADATA", ranges)
+                    let sha256 = sha256_hex(&bytes);
+                    stored(headers, &bytes, &sha256, "METADATA", ranges)
                 }
                 None => missing(),
             };
@@ -290,8 +298,8 @@ fn negotiate(accept: Option<&HeaderValue>) -> &'static str {
 }
 
 /// A file with ranges and validators, as PyPI's file host answers.
-fn stored(headers: &HeaderMap, bytes: &Bytes, name: &str, ranges: bool) -> Answer {
-    let etag = format!("\"{}\"", &sha256_hex(bytes)[..32]);
+fn stored(headers: &HeaderMap, bytes: &Bytes, sha256: &str, name: &str, ranges: bool) -> Answer {
+    let etag = format!("\"{}\"", &sha256[..32]);
     let mut answer = Answer::text(StatusCode::OK, "");
     let is_text = name == "METADATA";
     let content_type = if is_text {
@@ -398,7 +406,10 @@ mod tests {
             (pip, JSON),
             ("*/*", "text/html; charset=utf-8"),
             ("application/vnd.pypi.simple.v1+html", HTML),
-            ("text/html;q=0.5, application/vnd.pypi.simple.v1+json;q=0.4", "text/html; charset=utf-8"),
+            (
+                "text/html;q=0.5, application/vnd.pypi.simple.v1+json;q=0.4",
+                "text/html; charset=utf-8",
+            ),
         ] {
             let accept = HeaderValue::from_static(accept);
             assert_eq!(negotiate(Some(&accept)), expected, "{accept:?}");

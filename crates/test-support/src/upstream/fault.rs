@@ -1,6 +1,7 @@
 //! What can go wrong with an upstream, and the gates that make it go wrong at the right moment.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{Stream, stream};
@@ -20,6 +21,9 @@ pub enum Fault {
     WrongBytes,
     /// No answer until the gate lets the request pass.
     Hang(Gate),
+    /// No answer before this time has passed: a distant upstream. For benchmarks; a test waits
+    /// for an event and not for a time.
+    Delay(Duration),
     /// Headers and so many bytes at once, the rest when the gate lets it pass.
     HangAfter {
         /// Bytes that are sent at once.

@@ -29,7 +29,7 @@ use crate::serve::{Server, serve};
 use crate::tls::CertificateAuthority;
 
 /// How long a test waits for something that has to happen.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Which representations of the Simple API an upstream has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -148,9 +148,7 @@ fn meta(state: &State, serial: u64) -> Value {
 
 /// The core metadata that the upstream offers for a file.
 pub(super) fn offered_metadata<'a>(state: &State, file: &'a UpstreamFile) -> Option<&'a str> {
-    file.metadata
-        .as_deref()
-        .filter(|_| state.core_metadata)
+    file.metadata.as_deref().filter(|_| state.core_metadata)
 }
 
 fn link(state: &State, file: &UpstreamFile) -> String {

@@ -51,7 +51,7 @@ pub struct UpstreamFile {
 
 impl From<&BuiltFile> for UpstreamFile {
     fn from(file: &BuiltFile) -> Self {
-        let is_wheel = file.name.ends_with(".whl");
+        let is_wheel = file.name.rsplit('.').next() == Some("whl");
         Self {
             project: file.project.clone(),
             version: file.version.clone(),
@@ -91,7 +91,7 @@ impl UpstreamFile {
     /// Lists it under another project than its metadata says.
     #[must_use]
     pub fn project(mut self, name: &str) -> Self {
-        self.project = name.to_owned();
+        name.clone_into(&mut self.project);
         self
     }
 
@@ -133,7 +133,8 @@ impl UpstreamFile {
         self
     }
 
-    pub(super) fn path(&self) -> String {
+    /// The path of the file on an upstream that lists it.
+    pub fn path(&self) -> String {
         file_path(&self.sha256, &self.name)
     }
 }
@@ -146,6 +147,7 @@ pub(super) struct Project {
     pub(super) status: Option<(String, Option<String>)>,
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub(super) struct State {
     pub(super) origin: String,
     pub(super) file_origin: Option<String>,

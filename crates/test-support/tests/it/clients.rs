@@ -3,9 +3,7 @@
 use std::path::Path;
 use std::process::Output;
 
-use cheeseshop_test_support::{
-    BuiltFile, Sdist, Upstream, Wheel, client_command, python_client,
-};
+use cheeseshop_test_support::{BuiltFile, Sdist, Upstream, Wheel, client_command, python_client};
 
 fn pip_install(home: &Path, arguments: &[&str]) -> Output {
     let target = home.join("site");
@@ -21,7 +19,11 @@ fn assert_installs(file: &BuiltFile) {
     let home = tempfile::tempdir().unwrap();
     let path = file.write_to(home.path());
     let output = pip_install(home.path(), &["--no-index", path.to_str().unwrap()]);
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     let module = std::fs::read_to_string(home.path().join("site/foo_bar.py")).unwrap();
     assert_eq!(module, "__version__ = \"2.5\"\n");
 }
@@ -40,12 +42,19 @@ fn pip_builds_and_installs_a_built_sdist_without_network() {
 #[tokio::test]
 async fn pip_installs_with_dependencies_from_the_upstream() {
     let upstream = Upstream::start().await;
-    let wheel = Wheel::named("foo.bar").version("2.5").requires_dist("base>=1").build();
+    let wheel = Wheel::named("foo.bar")
+        .version("2.5")
+        .requires_dist("base>=1")
+        .build();
     upstream.publish(&wheel);
     upstream.publish(&Wheel::named("base").version("1.1").build());
     let home = tempfile::tempdir().unwrap();
     let output = pip_install(home.path(), &["--index-url", &upstream.url(), "foo-bar"]);
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     assert!(home.path().join("site/base.py").exists());
     assert_eq!(upstream.count(&upstream.metadata_path(&wheel)), 1);
 }

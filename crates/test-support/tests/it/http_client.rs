@@ -1,5 +1,6 @@
 //! The smallest HTTP client that can tell a whole answer from a cut one.
 
+use std::fmt::Write as _;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
@@ -28,7 +29,7 @@ impl Answer {
 pub(crate) async fn get(address: &str, path: &str, headers: &[(&str, &str)]) -> Option<Answer> {
     let mut request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n");
     for (name, value) in headers {
-        request.push_str(&format!("{name}: {value}\r\n"));
+        write!(request, "{name}: {value}\r\n").unwrap();
     }
     request.push_str("\r\n");
     let address = address.to_owned();

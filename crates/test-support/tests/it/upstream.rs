@@ -1,8 +1,8 @@
 //! The fake PyPI and the proxy.
 
 use cheeseshop_test_support::{
-    CertificateAuthority, Fault, Formats, ForwardProxy, Gate, Links, Sdist, Upstream,
-    UpstreamFile, Wheel,
+    CertificateAuthority, Fault, Formats, ForwardProxy, Gate, Links, Sdist, Upstream, UpstreamFile,
+    Wheel,
 };
 use serde_json::{Value, json};
 
@@ -32,8 +32,15 @@ async fn json_and_html_list_the_same_file() {
 
     upstream.set_links(Links::Relative);
     let html = get(&upstream.address(), &path, &[]).await.unwrap();
-    assert_eq!(html.header("content-type").unwrap(), "text/html; charset=utf-8");
-    let link = format!("href=\"../..{}#sha256={}\"", upstream.file_path(&wheel), wheel.sha256);
+    assert_eq!(
+        html.header("content-type").unwrap(),
+        "text/html; charset=utf-8"
+    );
+    let link = format!(
+        "href=\"../..{}#sha256={}\"",
+        upstream.file_path(&wheel),
+        wheel.sha256
+    );
     assert!(html.text().contains(&link), "{}", html.text());
     assert!(html.text().contains("data-requires-python=\"&gt;=3.9\""));
 }
@@ -44,13 +51,21 @@ async fn formats_lists_and_metadata_can_be_taken_away() {
     let wheel = Wheel::named("foo").build();
     upstream.publish(&wheel);
     upstream.set_formats(Formats::Html);
-    let page = get(&upstream.address(), "/simple/foo/", &[JSON]).await.unwrap();
+    let page = get(&upstream.address(), "/simple/foo/", &[JSON])
+        .await
+        .unwrap();
     assert!(page.text().starts_with("<!DOCTYPE html>"));
     upstream.set_formats(Formats::Json);
     let page = get(&upstream.address(), "/simple/foo/", &[]).await.unwrap();
     assert!(page.text().starts_with('{'));
     upstream.set_root_list(false);
-    assert_eq!(get(&upstream.address(), "/simple/", &[]).await.unwrap().status, 404);
+    assert_eq!(
+        get(&upstream.address(), "/simple/", &[])
+            .await
+            .unwrap()
+            .status,
+        404
+    );
     upstream.set_core_metadata(false);
     let metadata = get(&upstream.address(), &upstream.metadata_path(&wheel), &[]).await;
     assert_eq!(metadata.unwrap().status, 404);
@@ -63,7 +78,9 @@ async fn formats_lists_and_metadata_can_be_taken_away() {
 async fn an_unchanged_page_is_304_and_a_changed_one_is_not() {
     let upstream = Upstream::start().await;
     upstream.publish(&Wheel::named("foo").build());
-    let first = get(&upstream.address(), "/simple/foo/", &[JSON]).await.unwrap();
+    let first = get(&upstream.address(), "/simple/foo/", &[JSON])
+        .await
+        .unwrap();
     let validator = ("If-None-Match", first.header("etag").unwrap());
     let second = get(&upstream.address(), "/simple/foo/", &[JSON, validator]).await;
     assert_eq!(second.unwrap().status, 304);
@@ -73,7 +90,9 @@ async fn an_unchanged_page_is_304_and_a_changed_one_is_not() {
             .without_size()
             .hashes(&[("md5", "00")]),
     );
-    let third = get(&upstream.address(), "/simple/foo/", &[JSON, validator]).await.unwrap();
+    let third = get(&upstream.address(), "/simple/foo/", &[JSON, validator])
+        .await
+        .unwrap();
     assert_eq!(third.status, 200);
     let page: Value = serde_json::from_slice(&third.body).unwrap();
     let sdist = &page["files"][1];
@@ -96,14 +115,19 @@ async fn files_answer_ranges_unless_told_not_to() {
     upstream.fault(&path, Fault::NoRanges);
     let whole = get(&upstream.address(), &path, &[range]).await.unwrap();
     assert_eq!((whole.status, &whole.body[..]), (200, &wheel.bytes[..]));
-    assert_eq!(upstream.requests_to(&path)[0].header("range"), Some("bytes=2-5"));
+    assert_eq!(
+        upstream.requests_to(&path)[0].header("range"),
+        Some("bytes=2-5")
+    );
     assert_eq!(upstream.count(&path), 2);
 }
 
 #[tokio::test]
 async fn faults_do_what_their_names_say() {
     let upstream = Upstream::start().await;
-    let wheel = Wheel::named("foo").file("big.bin", vec![7; 300_000]).build();
+    let wheel = Wheel::named("foo")
+        .file("big.bin", vec![7; 300_000])
+        .build();
     upstream.publish(&wheel);
     let path = upstream.file_path(&wheel);
     let fetch = async || get(&upstream.address(), &path, &[]).await;
@@ -134,7 +158,10 @@ async fn faults_do_what_their_names_say() {
     assert!(chunked.complete && chunked.body == wheel.bytes);
 
     let well = fetch().await.unwrap();
-    assert!(well.complete && well.body == wheel.bytes, "one-time faults end");
+    assert!(
+        well.complete && well.body == wheel.bytes,
+        "one-time faults end"
+    );
 }
 
 #[tokio::test]
@@ -181,7 +208,12 @@ async fn credentials_are_demanded_and_recorded() {
     upstream.require_basic("alice", "secret");
     let refused = get(&upstream.address(), "/simple/foo/", &[]).await.unwrap();
     assert_eq!(refused.status, 401);
-    assert!(refused.header("www-authenticate").unwrap().starts_with("Basic"));
+    assert!(
+        refused
+            .header("www-authenticate")
+            .unwrap()
+            .starts_with("Basic")
+    );
     // alice:secret
     let credentials = ("Authorization", "Basic YWxpY2U6c2VjcmV0");
     let let_in = get(&upstream.address(), "/simple/foo/", &[credentials]).await;
@@ -209,7 +241,8 @@ async fn a_proxy_forwards_and_counts() {
     proxy.map_host("pypi.test", &upstream.address());
     let address = proxy.url().replace("http://", "");
     let ask = async |target: &str, extra: &str| {
-        let request = format!("{target} HTTP/1.1\r\nHost: pypi.test\r\n{extra}Connection: close\r\n\r\n");
+        let request =
+            format!("{target} HTTP/1.1\r\nHost: pypi.test\r\n{extra}Connection: close\r\n\r\n");
         let address = address.clone();
         tokio::task::spawn_blocking(move || exchange(&address, request.as_bytes()))
             .await
@@ -225,7 +258,11 @@ async fn a_proxy_forwards_and_counts() {
     proxy.require_basic("u", "p");
     let refused = ask("GET http://pypi.test/simple/foo/", "").await;
     assert_eq!(refused.status, 407);
-    let page = ask("GET http://pypi.test/simple/foo/", "Proxy-Authorization: Basic dTpw\r\n").await;
+    let page = ask(
+        "GET http://pypi.test/simple/foo/",
+        "Proxy-Authorization: Basic dTpw\r\n",
+    )
+    .await;
     assert_eq!(page.status, 200);
     let last = upstream.requests_to("/simple/foo/").pop().unwrap();
     assert_eq!(last.header("proxy-authorization"), None);
@@ -247,7 +284,10 @@ async fn curl_trusts_the_authority_and_goes_through_a_tunnel() {
             .env_clear()
             .output()
             .expect("curl is missing; install it: apt-get install -y curl");
-        (output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned())
+        (
+            output.status.success(),
+            String::from_utf8_lossy(&output.stdout).into_owned(),
+        )
     };
     let ca = ca.display().to_string();
     let direct = format!("{}foo/", upstream.url());

@@ -36,7 +36,10 @@ impl Scene {
     }
 
     async fn metadata(&self) -> Result<String, Error> {
-        let entry = self.bench.entry(&self.index, "flask", &self.wheel.name).await;
+        let entry = self
+            .bench
+            .entry(&self.index, "flask", &self.wheel.name)
+            .await;
         let handle = self.bench.open_metadata(&self.index, &entry).await?;
         assert_eq!(handle.name, format!("{}.metadata", self.wheel.name));
         let bytes = collect(handle.read_all()).await.unwrap();
@@ -45,7 +48,8 @@ impl Scene {
     }
 
     fn beside(&self) -> usize {
-        self.upstream.count(&self.upstream.metadata_path(&self.wheel))
+        self.upstream
+            .count(&self.upstream.metadata_path(&self.wheel))
     }
 
     fn of_wheel(&self) -> usize {
@@ -87,7 +91,10 @@ async fn metadata_that_nothing_confirms_is_never_served() {
     let scene = Scene::new(large(), json!({})).await;
     let beside = scene.upstream.metadata_path(&scene.wheel);
     scene.upstream.fault(&beside, Fault::WrongBytes);
-    let entry = scene.bench.entry(&scene.index, "flask", &scene.wheel.name).await;
+    let entry = scene
+        .bench
+        .entry(&scene.index, "flask", &scene.wheel.name)
+        .await;
     let mut lying = entry.clone();
     lying.core_metadata = cheeseshop_packaging::CoreMetadataMark::Available(
         cheeseshop_packaging::Hashes::parse_fragment(&format!("sha256={}", "0".repeat(64))),
@@ -106,9 +113,15 @@ async fn without_an_offer_it_is_read_by_ranges() {
     scene.upstream.set_core_metadata(false);
     assert_eq!(scene.metadata().await.unwrap(), scene.wheel.metadata);
     assert_eq!(scene.beside(), 0);
-    let requests = scene.upstream.requests_to(&scene.upstream.file_path(&scene.wheel));
+    let requests = scene
+        .upstream
+        .requests_to(&scene.upstream.file_path(&scene.wheel));
     assert!((1..=5).contains(&requests.len()), "{}", requests.len());
-    assert!(requests.iter().all(|request| request.header("range").is_some()));
+    assert!(
+        requests
+            .iter()
+            .all(|request| request.header("range").is_some())
+    );
     scene.bench.mirrors.settle().await;
     assert_eq!(scene.bench.row(&scene.index, &scene.wheel.name).await, None);
     let asked = scene.of_wheel();
@@ -121,14 +134,22 @@ async fn ranges_do_without_a_listed_size() {
     let wheel = large().build();
     let bench = Bench::new().await;
     let upstream = Upstream::start().await;
-    upstream.publish_file(UpstreamFile::from(&wheel).without_size().without_core_metadata());
+    upstream.publish_file(
+        UpstreamFile::from(&wheel)
+            .without_size()
+            .without_core_metadata(),
+    );
     let index = bench.pypi(&upstream).await;
     let entry = bench.entry(&index, "flask", &wheel.name).await;
     let handle = bench.open_metadata(&index, &entry).await.unwrap();
     let bytes = collect(handle.read_all()).await.unwrap();
     assert_eq!(bytes, wheel.metadata.as_bytes());
     let requests = upstream.requests_to(&upstream.file_path(&wheel));
-    assert!(requests.iter().all(|request| request.header("range").is_some()));
+    assert!(
+        requests
+            .iter()
+            .all(|request| request.header("range").is_some())
+    );
 }
 
 #[tokio::test]
@@ -140,14 +161,23 @@ async fn where_ranges_are_refused_the_whole_wheel_is_fetched_and_kept() {
     assert_eq!(scene.metadata().await.unwrap(), scene.wheel.metadata);
     assert_eq!(scene.of_wheel(), 2);
     scene.bench.mirrors.settle().await;
-    assert!(scene.bench.row(&scene.index, &scene.wheel.name).await.is_some());
+    assert!(
+        scene
+            .bench
+            .row(&scene.index, &scene.wheel.name)
+            .await
+            .is_some()
+    );
 }
 
 #[tokio::test]
 async fn a_held_wheel_is_read_here() {
     let scene = Scene::new(large(), json!({})).await;
     scene.upstream.set_core_metadata(false);
-    let entry = scene.bench.entry(&scene.index, "flask", &scene.wheel.name).await;
+    let entry = scene
+        .bench
+        .entry(&scene.index, "flask", &scene.wheel.name)
+        .await;
     let handle = scene.bench.open_file(&scene.index, &entry).await.unwrap();
     collect(handle.read_all()).await.unwrap();
     scene.bench.mirrors.settle().await;
@@ -159,10 +189,17 @@ async fn a_held_wheel_is_read_here() {
 async fn configuration_can_promise_what_the_page_does_not_say() {
     let keys = json!({"mirror_provides_core_metadata": true});
     let scene = Scene::new(large(), keys).await;
-    let entry = scene.bench.entry(&scene.index, "flask", &scene.wheel.name).await;
+    let entry = scene
+        .bench
+        .entry(&scene.index, "flask", &scene.wheel.name)
+        .await;
     let mut unmarked = entry.clone();
     unmarked.core_metadata = cheeseshop_packaging::CoreMetadataMark::Absent;
-    scene.bench.open_metadata(&scene.index, &unmarked).await.unwrap();
+    scene
+        .bench
+        .open_metadata(&scene.index, &unmarked)
+        .await
+        .unwrap();
     assert_eq!((scene.beside(), scene.of_wheel()), (1, 0));
 }
 
@@ -191,14 +228,19 @@ async fn files_without_metadata_have_none() {
     let bench = Bench::new().await;
     let upstream = Upstream::start().await;
     let sdist = Sdist::named("flask").build();
-    let broken = Wheel::named("flask").defect(WheelDefect::NotAnArchive).build();
+    let broken = Wheel::named("flask")
+        .defect(WheelDefect::NotAnArchive)
+        .build();
     upstream.publish(&sdist);
     upstream.publish_file(UpstreamFile::from(&broken).without_core_metadata());
     let index = bench.pypi(&upstream).await;
     for name in [&sdist.name, &broken.name] {
         let entry = bench.entry(&index, "flask", name).await;
         let result = bench.open_metadata(&index, &entry).await;
-        assert!(matches!(result, Err(Error::NotFound(_))), "{name}: {result:?}");
+        assert!(
+            matches!(result, Err(Error::NotFound(_))),
+            "{name}: {result:?}"
+        );
     }
     assert_eq!(upstream.count(&upstream.file_path(&sdist)), 0);
 }
@@ -208,7 +250,10 @@ async fn trouble_upstream_is_trouble_and_not_absence() {
     let scene = Scene::new(large(), json!({})).await;
     let beside = scene.upstream.metadata_path(&scene.wheel);
     scene.upstream.fault(&beside, Fault::Status(503));
-    assert!(matches!(scene.metadata().await, Err(Error::UpstreamFailed { .. })));
+    assert!(matches!(
+        scene.metadata().await,
+        Err(Error::UpstreamFailed { .. })
+    ));
     assert!(scene.metadata().await.is_err());
     assert_eq!(scene.beside(), 1, "no hammering");
     scene.upstream.clear_faults(&beside);
@@ -224,7 +269,9 @@ async fn a_document_over_the_limit_is_refused() {
     })
     .await;
     let upstream = Upstream::start().await;
-    let wheel = Wheel::named("flask").description(&"x".repeat(2_000)).build();
+    let wheel = Wheel::named("flask")
+        .description(&"x".repeat(2_000))
+        .build();
     upstream.publish(&wheel);
     let index = bench.pypi(&upstream).await;
     let entry = bench.entry(&index, "flask", &wheel.name).await;

@@ -20,7 +20,11 @@ async fn pages_files_and_metadata_of_the_same_origin_get_them() {
     let url = upstream.url_with_credentials(USER, SECRET);
     let index = bench.mirror("pypi", &url, json!({})).await;
     let entry = bench.entry(&index, "flask", &wheel.name).await;
-    assert!(!entry.url.contains(SECRET) && !entry.url.contains('@'), "{}", entry.url);
+    assert!(
+        !entry.url.contains(SECRET) && !entry.url.contains('@'),
+        "{}",
+        entry.url
+    );
     let handle = bench.open_file(&index, &entry).await.unwrap();
     assert_eq!(collect(handle.read_all()).await.unwrap(), wheel.bytes);
     bench.open_metadata(&index, &entry).await.unwrap();
@@ -54,7 +58,11 @@ async fn another_host_never_sees_them() {
         &upstream.file_path(&redirected),
         Fault::Redirect(other.file_url(&redirected)),
     );
-    bench.mirrors.refresh(&index, &super::support::flask()).await.unwrap();
+    bench
+        .mirrors
+        .refresh(&index, &super::support::flask())
+        .await
+        .unwrap();
     let entry = bench.entry(&index, "flask", &redirected.name).await;
     assert!(entry.url.starts_with(upstream.origin()));
     let handle = bench.open_file(&index, &entry).await.unwrap();
@@ -87,7 +95,10 @@ async fn a_redirect_back_home_gets_them_again() {
         Fault::Redirect(upstream.url().replacen("://", "://evil:twin@", 1) + "flask/"),
     );
     let index = bench.mirror("pypi", &url, json!({})).await;
-    assert_eq!(bench.listed(&index, "flask").await.listing.page.files.len(), 1);
+    assert_eq!(
+        bench.listed(&index, "flask").await.listing.page.files.len(),
+        1
+    );
     assert_eq!(other.requests()[0].header("authorization"), None);
 }
 
@@ -143,6 +154,9 @@ async fn redirects_to_external_urls_carry_none() {
     let index = bench.mirror("pypi", &url, keys).await;
     let entry = bench.entry(&index, "flask", &wheel.name).await;
     let handle = bench.open_file(&index, &entry).await.unwrap();
-    assert_eq!(handle.redirect_url(), Some(upstream.file_url(&wheel).as_str()));
+    assert_eq!(
+        handle.redirect_url(),
+        Some(upstream.file_url(&wheel).as_str())
+    );
     assert_eq!(upstream.count(&upstream.file_path(&wheel)), 0);
 }

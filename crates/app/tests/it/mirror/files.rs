@@ -88,7 +88,9 @@ async fn external_urls_are_for_files_that_are_not_held() {
     external.config = external
         .config
         .patch_object(
-            json!({"mirror_use_external_urls": true}).as_object().unwrap(),
+            json!({"mirror_use_external_urls": true})
+                .as_object()
+                .unwrap(),
             &|_| true,
         )
         .unwrap();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use cheeseshop_packaging::simple::{Status, Yanked};
-use cheeseshop_test_support::{Formats, Gate, Fault, Links, Sdist, Upstream, UpstreamFile, Wheel};
+use cheeseshop_test_support::{Fault, Formats, Gate, Links, Sdist, Upstream, UpstreamFile, Wheel};
 use futures_util::future::join_all;
 use serde_json::json;
 
@@ -37,9 +37,17 @@ async fn a_json_page_comes_whole() {
 
     let request = &upstream.requests()[0];
     let accept = request.header("accept").unwrap();
-    assert!(accept.starts_with("application/vnd.pypi.simple.v1+json"), "{accept}");
+    assert!(
+        accept.starts_with("application/vnd.pypi.simple.v1+json"),
+        "{accept}"
+    );
     assert!(accept.contains("text/html"), "{accept}");
-    assert!(request.header("user-agent").unwrap().starts_with("cheeseshop/"));
+    assert!(
+        request
+            .header("user-agent")
+            .unwrap()
+            .starts_with("cheeseshop/")
+    );
     assert_eq!(request.header("authorization"), None);
 }
 
@@ -73,10 +81,17 @@ async fn a_packed_page_is_unpacked() {
     let upstream = Upstream::start().await;
     upstream.set_compression(true);
     for number in 0..200 {
-        upstream.publish(&Wheel::named("flask").version(&format!("1.{number}")).build());
+        upstream.publish(
+            &Wheel::named("flask")
+                .version(&format!("1.{number}"))
+                .build(),
+        );
     }
     let index = bench.pypi(&upstream).await;
-    assert_eq!(bench.listed(&index, "flask").await.listing.page.files.len(), 200);
+    assert_eq!(
+        bench.listed(&index, "flask").await.listing.page.files.len(),
+        200
+    );
 }
 
 #[tokio::test]
@@ -118,7 +133,10 @@ async fn a_client_that_leaves_cancels_nothing() {
     first.abort();
     assert!(first.await.unwrap_err().is_cancelled());
     gate.open();
-    assert_eq!(bench.listed(&index, "flask").await.listing.page.files.len(), 1);
+    assert_eq!(
+        bench.listed(&index, "flask").await.listing.page.files.len(),
+        1
+    );
     assert_eq!(upstream.count("/simple/flask/"), 1);
 }
 
@@ -140,7 +158,10 @@ async fn a_fresh_page_is_not_asked_for_and_an_expired_one_conditionally() {
     assert!(Arc::ptr_eq(&first.listing, &second.listing));
     let requests = upstream.requests_to("/simple/flask/");
     assert_eq!(requests.len(), 2);
-    assert_eq!(requests[1].header("if-none-match"), first.listing.etag.as_deref());
+    assert_eq!(
+        requests[1].header("if-none-match"),
+        first.listing.etag.as_deref()
+    );
     assert!(first.listing.etag.is_some());
     // The 304 has renewed it.
     bench.advance(99);
@@ -148,7 +169,10 @@ async fn a_fresh_page_is_not_asked_for_and_an_expired_one_conditionally() {
     assert_eq!(upstream.count("/simple/flask/"), 2);
     bench.advance(1);
     upstream.publish(&Wheel::named("flask").version("2.0").build());
-    assert_eq!(bench.listed(&index, "flask").await.listing.page.files.len(), 2);
+    assert_eq!(
+        bench.listed(&index, "flask").await.listing.page.files.len(),
+        2
+    );
 }
 
 #[tokio::test]
@@ -165,7 +189,9 @@ async fn without_validators_pages_still_renew() {
     assert!(!bench.listed(&index, "flask").await.stale);
     bench.mirrors.settle().await;
     let changes = bench.events().await;
-    let changes = changes.iter().filter(|kind| *kind == "mirror_listing_changed");
+    let changes = changes
+        .iter()
+        .filter(|kind| *kind == "mirror_listing_changed");
     assert_eq!(changes.count(), 1, "the same page again is no change");
 }
 
@@ -185,7 +211,10 @@ async fn a_listing_survives_a_restart_and_is_revalidated_when_due() {
     assert!(!bench.listed(&index, "flask").await.stale);
     let requests = upstream.requests_to("/simple/flask/");
     assert_eq!(requests.len(), 2);
-    assert_eq!(requests[1].header("if-none-match"), before.listing.etag.as_deref());
+    assert_eq!(
+        requests[1].header("if-none-match"),
+        before.listing.etag.as_deref()
+    );
 }
 
 #[tokio::test]
@@ -196,7 +225,11 @@ async fn a_project_that_the_upstream_does_not_have_is_absent_for_a_minute_at_mos
     assert!(bench.listing(&index, "flask").await.unwrap().is_none());
     assert!(bench.listing(&index, "flask").await.unwrap().is_none());
     assert_eq!(upstream.count("/simple/flask/"), 1);
-    assert_eq!(upstream.count("/simple/"), 0, "lists of names decide nothing");
+    assert_eq!(
+        upstream.count("/simple/"),
+        0,
+        "lists of names decide nothing"
+    );
     upstream.publish(&Wheel::named("flask").build());
     bench.advance(60);
     assert!(bench.listing(&index, "flask").await.unwrap().is_some());
@@ -230,7 +263,10 @@ async fn another_upstream_starts_over() {
     old.set_project_serial("flask", 5_000_000);
     new.publish(&Wheel::named("flask").version("1.0").build());
     let index = bench.pypi(&old).await;
-    assert_eq!(bench.listed(&index, "flask").await.listing.page.versions, ["9.0"]);
+    assert_eq!(
+        bench.listed(&index, "flask").await.listing.page.versions,
+        ["9.0"]
+    );
     bench.mirrors.settle().await;
     let changed = {
         let mut changed = index.as_ref().clone();
@@ -280,7 +316,10 @@ async fn a_refresh_asks_at_once_and_past_caches() {
     bench.listed(&index, "flask").await;
     upstream.publish(&Wheel::named("flask").version("2.0").build());
     bench.mirrors.refresh(&index, &flask()).await.unwrap();
-    assert_eq!(bench.listed(&index, "flask").await.listing.page.files.len(), 2);
+    assert_eq!(
+        bench.listed(&index, "flask").await.listing.page.files.len(),
+        2
+    );
     let requests = upstream.requests_to("/simple/flask/");
     assert_eq!(requests.len(), 2);
     assert_eq!(requests[1].header("cache-control"), Some("no-cache"));
@@ -343,6 +382,13 @@ async fn a_mirror_without_an_upstream_has_nothing() {
         .unwrap();
     let without = Arc::new(without);
     assert!(bench.listing(&without, "flask").await.unwrap().is_none());
-    assert!(bench.mirrors.project_names(&without).await.unwrap().is_empty());
+    assert!(
+        bench
+            .mirrors
+            .project_names(&without)
+            .await
+            .unwrap()
+            .is_empty()
+    );
     assert_eq!(upstream.total(), 0);
 }

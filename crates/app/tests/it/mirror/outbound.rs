@@ -43,7 +43,16 @@ async fn a_custom_authority_is_trusted_when_told() {
     })
     .await;
     let index = trusting.pypi(&upstream).await;
-    assert_eq!(trusting.listed(&index, "flask").await.listing.page.files.len(), 1);
+    assert_eq!(
+        trusting
+            .listed(&index, "flask")
+            .await
+            .listing
+            .page
+            .files
+            .len(),
+        1
+    );
 
     let stranger = Bench::new().await;
     let index = stranger.pypi(&upstream).await;
@@ -70,6 +79,9 @@ async fn tls_through_a_proxy_is_a_tunnel() {
     let index = bench
         .mirror("pypi", "https://pypi.test/simple/", json!({}))
         .await;
-    assert_eq!(bench.listed(&index, "flask").await.listing.page.files.len(), 1);
+    assert_eq!(
+        bench.listed(&index, "flask").await.listing.page.files.len(),
+        1
+    );
     assert_eq!(proxy.connects(), 1);
 }

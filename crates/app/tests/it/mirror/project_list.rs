@@ -59,7 +59,14 @@ async fn without_a_list_the_held_projects_are_listed() {
         upstream.publish(&Wheel::named("flask").build());
         upstream.publish(&Wheel::named("django").build());
         let index = bench.mirror("pypi", &upstream.url(), keys.clone()).await;
-        assert!(bench.mirrors.project_names(&index).await.unwrap().is_empty());
+        assert!(
+            bench
+                .mirrors
+                .project_names(&index)
+                .await
+                .unwrap()
+                .is_empty()
+        );
         bench.listed(&index, "flask").await;
         bench.mirrors.settle().await;
         bench.advance(60);
@@ -93,7 +100,9 @@ async fn a_failing_upstream_without_a_list_leaves_held_projects_or_an_error() {
 async fn a_very_long_list_is_one_fetch() {
     let bench = Bench::new().await;
     let upstream = Upstream::start().await;
-    let names: Vec<String> = (0..50_000).map(|number| format!("project-{number}")).collect();
+    let names: Vec<String> = (0..50_000)
+        .map(|number| format!("project-{number}"))
+        .collect();
     upstream.create_projects(names.iter().map(String::as_str));
     let index = bench.pypi(&upstream).await;
     let (first, second) = tokio::join!(

@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 /// Long enough for a loaded machine; only tests that wait for time-outs set it lower.
-const PATIENT: Duration = Duration::from_secs(60);
+const PATIENT: Duration = Duration::from_mins(1);
 
 /// Short enough to wait for.
 pub(super) const IMPATIENT: Duration = Duration::from_millis(400);
@@ -187,7 +187,12 @@ impl Bench {
 
     /// How many blobs are kept.
     pub(super) async fn blob_count(&self) -> usize {
-        self.blobs.list().try_collect::<Vec<_>>().await.unwrap().len()
+        self.blobs
+            .list()
+            .try_collect::<Vec<_>>()
+            .await
+            .unwrap()
+            .len()
     }
 
     /// The kinds of all events so far.

@@ -104,13 +104,7 @@ async fn indexes_are_created_changed_listed_and_deleted() {
         assert!(talk.contains(line), "{line}: {talk}");
     }
     let talk = devpi
-        .succeed(&[
-            "index",
-            "-m",
-            "prod",
-            "title=Production",
-            "acl_upload=bob,root",
-        ])
+        .succeed(&["index", "prod", "title=Production", "acl_upload=bob,root"])
         .await;
     assert!(talk.contains("title=Production"), "{talk}");
     let talk = devpi.succeed(&["index", "bob/prod"]).await;
@@ -130,9 +124,7 @@ async fn indexes_are_created_changed_listed_and_deleted() {
     let output = devpi.run(&["index", "-y", "--delete", "bob/prod"]).await;
     // devpi's rule: what is not volatile cannot be deleted.
     assert_eq!(output.code, Some(1), "{output:?}");
-    devpi
-        .succeed(&["index", "-m", "prod", "volatile=True"])
-        .await;
+    devpi.succeed(&["index", "prod", "volatile=True"]).await;
     devpi
         .succeed(&["index", "-y", "--delete", "bob/prod"])
         .await;
@@ -159,7 +151,7 @@ async fn releases_are_uploaded_listed_pushed_and_removed() {
     for version in ["1.0", "1.1"] {
         let wheel = Wheel::named("by-devpi").version(version).build();
         let sdist = Sdist::named("by-devpi").version(version).build();
-        let files = shop.dist(&devpi.folder, &[&wheel, &sdist]);
+        let files = Shop::dist(&devpi.folder, &[&wheel, &sdist]);
         let talk = devpi.succeed(&["upload", &files[0], &files[1]]).await;
         assert!(
             talk.contains(&format!("file_upload of {}", wheel.name)),

@@ -28,7 +28,7 @@ async fn stocked() -> (Shop, Upstream) {
     let shop = Shop::open().await;
     let upstream = Upstream::start().await;
     for file in distributions() {
-        shop.root.upload("bob/dev", &file).await;
+        shop.bob.upload("bob/dev", &file).await;
         upstream.publish(&file);
     }
     shop.root

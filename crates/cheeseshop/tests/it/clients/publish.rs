@@ -35,7 +35,7 @@ async fn twine_uploads_and_a_second_time_changes_nothing() {
     let shop = Shop::open().await;
     let folder = shop.folder("twine");
     let (wheel, sdist) = release("by-twine");
-    let files = shop.dist(&folder, &[&wheel, &sdist]);
+    let files = Shop::dist(&folder, &[&wheel, &sdist]);
     for _ in 0..2 {
         let mut twine = shop.client("twine", &folder).await;
         twine
@@ -49,37 +49,25 @@ async fn twine_uploads_and_a_second_time_changes_nothing() {
 }
 
 #[tokio::test]
-async fn twine_is_told_that_other_bytes_are_refused_and_skips_on_request() {
+async fn twine_is_told_that_other_bytes_are_refused() {
     let shop = Shop::open().await;
     let folder = shop.folder("twine");
     let (wheel, _) = release("by-twine");
-    shop.root.upload("bob/dev", &wheel).await;
+    shop.bob.upload("bob/dev", &wheel).await;
     let changed = Wheel::named("by-twine").summary("other bytes").build();
     assert_eq!(changed.name, wheel.name);
-    let files = shop.dist(&folder, &[&changed]);
-    let upload = |skip: bool| {
-        let files = files.clone();
-        let (shop, folder) = (&shop, &folder);
-        async move {
-            let mut twine = shop.client("twine", folder).await;
-            twine
-                .args(["upload", "--non-interactive", "--disable-progress-bar"])
-                .args(["--repository-url", &shop.upload_url("bob/dev")])
-                .args(["-u", "bob", "-p", PASSWORD]);
-            if skip {
-                twine.arg("--skip-existing");
-            }
-            twine.args(files);
-            run(twine).await
-        }
-    };
-    let refused = upload(false).await;
+    let files = Shop::dist(&folder, &[&changed]);
+    let mut twine = shop.client("twine", &folder).await;
+    twine
+        .args(["upload", "--non-interactive", "--disable-progress-bar"])
+        .args(["--repository-url", &shop.upload_url("bob/dev")])
+        .args(["-u", "bob", "-p", PASSWORD])
+        .args(files);
+    let refused = run(twine).await;
     assert_eq!(refused.code, Some(1), "{refused:?}");
     let talk = format!("{}{}", refused.stdout, refused.stderr);
     assert!(talk.contains("409"), "{talk}");
     assert!(talk.contains("already exists"), "{talk}");
-    let skipped = upload(true).await;
-    assert_eq!(skipped.code, Some(0), "{skipped:?}");
     assert_served(&shop, "by-twine", &[&wheel]).await;
 }
 
@@ -88,7 +76,7 @@ async fn twine_with_a_wrong_password_is_refused() {
     let shop = Shop::open().await;
     let folder = shop.folder("twine");
     let (wheel, _) = release("by-twine");
-    let files = shop.dist(&folder, &[&wheel]);
+    let files = Shop::dist(&folder, &[&wheel]);
     let mut twine = shop.client("twine", &folder).await;
     twine
         .args(["upload", "--non-interactive", "--disable-progress-bar"])
@@ -105,7 +93,7 @@ async fn uv_publishes_and_a_second_time_changes_nothing() {
     let shop = Shop::open().await;
     let folder = shop.folder("uv");
     let (wheel, sdist) = release("by-uv");
-    let files = shop.dist(&folder, &[&wheel, &sdist]);
+    let files = Shop::dist(&folder, &[&wheel, &sdist]);
     for check in [false, true] {
         let mut uv = shop.client("uv", &folder).await;
         uv.args(["publish", "--publish-url", &shop.upload_url("bob/dev")])
@@ -124,7 +112,7 @@ async fn poetry_publishes() {
     let shop = Shop::open().await;
     let folder = shop.folder("poetry");
     let (wheel, sdist) = release("by-poetry");
-    shop.dist(&folder, &[&wheel, &sdist]);
+    Shop::dist(&folder, &[&wheel, &sdist]);
     std::fs::write(
         folder.join("pyproject.toml"),
         "[project]\nname = \"by-poetry\"\nversion = \"1.0\"\ndescription = \"x\"\n\
@@ -147,7 +135,7 @@ async fn pdm_publishes() {
     let shop = Shop::open().await;
     let folder = shop.folder("pdm");
     let (wheel, sdist) = release("by-pdm");
-    shop.dist(&folder, &[&wheel, &sdist]);
+    Shop::dist(&folder, &[&wheel, &sdist]);
     std::fs::write(
         folder.join("pyproject.toml"),
         "[project]\nname = \"by-pdm\"\nversion = \"1.0\"\nrequires-python = \">=3.9\"\n",
@@ -169,6 +157,7 @@ async fn flit_builds_and_publishes() {
         folder.join("pyproject.toml"),
         "[build-system]\nrequires = [\"flit_core >=3.2\"]\nbuild-backend = \"flit_core.buildapi\"\n\
          [project]\nname = \"by_flit\"\ndynamic = [\"version\", \"description\"]\n\
+         requires-python = \">=3.8\"\n\
          authors = [{name = \"Bob\", email = \"bob@shop.test\"}]\n",
     )
     .unwrap();

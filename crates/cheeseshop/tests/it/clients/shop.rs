@@ -16,6 +16,7 @@ pub(super) struct Shop {
     pub(super) home: Home,
     pub(super) server: Server,
     pub(super) root: Api,
+    pub(super) bob: Api,
 }
 
 impl Shop {
@@ -23,10 +24,15 @@ impl Shop {
         let home = Home::new();
         let server = Server::start(&home, &["--set=mirror.root_pypi_url=http://127.0.0.1:9/"]);
         let root = server.root().await;
-        root.create_user("bob", PASSWORD).await;
+        let bob = server.new_user("bob", PASSWORD).await;
         root.create_index("bob/dev", &json!({"bases": [], "volatile": false}))
             .await;
-        Self { home, server, root }
+        Self {
+            home,
+            server,
+            root,
+            bob,
+        }
     }
 
     /// The page of all projects of an index, for installers.
@@ -47,7 +53,7 @@ impl Shop {
     }
 
     /// Writes distributions into `dist` of a folder and gives their paths.
-    pub(super) fn dist(&self, folder: &Path, files: &[&BuiltFile]) -> Vec<String> {
+    pub(super) fn dist(folder: &Path, files: &[&BuiltFile]) -> Vec<String> {
         let dist = folder.join("dist");
         std::fs::create_dir_all(&dist).unwrap();
         files

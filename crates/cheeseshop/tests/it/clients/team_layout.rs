@@ -14,9 +14,8 @@ async fn laid_out() -> (Shop, Upstream) {
     upstream.publish(&Wheel::named("open").version("3.0").build());
     upstream.publish(&Wheel::named("core").version("99.0").build());
 
-    for user in ["team", "shared"] {
-        shop.root.create_user(user, PASSWORD).await;
-    }
+    let team = shop.server.new_user("team", PASSWORD).await;
+    let shared = shop.server.new_user("shared", PASSWORD).await;
     let hosted = json!({"bases": [], "volatile": false});
     for (index, config) in [
         (
@@ -63,7 +62,12 @@ async fn laid_out() -> (Shop, Upstream) {
                 .requires_dist("open"),
         ),
     ] {
-        shop.root.upload(index, &wheel.build()).await;
+        let user = if index.starts_with("team/") {
+            &team
+        } else {
+            &shared
+        };
+        user.upload(index, &wheel.build()).await;
     }
     (shop, upstream)
 }

@@ -116,16 +116,17 @@ impl Api {
         index: &str,
         file: &BuiltFile,
     ) -> Result<StatusCode, reqwest::Error> {
-        Ok(self
-            .request(Method::POST, &format!("{index}/"))
+        Ok(self.upload_request(index, file).send().await?.status())
+    }
+
+    /// The request of an upload, for tests that look at the answer.
+    pub(crate) fn upload_request(&self, index: &str, file: &BuiltFile) -> RequestBuilder {
+        self.request(Method::POST, &format!("{index}/"))
             .header(
                 "Content-Type",
                 format!("multipart/form-data; boundary={BOUNDARY}"),
             )
             .body(multipart(file))
-            .send()
-            .await?
-            .status())
     }
 
     pub(crate) async fn upload(&self, index: &str, file: &BuiltFile) {
@@ -169,7 +170,7 @@ impl Api {
 }
 
 /// The upload form as twine sends it.
-pub(crate) fn multipart(file: &BuiltFile) -> Vec<u8> {
+fn multipart(file: &BuiltFile) -> Vec<u8> {
     let file_type = if std::path::Path::new(&file.name)
         .extension()
         .is_some_and(|extension| extension == "whl")

@@ -6,4 +6,4 @@ mod server;
 
 pub(crate) use api::{Api, digest, noise};
 pub(crate) use home::{Home, Output, finish};
-pub(crate) use server::{CHEAP_HASH, Server};
+pub(crate) use server::{CHEAP_HASH, DEADLINE, Server};

@@ -15,7 +15,7 @@ pub(crate) const CHEAP_HASH: &[&str] = &[
 ];
 
 /// How long a loaded machine may take for what is done in a second on an idle one.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
+pub(crate) const DEADLINE: Duration = Duration::from_mins(1);
 
 /// A server that was started by a test and ends with it.
 pub(crate) struct Server {
@@ -27,7 +27,7 @@ pub(crate) struct Server {
     /// The password of `root`, when this start has made it.
     pub(crate) root_password: Option<String>,
     log: std::path::PathBuf,
-    _lines: Receiver<String>,
+    lines: Receiver<String>,
 }
 
 impl Server {
@@ -68,7 +68,7 @@ impl Server {
             url: String::new(),
             root_password: None,
             log,
-            _lines: lines,
+            lines,
         };
         server.wait_until_ready();
         server
@@ -78,7 +78,7 @@ impl Server {
         let deadline = Instant::now() + DEADLINE;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
-            let line = match self._lines.recv_timeout(left) {
+            let line = match self.lines.recv_timeout(left) {
                 Ok(line) => line,
                 Err(RecvTimeoutError::Timeout) => panic!("the server is not ready in time"),
                 Err(RecvTimeoutError::Disconnected) => {
@@ -105,6 +105,13 @@ impl Server {
     pub(crate) async fn root(&self) -> Api {
         let password = self.root_password.as_ref().expect("this was a first start");
         Api::login(&self.url, "root", password).await
+    }
+
+    /// Makes a user and gives the JSON API as that user sees it. Only the users in `acl_upload`,
+    /// by default the owner, may upload; `root` is nothing special there.
+    pub(crate) async fn new_user(&self, name: &str, password: &str) -> Api {
+        self.root().await.create_user(name, password).await;
+        Api::login(&self.url, name, password).await
     }
 
     /// The JSON API of nobody in particular.

@@ -30,7 +30,11 @@ async fn the_document_is_devpis() {
             "type": "apiconfig",
         })
     );
-    assert!(answer.text().starts_with("{\n  \"result\": {\n    \"login\""));
+    assert!(
+        answer
+            .text()
+            .starts_with("{\n  \"result\": {\n    \"login\"")
+    );
     assert!(answer.text().ends_with("}\n"));
     for path in ["/+api", "/alice/+api", "/nobody/+api", "/+api/"] {
         let document = alice.get_json(path).await.json();
@@ -51,7 +55,11 @@ async fn a_mirror_has_nowhere_to_upload() {
     let server = Server::start().await;
     let upstream = Upstream::start().await;
     server.mirror(&upstream).await;
-    let document = server.anonymous().get_json("/root/mirror/+api").await.json();
+    let document = server
+        .anonymous()
+        .get_json("/root/mirror/+api")
+        .await
+        .json();
     assert!(document["result"].get("pypisubmit").is_none());
     assert!(document["result"].get("simpleindex").is_some());
     let unknown = server.anonymous().get_json("/root/none/+api").await;
@@ -73,7 +81,10 @@ async fn urls_are_those_of_the_outside() {
         .get_with("/alice/dev/+api", &asked)
         .await
         .json();
-    assert_eq!(document["result"]["login"], "https://pypi.example/sub/+login");
+    assert_eq!(
+        document["result"]["login"],
+        "https://pypi.example/sub/+login"
+    );
     assert_eq!(
         document["result"]["pypisubmit"],
         "https://pypi.example/sub/alice/dev/"
@@ -104,11 +115,17 @@ async fn wrong_credentials_are_nobody() {
     ] {
         let answer = server.anonymous().get_with("/+api", headers).await;
         assert_eq!(answer.status, 200);
-        assert_eq!(answer.json()["result"]["authstatus"], json!(["noauth", "", []]));
+        assert_eq!(
+            answer.json()["result"]["authstatus"],
+            json!(["noauth", "", []])
+        );
     }
     // A wrong X-Devpi-Auth decides over a right Basic.
     let answer = alice
         .get_with("/+api", &[("x-devpi-auth", "YWxpY2U6d3Jvbmc=")])
         .await;
-    assert_eq!(answer.json()["result"]["authstatus"], json!(["noauth", "", []]));
+    assert_eq!(
+        answer.json()["result"]["authstatus"],
+        json!(["noauth", "", []])
+    );
 }

@@ -18,13 +18,22 @@ async fn an_index_is_created_shown_changed_and_removed() {
     });
     let created = alice.json("PUT", "/alice/dev", &json!({})).await;
     assert_eq!(created.status, 200);
-    assert_eq!(created.json(), json!({"result": config, "type": "indexconfig"}));
-    alice.publish("alice/dev", &Wheel::named("Flask").build()).await;
+    assert_eq!(
+        created.json(),
+        json!({"result": config, "type": "indexconfig"})
+    );
+    alice
+        .publish("alice/dev", &Wheel::named("Flask").build())
+        .await;
     for path in ["/alice/dev", "/alice/dev/"] {
         let shown = server.anonymous().get_json(path).await.json();
         assert_eq!(shown["result"]["projects"], json!(["flask"]), "{path}");
     }
-    let shown = server.anonymous().get_json("/alice/dev?no_projects=").await.json();
+    let shown = server
+        .anonymous()
+        .get_json("/alice/dev?no_projects=")
+        .await
+        .json();
     assert_eq!(shown["result"], config);
     let removed = alice.delete("/alice/dev").await;
     assert_eq!(removed.status, 201);
@@ -44,7 +53,12 @@ async fn both_bodies_of_patch_are_understood() {
         let alice = alice.clone();
         async move { alice.json("PATCH", "/alice/dev", &body).await }
     };
-    let answer = patch(json!(["bases=alice/base", "title=hello", "acl_upload+=bob"])).await;
+    let answer = patch(json!([
+        "bases=alice/base",
+        "title=hello",
+        "acl_upload+=bob"
+    ]))
+    .await;
     assert_eq!(answer.status, 200, "{}", answer.text());
     let result = answer.json()["result"].clone();
     assert_eq!(result["bases"], json!(["alice/base"]));
@@ -55,9 +69,18 @@ async fn both_bodies_of_patch_are_understood() {
     let answer = patch(json!({"volatile": true})).await;
     assert_eq!(answer.json()["result"]["volatile"], true);
     for (body, message) in [
-        (json!({"foo": 1}), "indexconfig got unexpected keyword arguments: foo=1"),
-        (json!({"type": "mirror"}), "the 'type' of an index can't be changed"),
-        (json!({"bases": ["root/none"]}), "base index 'root/none' does not exist"),
+        (
+            json!({"foo": 1}),
+            "indexconfig got unexpected keyword arguments: foo=1",
+        ),
+        (
+            json!({"type": "mirror"}),
+            "the 'type' of an index can't be changed",
+        ),
+        (
+            json!({"bases": ["root/none"]}),
+            "base index 'root/none' does not exist",
+        ),
         (json!(["volatile="]), "Unknown boolean value ''."),
     ] {
         let answer = patch(body.clone()).await;
@@ -68,7 +91,11 @@ async fn both_bodies_of_patch_are_understood() {
         assert_eq!(patch(body.clone()).await.status, 400, "{body}");
     }
     let noop = alice
-        .json("PATCH", "/alice/dev?error_on_noop", &json!({"volatile": true}))
+        .json(
+            "PATCH",
+            "/alice/dev?error_on_noop",
+            &json!({"volatile": true}),
+        )
         .await;
     assert_eq!(noop.status, 400);
     assert_eq!(
@@ -82,7 +109,9 @@ async fn refusals_have_devpis_status_and_words() {
     let server = Server::start().await;
     let alice = server.user("alice").await;
     let eve = server.user("eve").await;
-    server.index(&alice, "prod", json!({"volatile": false})).await;
+    server
+        .index(&alice, "prod", json!({"volatile": false}))
+        .await;
     let exists = alice.json("PUT", "/alice/prod", &json!({})).await;
     assert_eq!(exists.status, 409);
     assert_eq!(exists.message(), "index 'alice/prod' exists");
@@ -101,7 +130,10 @@ async fn refusals_have_devpis_status_and_words() {
     );
     let fixed = alice.delete("/alice/prod").await;
     assert_eq!(fixed.status, 403);
-    assert_eq!(fixed.message(), "index alice/prod non-volatile, cannot delete");
+    assert_eq!(
+        fixed.message(),
+        "index alice/prod non-volatile, cannot delete"
+    );
 }
 
 #[tokio::test]
@@ -110,7 +142,11 @@ async fn credentials_of_a_mirror_are_shown_to_nobody() {
     let root = server.root();
     let url = "https://bob:hunter2@upstream.example/simple/";
     let created = root
-        .json("PUT", "/root/closed", &json!({"type": "mirror", "mirror_url": url}))
+        .json(
+            "PUT",
+            "/root/closed",
+            &json!({"type": "mirror", "mirror_url": url}),
+        )
         .await;
     assert_eq!(created.status, 200, "{}", created.text());
     let patched = root

@@ -8,7 +8,11 @@ async fn a_password_gives_a_token_that_stands_for_it() {
     server.user("alice").await;
     let answer = server
         .anonymous()
-        .json("POST", "/+login", &json!({"user": "alice", "password": "alice-secret"}))
+        .json(
+            "POST",
+            "/+login",
+            &json!({"user": "alice", "password": "alice-secret"}),
+        )
         .await;
     assert_eq!(answer.status, 200);
     let document = answer.json();
@@ -21,7 +25,11 @@ async fn a_password_gives_a_token_that_stands_for_it() {
     assert_eq!(status, json!(["ok", "alice", []]));
     let again = server
         .anonymous()
-        .json("POST", "/+login", &json!({"user": "alice", "password": token}))
+        .json(
+            "POST",
+            "/+login",
+            &json!({"user": "alice", "password": token}),
+        )
         .await;
     assert_eq!(again.status, 401, "a token is no password");
 }

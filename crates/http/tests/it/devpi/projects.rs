@@ -10,7 +10,11 @@ async fn a_release_has_metadata_links_and_log() {
     server.index(&alice, "dev", json!({})).await;
     let wheel = Wheel::named("MyPkg").version("1.0").build();
     alice.publish("alice/dev", &wheel).await;
-    let release = server.anonymous().get_json("/alice/dev/mypkg/1.0").await.json();
+    let release = server
+        .anonymous()
+        .get_json("/alice/dev/mypkg/1.0")
+        .await
+        .json();
     assert_eq!(release["type"], "versiondata");
     let data = &release["result"];
     assert_eq!(data["name"], "MyPkg");
@@ -59,7 +63,10 @@ async fn releases_of_bases_are_shown_unless_ignored() {
     let shadowed = &versions["2.0"]["+shadowing"];
     assert_eq!(shadowed.as_array().unwrap().len(), 1);
     let href = shadowed[0]["+links"][0]["href"].as_str().unwrap();
-    assert!(href.starts_with("http://localhost:3141/alice/base/+f/"), "{href}");
+    assert!(
+        href.starts_with("http://localhost:3141/alice/base/+f/"),
+        "{href}"
+    );
     let own = server
         .anonymous()
         .get_json("/alice/dev/flask?ignore_bases=")
@@ -77,7 +84,10 @@ async fn absence_and_names_are_told_as_devpi_does() {
         .publish("alice/dev", &Wheel::named("my-pkg").version("1.0").build())
         .await;
     let none = server.anonymous().get_json("/alice/dev/none").await;
-    assert_eq!((none.status.as_u16(), none.message().as_str()), (404, "no project 'none'"));
+    assert_eq!(
+        (none.status.as_u16(), none.message().as_str()),
+        (404, "no project 'none'")
+    );
     let version = server.anonymous().get_json("/alice/dev/my-pkg/7.0").await;
     assert_eq!(version.status, 404);
     assert_eq!(
@@ -97,7 +107,10 @@ async fn absence_and_names_are_told_as_devpi_does() {
         assert_eq!(location.path(), target);
         assert_eq!(server.anonymous().get_json(target).await.status, 200);
     }
-    let unicode = server.anonymous().get("/alice/dev/+simple/gr%C3%BCn/").await;
+    let unicode = server
+        .anonymous()
+        .get("/alice/dev/+simple/gr%C3%BCn/")
+        .await;
     assert_eq!(unicode.status, 400);
     assert_eq!(unicode.text(), "unicode project names not allowed\n");
 }

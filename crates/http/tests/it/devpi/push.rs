@@ -11,7 +11,9 @@ async fn a_push_copies_a_release_by_either_method() {
     let wheel = Wheel::named("flask").version("1.0").build();
     alice.publish("alice/dev", &wheel).await;
     for (method, target) in [("PUSH", "prod"), ("POST", "stable")] {
-        server.index(&alice, target, json!({"volatile": false})).await;
+        server
+            .index(&alice, target, json!({"volatile": false}))
+            .await;
         let body = json!({
             "name": "flask",
             "version": "1.0",
@@ -68,6 +70,8 @@ async fn refusals_have_devpis_status_and_words() {
         assert_eq!(answer.status, status, "{}", answer.text());
         assert_eq!(answer.message(), message);
     }
-    let missing = alice.json("PUSH", "/alice/dev", &json!({"name": "flask"})).await;
+    let missing = alice
+        .json("PUSH", "/alice/dev", &json!({"name": "flask"}))
+        .await;
     assert_eq!(missing.status, 400, "devpi answers 500");
 }

@@ -10,7 +10,10 @@ async fn projects_and_releases_are_removed_with_devpis_words() {
     server.index(&alice, "dev", json!({})).await;
     for version in ["1.0", "2.0"] {
         alice
-            .publish("alice/dev", &Wheel::named("my-pkg").version(version).build())
+            .publish(
+                "alice/dev",
+                &Wheel::named("my-pkg").version(version).build(),
+            )
             .await;
     }
     let release = alice.delete("/alice/dev/My_Pkg/1.0").await;
@@ -18,7 +21,10 @@ async fn projects_and_releases_are_removed_with_devpis_words() {
     assert_eq!(release.message(), "project 'my-pkg' version '1.0' deleted");
     let project = alice.delete("/alice/dev/my-pkg").await;
     assert_eq!(project.status, 200, "{}", project.text());
-    assert_eq!(project.message(), "project my-pkg deleted from stage alice/dev");
+    assert_eq!(
+        project.message(),
+        "project my-pkg deleted from stage alice/dev"
+    );
     let again = alice.delete("/alice/dev/my-pkg").await;
     assert_eq!(again.status, 404);
     let page = server.anonymous().get("/alice/dev/+simple/my-pkg/").await;
@@ -29,7 +35,9 @@ async fn projects_and_releases_are_removed_with_devpis_words() {
 async fn a_closed_book_needs_force() {
     let server = Server::start().await;
     let alice = server.user("alice").await;
-    server.index(&alice, "prod", json!({"volatile": false})).await;
+    server
+        .index(&alice, "prod", json!({"volatile": false}))
+        .await;
     alice
         .publish("alice/prod", &Wheel::named("flask").version("1.0").build())
         .await;

@@ -17,5 +17,9 @@ async fn the_status_has_what_devpis_watchers_read() {
     assert_eq!(status["serial"], status["event-serial"]);
     assert!(status["serial"].as_i64().unwrap() > 0);
     assert_eq!(status["polling_replicas"], json!({}));
-    assert_eq!(status["serverdir"], json!(null), "none of the public's business");
+    assert_eq!(
+        status["serverdir"],
+        json!(null),
+        "none of the public's business"
+    );
 }

@@ -7,7 +7,11 @@ async fn a_user_is_created_shown_changed_and_removed() {
     let server = Server::start().await;
     let root = server.root();
     let answer = root
-        .json("PUT", "/bob", &json!({"password": "bob-secret", "email": "b@x.example"}))
+        .json(
+            "PUT",
+            "/bob",
+            &json!({"password": "bob-secret", "email": "b@x.example"}),
+        )
         .await;
     assert_eq!(answer.status, 201);
     assert_eq!(
@@ -28,7 +32,9 @@ async fn a_user_is_created_shown_changed_and_removed() {
     assert_eq!(changed.json(), json!({"message": "user updated"}));
     let shown = server.anonymous().get_json("/bob").await.json();
     assert_eq!(shown["result"]["title"], "T");
-    let renewed = bob.json("PATCH", "/bob", &json!({"password": "new-secret"})).await;
+    let renewed = bob
+        .json("PATCH", "/bob", &json!({"password": "new-secret"}))
+        .await;
     assert_eq!(renewed.status, 200);
     let document = renewed.json();
     assert_eq!(document["type"], "userpassword");
@@ -53,7 +59,12 @@ async fn refusals_have_devpis_status_and_words() {
     let root = server.root();
     server.user("bob").await;
     for (path, body, status, message) in [
-        ("/bob", json!({"password": "x1"}), 409, "user already exists"),
+        (
+            "/bob",
+            json!({"password": "x1"}),
+            409,
+            "user already exists",
+        ),
         ("/carl", json!({}), 400, "password needs to be set"),
         (
             "/carl",
@@ -85,17 +96,25 @@ async fn others_may_not_change_a_user() {
     let eve = server.user("eve").await;
     for answer in [
         eve.json("PATCH", "/bob", &json!({"title": "x"})).await,
-        eve.json("PATCH", "/bob", &json!({"password": "stolen"})).await,
+        eve.json("PATCH", "/bob", &json!({"password": "stolen"}))
+            .await,
         eve.delete("/bob").await,
         eve.delete("/root").await,
     ] {
         assert_eq!(answer.status, 403, "{}", answer.text());
     }
     for answer in [
-        server.anonymous().json("PATCH", "/bob", &json!({"title": "x"})).await,
+        server
+            .anonymous()
+            .json("PATCH", "/bob", &json!({"title": "x"}))
+            .await,
         server.anonymous().delete("/bob").await,
     ] {
-        assert!(matches!(answer.status.as_u16(), 401 | 403), "{}", answer.status);
+        assert!(
+            matches!(answer.status.as_u16(), 401 | 403),
+            "{}",
+            answer.status
+        );
     }
 }
 
@@ -104,7 +123,10 @@ async fn json_is_for_those_who_accept_it() {
     let server = Server::start().await;
     for path in ["/", "/root", "/+api", "/+status"] {
         for (accept, status) in [("*/*", 200), ("application/json", 200), ("text/html", 404)] {
-            let answer = server.anonymous().get_with(path, &[("accept", accept)]).await;
+            let answer = server
+                .anonymous()
+                .get_with(path, &[("accept", accept)])
+                .await;
             assert_eq!(answer.status, status, "{path} {accept}");
         }
     }

@@ -9,7 +9,9 @@ async fn server_with_a_file() -> Server {
     let server = Server::start().await;
     let alice = server.user("alice").await;
     server.index(&alice, "dev", json!({})).await;
-    alice.publish("alice/dev", &Wheel::named("flask").build()).await;
+    alice
+        .publish("alice/dev", &Wheel::named("flask").build())
+        .await;
     server
 }
 
@@ -42,7 +44,10 @@ async fn only_a_matching_tag_gets_a_304() {
     }
     // The tag of one encoding does not stand for another.
     let answer = anonymous
-        .get_with(PAGE, &[("if-none-match", &tag), ("accept-encoding", "gzip")])
+        .get_with(
+            PAGE,
+            &[("if-none-match", &tag), ("accept-encoding", "gzip")],
+        )
         .await;
     assert_eq!(answer.status, 200);
 }
@@ -65,7 +70,13 @@ async fn head_gives_the_headers_of_get() {
             assert_eq!(get.status, 200, "{path}");
             assert_eq!(head.status, 200, "{path}");
             assert!(head.body.is_empty(), "{path}");
-            for name in ["content-type", "etag", "cache-control", "vary", "last-modified"] {
+            for name in [
+                "content-type",
+                "etag",
+                "cache-control",
+                "vary",
+                "last-modified",
+            ] {
                 assert_eq!(head.header(name), get.header(name), "{path} {name}");
             }
             assert_eq!(
@@ -87,14 +98,19 @@ async fn pages_live_as_long_as_their_index_allows() {
     server
         .index(&alice, "private", json!({"acl_read": ["alicia"]}))
         .await;
-    alice.publish("alicia/private", &Wheel::named("secret").build()).await;
+    alice
+        .publish("alicia/private", &Wheel::named("secret").build())
+        .await;
 
     let hosted = server.anonymous().get(PAGE).await;
     assert_eq!(hosted.header("cache-control"), "no-cache");
     let mirrored = server.anonymous().get("/root/mirror/+simple/django/").await;
     assert_eq!(mirrored.status, 200, "{}", mirrored.text());
     assert_eq!(mirrored.header("cache-control"), "max-age=600");
-    for path in ["/alicia/private/+simple/secret/", "/alicia/private/+simple/"] {
+    for path in [
+        "/alicia/private/+simple/secret/",
+        "/alicia/private/+simple/",
+    ] {
         let private = alice.get(path).await;
         assert_eq!(private.status, 200);
         assert_eq!(private.header("cache-control"), "private, no-cache");
@@ -108,7 +124,12 @@ async fn pages_live_as_long_as_their_index_allows() {
 #[tokio::test]
 async fn documents_and_errors_are_not_kept_by_caches() {
     let server = server_with_a_file().await;
-    for path in ["/alice/dev", "/+api", "/alice/dev/+simple/nothing/", "/nobody"] {
+    for path in [
+        "/alice/dev",
+        "/+api",
+        "/alice/dev/+simple/nothing/",
+        "/nobody",
+    ] {
         let answer = server.anonymous().get(path).await;
         assert_eq!(answer.header("cache-control"), "no-store", "{path}");
     }

@@ -1,8 +1,13 @@
-use cheeseshop_test_support::{Fault, Upstream, Wheel};
+use std::time::Duration;
+
+use cheeseshop_app::Settings;
+use cheeseshop_app::settings::MirrorSettings;
+use cheeseshop_http::HttpSettings;
+use cheeseshop_test_support::{Fault, Gate, Upstream, Wheel};
 use jiff::SignedDuration;
 use serde_json::json;
 
-use crate::support::Server;
+use crate::support::{Server, noise};
 
 #[tokio::test]
 async fn upstream_trouble_is_never_a_404() {
@@ -11,7 +16,11 @@ async fn upstream_trouble_is_never_a_404() {
     let wheel = Wheel::named("django").build();
     upstream.publish(&wheel);
     server.mirror(&upstream).await;
-    for fault in [Fault::Status(503), Fault::Status(500), Fault::DropConnection] {
+    for fault in [
+        Fault::Status(503),
+        Fault::Status(500),
+        Fault::DropConnection,
+    ] {
         upstream.fault(&upstream.project_path("django"), fault.clone());
         let answer = server.anonymous().get("/root/mirror/+simple/django/").await;
         assert!(
@@ -28,8 +37,43 @@ async fn upstream_trouble_is_never_a_404() {
     }
     let answer = server.anonymous().get("/root/mirror/+simple/django/").await;
     assert_eq!(answer.status, 200, "{}", answer.text());
-    let unknown = server.anonymous().get("/root/mirror/+simple/unknown/").await;
+    let unknown = server
+        .anonymous()
+        .get("/root/mirror/+simple/unknown/")
+        .await;
     assert_eq!(unknown.status, 404);
+}
+
+#[tokio::test]
+async fn a_silent_upstream_is_a_504_with_a_time() {
+    let settings = Settings {
+        mirror: MirrorSettings {
+            request_timeout: Duration::from_millis(100),
+            list_timeout: Duration::from_millis(100),
+            ..MirrorSettings::default()
+        },
+        ..Settings::default()
+    };
+    let server = Server::with(settings, HttpSettings::default()).await;
+    let upstream = Upstream::start().await;
+    upstream.publish(&Wheel::named("django").build());
+    let gate = Gate::closed();
+    upstream.fault_everywhere(Fault::Hang(gate.clone()));
+    server.mirror(&upstream).await;
+    for (path, accept) in [
+        ("/root/mirror/+simple/django/", "text/html"),
+        ("/root/mirror/+simple/", "text/html"),
+        ("/root/mirror/django", "application/json"),
+    ] {
+        let answer = server
+            .anonymous()
+            .get_with(path, &[("accept", accept)])
+            .await;
+        assert_eq!(answer.status, 504, "{path} {}", answer.text());
+        assert!(answer.header("retry-after").parse::<u64>().unwrap() >= 1);
+        assert_eq!(answer.header("cache-control"), "no-store");
+    }
+    gate.open();
 }
 
 #[tokio::test]
@@ -73,11 +117,19 @@ async fn a_refresh_asks_the_upstream_again_and_ends_at_the_page() {
     server.mirror(&upstream).await;
     let alice = server.user("alice").await;
     server
-        .index(&alice, "dev", json!({"bases": ["root/mirror"], "mirror_whitelist": ["*"]}))
+        .index(
+            &alice,
+            "dev",
+            json!({"bases": ["root/mirror"], "mirror_whitelist": ["*"]}),
+        )
         .await;
     let page = "/alice/dev/+simple/django/";
     let as_json = [("accept", "application/vnd.pypi.simple.v1+json")];
-    let names = server.anonymous().get_with(page, &as_json).await.file_names();
+    let names = server
+        .anonymous()
+        .get_with(page, &as_json)
+        .await
+        .file_names();
     assert_eq!(names.len(), 1);
     upstream.publish(&Wheel::named("django").version("2.0").build());
     let refresh = server
@@ -98,19 +150,27 @@ async fn a_refresh_asks_the_upstream_again_and_ends_at_the_page() {
 async fn a_broken_download_breaks_the_connection() {
     let server = Server::start().await;
     let upstream = Upstream::start().await;
-    let wheel = Wheel::named("django").file("django/big.bin", vec![7; 200_000]).build();
+    let wheel = Wheel::named("django")
+        .file("django/big.bin", noise(200_000))
+        .build();
     upstream.publish(&wheel);
     server.mirror(&upstream).await;
     let path = format!("/root/mirror/{}", crate::support::file_path(&wheel));
-    for fault in [Fault::WrongBytes, Fault::Truncate { after: 1000 }] {
+    for fault in [
+        Fault::WrongBytes,
+        Fault::Truncate { after: 1000 },
+        Fault::DropConnection,
+    ] {
         upstream.fault(&upstream.file_path(&wheel), fault.clone());
         let answer = server.anonymous().get(&path).await;
         assert!(
-            answer.status == 502 || answer.broken,
-            "{fault:?}: {} with {} bytes",
+            matches!(answer.status.as_u16(), 502 | 504) || answer.broken,
+            "{fault:?}: {} with {} of {} bytes",
             answer.status,
-            answer.body.len()
+            answer.body.len(),
+            wheel.size(),
         );
+        assert!(answer.body.len() < wheel.bytes.len(), "{fault:?}");
         upstream.clear_faults(&upstream.file_path(&wheel));
         server.clock.advance(SignedDuration::from_hours(1));
     }

@@ -12,7 +12,9 @@ async fn a_page_comes_in_the_form_that_was_asked_for() {
     let server = Server::start().await;
     let alice = server.user("alice").await;
     server.index(&alice, "dev", json!({})).await;
-    alice.publish("alice/dev", &Wheel::named("flask").build()).await;
+    alice
+        .publish("alice/dev", &Wheel::named("flask").build())
+        .await;
     for (accept, status, content_type) in [
         (None, 200, "text/html; charset=utf-8"),
         (Some("*/*"), 200, "text/html; charset=utf-8"),
@@ -25,7 +27,9 @@ async fn a_page_comes_in_the_form_that_was_asked_for() {
         ),
         (Some("application/vnd.pypi.simple.latest+json"), 200, JSON),
         (
-            Some("application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html; q=0.1, text/html; q=0.01"),
+            Some(
+                "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html; q=0.1, text/html; q=0.01",
+            ),
             200,
             JSON,
         ),
@@ -73,7 +77,9 @@ async fn bodies_are_encoded_as_the_client_can_read() {
     let server = Server::start().await;
     let alice = server.user("alice").await;
     server.index(&alice, "dev", json!({})).await;
-    alice.publish("alice/dev", &Wheel::named("flask").build()).await;
+    alice
+        .publish("alice/dev", &Wheel::named("flask").build())
+        .await;
     let path = "/alice/dev/+simple/flask/";
     let plain = server.anonymous().get(path).await;
     assert_eq!(plain.header("content-encoding"), "");

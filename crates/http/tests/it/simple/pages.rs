@@ -11,7 +11,10 @@ async fn a_json_page_has_all_that_the_standards_ask_for() {
     let server = Server::start().await;
     let alice = server.user("alice").await;
     server.index(&alice, "dev", json!({})).await;
-    let wheel = Wheel::named("My.Pkg").version("1.0").requires_python(">=3.8").build();
+    let wheel = Wheel::named("My.Pkg")
+        .version("1.0")
+        .requires_python(">=3.8")
+        .build();
     alice.publish("alice/dev", &wheel).await;
     let page = server
         .anonymous()
@@ -55,8 +58,9 @@ async fn every_listed_file_can_be_fetched_with_the_listed_digest() {
         let answer = server.anonymous().get(url.path()).await;
         assert_eq!(answer.status, 200, "{url}");
         let digest: [u8; 32] = Sha256::digest(&answer.body).into();
-        let digest = digest.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-        assert_eq!(file["hashes"]["sha256"], digest);
+        let listed: cheeseshop_packaging::Sha256 =
+            file["hashes"]["sha256"].as_str().unwrap().parse().unwrap();
+        assert_eq!(listed.as_bytes(), &digest);
     }
 }
 
@@ -79,7 +83,12 @@ async fn links_are_absolute_when_asked_for() {
         format!("https://pypi.example/sub/alice/dev/{}", file_path(&wheel))
     );
     let page = server.anonymous().get_with(path, &[JSON]).await.json();
-    assert!(page["files"][0]["url"].as_str().unwrap().starts_with("../../"));
+    assert!(
+        page["files"][0]["url"]
+            .as_str()
+            .unwrap()
+            .starts_with("../../")
+    );
 }
 
 #[tokio::test]
@@ -88,9 +97,18 @@ async fn absence_is_a_404_with_one_line() {
     let alice = server.user("alice").await;
     server.index(&alice, "dev", json!({})).await;
     for (path, text) in [
-        ("/alice/dev/+simple/nothing/", "The project nothing does not exist.\n"),
-        ("/alice/none/+simple/flask/", "The stage alice/none could not be found.\n"),
-        ("/alice/none/+simple/", "The stage alice/none could not be found.\n"),
+        (
+            "/alice/dev/+simple/nothing/",
+            "The project nothing does not exist.\n",
+        ),
+        (
+            "/alice/none/+simple/flask/",
+            "The stage alice/none could not be found.\n",
+        ),
+        (
+            "/alice/none/+simple/",
+            "The stage alice/none could not be found.\n",
+        ),
     ] {
         let answer = server.anonymous().get(path).await;
         assert_eq!(answer.status, 404, "{path}");
@@ -106,7 +124,9 @@ async fn a_yank_shows_at_once_and_so_does_its_end() {
     let server = Server::start().await;
     let alice = server.user("alice").await;
     server.index(&alice, "dev", json!({})).await;
-    alice.publish("alice/dev", &Wheel::named("flask").build()).await;
+    alice
+        .publish("alice/dev", &Wheel::named("flask").build())
+        .await;
     let path = "/alice/dev/+simple/flask/";
     let yanked = || async {
         let page = server.anonymous().get_with(path, &[JSON]).await.json();
@@ -114,7 +134,11 @@ async fn a_yank_shows_at_once_and_so_does_its_end() {
     };
     let before = yanked().await;
     let answer = alice
-        .json("POST", "/alice/dev/flask/1.0/+yank", &json!({"reason": "broken"}))
+        .json(
+            "POST",
+            "/alice/dev/flask/1.0/+yank",
+            &json!({"reason": "broken"}),
+        )
         .await;
     assert_eq!(answer.status, 200, "{}", answer.text());
     assert_eq!(yanked().await, "broken");
@@ -122,7 +146,11 @@ async fn a_yank_shows_at_once_and_so_does_its_end() {
         .anonymous()
         .json("POST", "/alice/dev/flask/1.0/+unyank", &json!({}))
         .await;
-    assert!(matches!(refused.status.as_u16(), 401 | 403), "{}", refused.status);
+    assert!(
+        matches!(refused.status.as_u16(), 401 | 403),
+        "{}",
+        refused.status
+    );
     let answer = alice
         .json("POST", "/alice/dev/flask/1.0/+unyank", &json!({}))
         .await;

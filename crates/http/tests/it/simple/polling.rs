@@ -51,8 +51,14 @@ async fn no_reader_sees_an_old_page_after_an_uploads_answer() {
         })
         .collect();
     for number in 0..UPLOADS {
-        let index = if number % 3 == 0 { "alice/base" } else { "alice/dev" };
-        let wheel = Wheel::named("flask").version(&format!("1.{number}")).build();
+        let index = if number % 3 == 0 {
+            "alice/base"
+        } else {
+            "alice/dev"
+        };
+        let wheel = Wheel::named("flask")
+            .version(&format!("1.{number}"))
+            .build();
         alice.publish(index, &wheel).await;
         acknowledged.fetch_add(1, Ordering::SeqCst);
     }

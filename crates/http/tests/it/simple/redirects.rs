@@ -8,7 +8,9 @@ async fn a_project_has_one_url() {
     let server = Server::start().await;
     let alice = server.user("alice").await;
     server.index(&alice, "dev", json!({})).await;
-    alice.publish("alice/dev", &Wheel::named("my-pkg").build()).await;
+    alice
+        .publish("alice/dev", &Wheel::named("my-pkg").build())
+        .await;
     for (path, location) in [
         ("/alice/dev/+simple/my-pkg", "my-pkg/"),
         ("/alice/dev/+simple/My.Pkg", "my-pkg/"),
@@ -32,7 +34,9 @@ async fn redirects_stay_behind_a_prefix() {
     let server = Server::start().await;
     let alice = server.user("alice").await;
     server.index(&alice, "dev", json!({})).await;
-    alice.publish("alice/dev", &Wheel::named("my-pkg").build()).await;
+    alice
+        .publish("alice/dev", &Wheel::named("my-pkg").build())
+        .await;
     let outside = [("x-outside-url", "https://pypi.example/sub")];
     let answer = server
         .anonymous()
@@ -44,7 +48,10 @@ async fn redirects_stay_behind_a_prefix() {
         base.join(answer.header("location")).unwrap().path(),
         "/sub/alice/dev/+simple/my-pkg/"
     );
-    for path in ["/sub/alice/dev/+simple/my-pkg/", "/alice/dev/+simple/my-pkg/"] {
+    for path in [
+        "/sub/alice/dev/+simple/my-pkg/",
+        "/alice/dev/+simple/my-pkg/",
+    ] {
         let page = server.anonymous().get_with(path, &outside).await;
         assert_eq!(page.status, 200, "{path}");
     }

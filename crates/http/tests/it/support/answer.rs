@@ -23,13 +23,11 @@ impl Answer {
         let mut collected = Vec::new();
         let mut broken = false;
         while let Some(frame) = body.frame().await {
-            match frame {
-                Ok(frame) => collected.extend(frame.into_data().unwrap_or_default()),
-                Err(_) => {
-                    broken = true;
-                    break;
-                }
-            }
+            let Ok(frame) = frame else {
+                broken = true;
+                break;
+            };
+            collected.extend(frame.into_data().unwrap_or_default());
         }
         Self {
             status: parts.status,
@@ -64,7 +62,10 @@ impl Answer {
     }
 
     pub(crate) fn message(&self) -> String {
-        self.json()["message"].as_str().unwrap_or_default().to_owned()
+        self.json()["message"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned()
     }
 
     /// The names of the files on a simple JSON page.

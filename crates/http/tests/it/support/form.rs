@@ -7,6 +7,9 @@ const BOUNDARY: &str = "cheeseshop-test-boundary";
 /// A multipart form; parts in the order in which they were added.
 pub(crate) struct Form(Vec<u8>);
 
+/// What goes with every body.
+pub(crate) const FORM_TYPE: &str = "multipart/form-data; boundary=cheeseshop-test-boundary";
+
 impl Form {
     pub(crate) fn new() -> Self {
         Self(Vec::new())
@@ -25,10 +28,9 @@ impl Form {
     }
 
     pub(crate) fn fields_of(file: &BuiltFile) -> Self {
-        let filetype = if file.name.ends_with(".whl") {
-            "bdist_wheel"
-        } else {
-            "sdist"
+        let filetype = match file.name.rsplit_once('.') {
+            Some((_, "whl")) => "bdist_wheel",
+            _ => "sdist",
         };
         Self::new()
             .field(":action", "file_upload")
@@ -38,7 +40,10 @@ impl Form {
             .field("filetype", filetype)
             .field("pyversion", "py3")
             .field("metadata_version", "2.4")
-            .field("requires_python", file.requires_python.as_deref().unwrap_or(""))
+            .field(
+                "requires_python",
+                file.requires_python.as_deref().unwrap_or(""),
+            )
             .field("sha256_digest", &file.sha256)
     }
 
@@ -59,10 +64,6 @@ impl Form {
         self.0.extend(bytes);
         self.0.extend(b"\r\n");
         self
-    }
-
-    pub(crate) fn content_type(&self) -> String {
-        format!("multipart/form-data; boundary={BOUNDARY}")
     }
 
     pub(crate) fn body(&self) -> Vec<u8> {

@@ -6,6 +6,19 @@ mod server;
 mod user;
 
 pub(crate) use self::answer::Answer;
-pub(crate) use self::form::Form;
+pub(crate) use self::form::{FORM_TYPE, Form};
 pub(crate) use self::server::Server;
 pub(crate) use self::user::{User, file_path};
+
+/// Bytes that do not compress.
+pub(crate) fn noise(length: usize) -> Vec<u8> {
+    let mut state = 0x2545_f491_4f6c_dd1d_u64;
+    (0..length)
+        .map(|_| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            state.to_le_bytes()[0]
+        })
+        .collect()
+}

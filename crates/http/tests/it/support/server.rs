@@ -19,7 +19,6 @@ use super::{Answer, User};
 pub(crate) const ROOT_PASSWORD: &str = "root-secret";
 
 pub(crate) struct Server {
-    pub(crate) app: App,
     pub(crate) clock: Arc<FixedClock>,
     service: Service,
     _directory: tempfile::TempDir,
@@ -41,17 +40,22 @@ impl Server {
         let clock = Arc::new(FixedClock::new("2026-09-01T12:00:00Z".parse().unwrap()));
         let shared_clock: Arc<dyn Clock> = Arc::clone(&clock) as Arc<dyn Clock>;
         let config = DatabaseConfig::sqlite(&directory.path().join("db.sqlite"));
-        let database = Database::open(&config, Arc::clone(&shared_clock)).await.unwrap();
+        let database = Database::open(&config, Arc::clone(&shared_clock))
+            .await
+            .unwrap();
         let blobs = BlobStore::open(&BlobConfig::Local {
             path: directory.path().join("blobs"),
         })
         .await
         .unwrap();
-        let app = App::open(database, blobs, shared_clock, settings).await.unwrap();
-        app.ensure_root(&ROOT_PASSWORD.to_owned().into(), None).await.unwrap();
+        let app = App::open(database, blobs, shared_clock, settings)
+            .await
+            .unwrap();
+        app.ensure_root(&ROOT_PASSWORD.to_owned().into(), None)
+            .await
+            .unwrap();
         Self {
-            service: cheeseshop_http::service(app.clone(), http),
-            app,
+            service: cheeseshop_http::service(app, http),
             clock,
             _directory: directory,
         }
@@ -63,7 +67,8 @@ impl Server {
 
     /// Sends a request as if it came over loopback.
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
-        self.send_from("127.0.0.1:40000".parse().unwrap(), request).await
+        self.send_from("127.0.0.1:40000".parse().unwrap(), request)
+            .await
     }
 
     pub(crate) async fn send_from(&self, peer: SocketAddr, mut request: Request<Body>) -> Answer {

@@ -7,7 +7,7 @@ use cheeseshop_test_support::BuiltFile;
 use http::{Method, Request};
 use serde_json::Value;
 
-use super::{Answer, Form, Server};
+use super::{Answer, FORM_TYPE, Form, Server};
 
 #[derive(Clone)]
 pub(crate) struct User<'s> {
@@ -51,12 +51,7 @@ impl<'s> User<'s> {
         request
     }
 
-    pub(crate) async fn send(
-        &self,
-        method: &str,
-        path: &str,
-        headers: &[(&str, &str)],
-    ) -> Answer {
+    pub(crate) async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
         let mut request = self.request(method, path);
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -88,7 +83,8 @@ impl<'s> User<'s> {
     }
 
     pub(crate) async fn delete(&self, path: &str) -> Answer {
-        self.send("DELETE", path, &[("accept", "application/json")]).await
+        self.send("DELETE", path, &[("accept", "application/json")])
+            .await
     }
 
     pub(crate) async fn upload(&self, index: &str, file: &BuiltFile) -> Answer {
@@ -104,7 +100,7 @@ impl<'s> User<'s> {
     pub(crate) async fn post_form(&self, path: &str, form: &Form) -> Answer {
         let request = self
             .request("POST", path)
-            .header("content-type", form.content_type())
+            .header("content-type", FORM_TYPE)
             .header("content-length", form.body().len())
             .body(Body::from(form.body()))
             .unwrap();

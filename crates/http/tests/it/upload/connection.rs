@@ -22,12 +22,12 @@ async fn listen(server: &Server) -> SocketAddr {
     tokio::spawn(async move {
         loop {
             let (stream, peer) = listener.accept().await.unwrap();
-            let service = service
-                .clone()
-                .map_request(move |mut request: http::Request<hyper::body::Incoming>| {
+            let service = service.clone().map_request(
+                move |mut request: http::Request<hyper::body::Incoming>| {
                     request.extensions_mut().insert(PeerAddress(peer));
                     request
-                });
+                },
+            );
             tokio::spawn(async move {
                 let _ = hyper_util::server::conn::auto::Builder::new(TokioExecutor::new())
                     .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service))

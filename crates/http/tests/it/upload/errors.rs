@@ -2,7 +2,7 @@ use axum::body::Body;
 use cheeseshop_test_support::{Upstream, Wheel};
 use serde_json::json;
 
-use crate::support::{Form, Server};
+use crate::support::{FORM_TYPE, Form, Server};
 
 #[tokio::test]
 async fn the_reason_phrase_says_what_is_wrong() {
@@ -97,7 +97,7 @@ async fn devpis_client_gets_the_message_as_json_too() {
     let request = alice
         .request("POST", "/alice/dev/")
         .header("accept", "application/json")
-        .header("content-type", form.content_type())
+        .header("content-type", FORM_TYPE)
         .body(Body::from(form.body()))
         .unwrap();
     let answer = server.send(request).await;
@@ -149,7 +149,10 @@ async fn nothing_from_a_request_gets_into_the_status_line() {
     let answer = alice.post_form("/alice/dev/", &form).await;
     assert_eq!(answer.status, 400);
     assert!(
-        answer.reason().bytes().all(|byte| (b' '..=b'~').contains(&byte)),
+        answer
+            .reason()
+            .bytes()
+            .all(|byte| (b' '..=b'~').contains(&byte)),
         "{:?}",
         answer.reason()
     );

@@ -50,7 +50,10 @@ async fn unknown_repeated_and_empty_fields_do_no_harm() {
     let answer = alice.post_form("/alice/dev/", &form).await;
     assert_eq!(answer.status, 200, "{} {}", answer.reason(), answer.text());
     let release = alice.get_json("/alice/dev/flask/1.0").await.json();
-    assert_eq!(release["result"]["classifiers"], json!(["A :: B", "C :: D"]));
+    assert_eq!(
+        release["result"]["classifiers"],
+        json!(["A :: B", "C :: D"])
+    );
     assert_eq!(release["result"]["license"], "");
 }
 

@@ -19,8 +19,8 @@ pub(super) fn connect(config: &S3BlobConfig) -> Result<Arc<dyn ObjectStore>, Blo
         .with_connect_timeout(seconds(config.connect_timeout_seconds))
         .with_read_timeout(seconds(config.read_timeout_seconds));
     if let Some(path) = &config.ca_file {
-        let pem = std::fs::read(path)
-            .map_err(|source| BlobError::io("read", path.display(), source))?;
+        let pem =
+            std::fs::read(path).map_err(|source| BlobError::io("read", path.display(), source))?;
         for certificate in Certificate::from_pem_bundle(&pem).map_err(refused)? {
             client = client.with_root_certificate(certificate);
         }

@@ -74,6 +74,20 @@ impl S3Store {
         Ok(opened)
     }
 
+    /// A store without a network, to test what no real store does on demand.
+    #[cfg(test)]
+    pub(super) fn in_memory(spool: &std::path::Path) -> Self {
+        Self(Arc::new(Inner {
+            store: Arc::new(object_store::memory::InMemory::new()),
+            bucket: "memory".to_owned(),
+            prefix: Key::from("prefix"),
+            area: TempArea::open(spool).unwrap(),
+            buffers: Buffers::default(),
+            patience: Duration::from_secs(20),
+            verify_uploads: true,
+        }))
+    }
+
     pub(super) fn area(&self) -> &TempArea {
         &self.0.area
     }

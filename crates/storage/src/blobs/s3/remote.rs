@@ -220,8 +220,10 @@ mod tests {
     use super::*;
 
     async fn read(parts: &[&'static str], digest_of: &str) -> Vec<io::Result<Bytes>> {
-        let chunks: Vec<io::Result<Bytes>> =
-            parts.iter().map(|part| Ok(Bytes::from_static(part.as_bytes()))).collect();
+        let chunks: Vec<io::Result<Bytes>> = parts
+            .iter()
+            .map(|part| Ok(Bytes::from_static(part.as_bytes())))
+            .collect();
         let checked = Checked {
             chunks: stream::iter(chunks).boxed(),
             hasher: sha2::Sha256::new(),
@@ -242,7 +244,12 @@ mod tests {
 
     #[tokio::test]
     async fn wrong_bytes_never_come_whole() {
-        for parts in [&["ab", "cd", "x"][..], &["ab", "cd"][..], &["abxde"][..], &[][..]] {
+        for parts in [
+            &["ab", "cd", "x"][..],
+            &["ab", "cd"][..],
+            &["abxde"][..],
+            &[][..],
+        ] {
             let mut read = read(parts, "abcde").await;
             let last = read.pop().unwrap();
             assert_eq!(last.unwrap_err().kind(), io::ErrorKind::InvalidData);

@@ -27,7 +27,7 @@ use super::super::{BlobError, Removal};
 use super::{Failure, Inner, S3Store, modified, random_name};
 
 /// A removal that is not over by then was cut off: the remover gives itself half of it.
-const MARKER_LIFETIME: Duration = Duration::from_secs(60);
+const MARKER_LIFETIME: Duration = Duration::from_mins(1);
 
 /// How long to wait before asking again whether the removal is over.
 const POLL: Duration = Duration::from_millis(100);
@@ -53,7 +53,9 @@ impl S3Store {
     ) -> Result<Removal, BlobError> {
         let inner = &self.0;
         let marker = inner.new_marker(digest)?;
-        inner.put_small(&marker, Bytes::from_static(b"removing")).await?;
+        inner
+            .put_small(&marker, Bytes::from_static(b"removing"))
+            .await?;
         let removed =
             tokio::time::timeout(MARKER_LIFETIME / 2, inner.remove_marked(digest, cutoff)).await;
         match removed {
@@ -118,11 +120,7 @@ impl Inner {
 
     /// Whether a marker is so much older than the blob just put that its removal must be dead.
     /// Both ages are the store's own.
-    async fn is_stale(
-        &self,
-        marker: &ObjectMeta,
-        blob: &Key,
-    ) -> Result<bool, BlobError> {
+    async fn is_stale(&self, marker: &ObjectMeta, blob: &Key) -> Result<bool, BlobError> {
         let Some(blob) = self.head(blob).await? else {
             return Ok(false);
         };
@@ -149,5 +147,83 @@ impl Inner {
             .clone()
             .join("removing")
             .join(digest.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use object_store::ObjectStoreExt;
+    use sha2::Digest;
+
+    use super::super::super::StoredBlob;
+    use super::super::super::spool::TempFile;
+    use super::*;
+
+    const CONTENT: Bytes = Bytes::from_static(b"put again");
+
+    fn spooled(store: &S3Store) -> (TempFile, StoredBlob) {
+        let mut file = TempFile::create(store.area().reserve()).unwrap();
+        file.write_all(&[CONTENT]).unwrap();
+        let blob = StoredBlob {
+            sha256: Sha256(sha2::Sha256::digest(CONTENT).into()),
+            size: CONTENT.len() as u64,
+        };
+        (file, blob)
+    }
+
+    async fn begin_removal(store: &S3Store, digest: &Sha256) -> Key {
+        let marker = store.0.new_marker(digest).unwrap();
+        store.0.put_small(&marker, Bytes::new()).await.unwrap();
+        marker
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_puts_waits_for_a_removal_and_puts_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = S3Store::in_memory(directory.path());
+        let (file, blob) = spooled(&store);
+        let key = store.0.key(&blob.sha256);
+        let marker = begin_removal(&store, &blob.sha256).await;
+        let putting = tokio::spawn({
+            let store = store.clone();
+            async move { store.keep(file, blob).await }
+        });
+        while !store.exists(&blob.sha256).await.unwrap() {
+            tokio::task::yield_now().await;
+        }
+        // The removal had looked at the old blob and hits the new one.
+        store.0.delete(&key).await.unwrap();
+        tokio::time::sleep(POLL * 20).await;
+        assert!(!putting.is_finished());
+        store.0.delete(&marker).await.unwrap();
+        putting.await.unwrap().unwrap();
+        assert!(store.exists(&blob.sha256).await.unwrap());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_marker_of_a_dead_remover_does_not_stop_uploads_for_ever() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = S3Store::in_memory(directory.path());
+        let (file, blob) = spooled(&store);
+        let marker = begin_removal(&store, &blob.sha256).await;
+        let before = Instant::now();
+        store.keep(file, blob).await.unwrap();
+        assert!(before.elapsed() >= MARKER_LIFETIME);
+        assert!(store.exists(&blob.sha256).await.unwrap());
+        assert!(store.0.store.head(&marker).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_removal_leaves_no_marker() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = S3Store::in_memory(directory.path());
+        let (file, blob) = spooled(&store);
+        store.keep(file, blob).await.unwrap();
+        let spared = store.remove_if_older(&blob.sha256, Timestamp::MIN).await;
+        assert_eq!(spared.unwrap(), Removal::Spared);
+        assert!(store.remove(&blob.sha256).await.unwrap());
+        assert!(!store.remove(&blob.sha256).await.unwrap());
+        let left: Vec<_> = store.0.store.list(None).try_collect().await.unwrap();
+        assert_eq!(left, []);
     }
 }

@@ -128,7 +128,7 @@ async fn only_one_chunk_is_read_ahead_of_a_slow_consumer() {
         .write(true)
         .open(path_of(&test, &stored.sha256))
         .unwrap();
-    file.write_all_at(&[0; 4_000_000], 0).unwrap();
+    file.write_all_at(&vec![0; 4_000_000], 0).unwrap();
     let rest = collect(chunks).await.unwrap();
     let old = rest.iter().position(|byte| *byte == 0).unwrap();
     let zeros = rest.iter().rev().take_while(|byte| **byte == 0).count();
@@ -146,10 +146,21 @@ async fn a_place_that_cannot_be_a_store_is_named() {
         directory.path().join("no/parent"),
         Path::new("/proc/cheeseshop").to_owned(),
     ] {
-        let error = BlobStore::open(&BlobConfig::local(&place)).await.unwrap_err();
+        let error = BlobStore::open(&BlobConfig::local(&place))
+            .await
+            .unwrap_err();
         let text = error.to_string();
         assert!(text.contains(place.to_str().unwrap()), "{text}");
     }
+}
+
+/// Where the small disk of [`run_with_small_disk`] is, in the process that has one.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "set for this process by its parent, the same test"
+)]
+fn small_disk() -> Option<std::ffi::OsString> {
+    std::env::var_os("SMALL")
 }
 
 /// Runs one test of this binary again, alone, in a mount namespace in which `$SMALL` is a file
@@ -180,7 +191,7 @@ fn run_with_small_disk(test: &str) {
 
 #[tokio::test]
 async fn a_full_disk_refuses_the_upload_and_keeps_nothing_of_it() {
-    let Some(small) = std::env::var_os("SMALL") else {
+    let Some(small) = small_disk() else {
         let name = "blobs::local::a_full_disk_refuses_the_upload_and_keeps_nothing_of_it";
         return run_with_small_disk(name);
     };
@@ -199,7 +210,10 @@ async fn a_full_disk_refuses_the_upload_and_keeps_nothing_of_it() {
     }
     let error = outcome.unwrap_err();
     assert!(matches!(error, BlobError::Full { .. }), "{error:?}");
-    assert!(writer.finish().await.is_err(), "a failed upload cannot be finished");
+    assert!(
+        writer.finish().await.is_err(),
+        "a failed upload cannot be finished"
+    );
 
     // The space is free again, and what was there before still is.
     let second = store.put(bytes(2, 3_000_000)).await.unwrap();
@@ -210,7 +224,10 @@ async fn a_full_disk_refuses_the_upload_and_keeps_nothing_of_it() {
     let error = store.put(bytes(3, 3_000_000)).await.unwrap_err();
     assert!(matches!(error, BlobError::Full { .. }), "{error:?}");
     let temporary = fs::read_dir(Path::new(&small).join("blobs/tmp")).unwrap();
-    for directory in temporary.map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()) {
+    for directory in temporary
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.is_dir())
+    {
         let names: Vec<_> = fs::read_dir(directory)
             .unwrap()
             .map(|entry| entry.unwrap().file_name())
@@ -221,7 +238,7 @@ async fn a_full_disk_refuses_the_upload_and_keeps_nothing_of_it() {
 
 #[tokio::test]
 async fn a_read_only_disk_is_a_clear_error() {
-    let Some(small) = std::env::var_os("SMALL") else {
+    let Some(small) = small_disk() else {
         return run_with_small_disk("blobs::local::a_read_only_disk_is_a_clear_error");
     };
     let config = BlobConfig::local(Path::new(&small).join("blobs"));

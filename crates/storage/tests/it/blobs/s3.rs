@@ -140,7 +140,10 @@ async fn an_upload_survives_a_cut_connection_and_fails_without_a_store() {
 
     relay.set(Relay::Cut);
     assert!(test.store.put(bytes(3, 1000)).await.is_err());
-    assert!(test.store.open_blob(&digest(b"any")).await.is_err(), "unknown is not absent");
+    assert!(
+        test.store.open_blob(&digest(b"any")).await.is_err(),
+        "unknown is not absent"
+    );
     assert!(test.files().is_empty(), "{:?}", test.files());
 }
 

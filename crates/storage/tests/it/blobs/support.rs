@@ -5,6 +5,7 @@ use cheeseshop_packaging::hash::Sha256;
 use cheeseshop_storage::{Blob, BlobConfig, BlobEntry, BlobStore, ByteStream, S3BlobConfig};
 use cheeseshop_test_support::S3Bucket;
 use futures_util::TryStreamExt;
+use jiff::Timestamp;
 use sha2::Digest;
 use tempfile::TempDir;
 
@@ -77,6 +78,15 @@ pub(crate) fn s3_config(bucket: &S3Bucket, directory: &TempDir) -> S3BlobConfig 
         spool_dir: Some(directory.path().join("spool")),
         ..S3BlobConfig::default()
     }
+}
+
+/// The machine's time: what file systems and servers on it stamp with.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "compared with stamps that no clock of ours makes"
+)]
+pub(crate) fn machine_time() -> Timestamp {
+    Timestamp::now()
 }
 
 pub(crate) fn digest(bytes: &[u8]) -> Sha256 {

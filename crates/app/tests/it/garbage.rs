@@ -1,0 +1,67 @@
+//! Bytes that nobody refers to.
+
+use bytes::Bytes;
+use cheeseshop_test_support::Wheel;
+use serde_json::json;
+
+use crate::publish::{bytes_of, path_of};
+use crate::support::{TestApp, index, root};
+
+#[tokio::test]
+async fn one_blob_serves_any_number_of_indexes() {
+    let test = TestApp::start().await;
+    let wheel = Wheel::named("mypkg").build();
+    for name in ["root/one", "root/two"] {
+        let target = test.index(name, json!({})).await;
+        test.upload(&root(), &target, &wheel).await.unwrap();
+    }
+    assert_eq!(test.blob_count().await, 2, "a wheel and its metadata");
+    test.app
+        .remove_index(&root(), &index("root/one"))
+        .await
+        .unwrap();
+    assert_eq!(test.collect_garbage().await.removed, 0);
+    let served = bytes_of(&test, &root(), "root/two", &path_of(&wheel))
+        .await
+        .unwrap();
+    assert_eq!(served, wheel.bytes);
+}
+
+#[tokio::test]
+async fn garbage_is_counted_spared_and_removed() {
+    use cheeseshop_app::garbage::{GarbageOptions, GarbageReport};
+    let test = TestApp::start().await;
+    let dev = test.index("root/dev", json!({})).await;
+    test.upload(&root(), &dev, &Wheel::named("kept").build())
+        .await
+        .unwrap();
+    for number in 0..5 {
+        test.blobs
+            .put(Bytes::from(format!("orphan {number}")))
+            .await
+            .unwrap();
+    }
+    let collect = async |dry_run, grace| {
+        let grace = std::time::Duration::from_secs(grace);
+        test.app
+            .collect_garbage(GarbageOptions {
+                dry_run,
+                grace,
+                batch: 2,
+            })
+            .await
+            .unwrap()
+    };
+    let found = |removed, spared| GarbageReport {
+        examined: 7,
+        removed,
+        removed_bytes: removed * 8,
+        spared,
+    };
+    assert_eq!(collect(false, 3600).await, found(0, 5));
+    assert_eq!(collect(true, 0).await, found(5, 0));
+    assert_eq!(test.blob_count().await, 7);
+    assert_eq!(collect(false, 0).await, found(5, 0));
+    assert_eq!(test.blob_count().await, 2);
+    assert_eq!(test.files(&root(), &dev, "kept").await.len(), 1);
+}

@@ -1,0 +1,98 @@
+//! The environment of the process: read once, here, and handed on as a value.
+
+use std::path::{Path, PathBuf};
+
+use super::layers::with_fragments;
+
+/// The parts of the environment that other programs define.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Surroundings(Vec<(String, String)>);
+
+impl Surroundings {
+    /// The environment of this process; names and values that are no text are left out.
+    #[expect(clippy::disallowed_methods, reason = "this is the one place")]
+    pub(crate) fn of_this_process() -> Self {
+        Self(
+            std::env::vars_os()
+                .filter_map(|(name, value)| {
+                    Some((name.into_string().ok()?, value.into_string().ok()?))
+                })
+                .collect(),
+        )
+    }
+
+    /// A variable that is set and not empty.
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+        self.0
+            .iter()
+            .find(|(candidate, value)| candidate == name && !value.is_empty())
+            .map(|(_, value)| value.as_str())
+    }
+
+    /// The folder that a variable of the XDG specification names, else one below the home.
+    pub(crate) fn home_folder(&self, variable: &str, fallback: &str) -> Option<PathBuf> {
+        self.get(variable)
+            .map(PathBuf::from)
+            // The XDG specification: relative paths are to be ignored.
+            .filter(|path| path.is_absolute())
+            .or_else(|| self.get("HOME").map(|home| Path::new(home).join(fallback)))
+    }
+
+    /// Every variable.
+    pub(crate) fn variables(&self) -> &[(String, String)] {
+        &self.0
+    }
+
+    /// The settings files to read: those asked for, else the first of the usual places that has
+    /// one; each with its `conf.d`.
+    pub(crate) fn settings_files(&self, asked_for: &[PathBuf]) -> Vec<PathBuf> {
+        if !asked_for.is_empty() {
+            return asked_for
+                .iter()
+                .flat_map(|file| with_fragments(file))
+                .collect();
+        }
+        let own = self
+            .home_folder("XDG_CONFIG_HOME", ".config")
+            .map(|folder| folder.join("cheeseshop"));
+        own.into_iter()
+            .chain([PathBuf::from("/etc/cheeseshop")])
+            .map(|folder| folder.join("cheeseshop.toml"))
+            .find(|file| file.exists())
+            .map(|file| with_fragments(&file))
+            .unwrap_or_default()
+    }
+
+    /// Surroundings that a test has made up.
+    #[cfg(test)]
+    pub(crate) fn of(variables: &[(&str, &str)]) -> Self {
+        Self(
+            variables
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect(),
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_follow_the_xdg_specification() {
+        for (xdg, expected) in [
+            (None, "/h/.config"),
+            (Some("/x"), "/x"),
+            (Some(""), "/h/.config"),
+            (Some("x"), "/h/.config"),
+        ] {
+            let mut variables = vec![("HOME", "/h")];
+            variables.extend(xdg.map(|value| ("XDG_CONFIG_HOME", value)));
+            let found = Surroundings::of(&variables).home_folder("XDG_CONFIG_HOME", ".config");
+            assert_eq!(found, Some(PathBuf::from(expected)), "{xdg:?}");
+        }
+        let nowhere = Surroundings::of(&[]);
+        assert_eq!(nowhere.home_folder("XDG_CONFIG_HOME", ".config"), None);
+    }
+}

@@ -1,0 +1,111 @@
+//! `cargo xtask bench`: builds, installs the peers, measures everybody in one run.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use clap::Args;
+
+use crate::shell::{self, cargo, program, step, workspace_root};
+use crate::machine;
+
+/// The peers that come from PyPI. Pinned: a figure without a version says nothing.
+const PEERS: &str = "devpi-server==6.20.3\nperyx==2026.1010.0\n";
+
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// Short runs and small files: shows that everything works, not how fast it is.
+    #[arg(long)]
+    quick: bool,
+
+    /// Only these workloads: hot, team, files, cold, herd, uploads, list, start.
+    #[arg(long, value_name = "WORKLOAD,…")]
+    only: Option<String>,
+
+    /// Only these peers: nginx, devpi, peryx; `none` for nobody.
+    #[arg(long, value_name = "PEER,…", default_value = "nginx,devpi,peryx")]
+    peers: String,
+
+    /// Put the table into docs/benchmarks.md as well.
+    #[arg(long)]
+    publish: bool,
+}
+
+/// Builds everything and hands over to the program that measures.
+pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    let directory = target_directory().join("bench");
+    std::fs::create_dir_all(&directory).with_context(|| directory.display().to_string())?;
+    step("what the benchmark needs", || {
+        machine::ensure(machine::FOR_BENCHMARK)
+    })?;
+    let peers = if arguments.peers.contains("devpi") || arguments.peers.contains("peryx") {
+        step("peers from PyPI", || install_peers(&directory))?
+    } else {
+        directory.clone()
+    };
+    step("building for release", || {
+        shell::run(cargo().args([
+            "build",
+            "--release",
+            "--locked",
+            "--package",
+            "cheeseshop",
+            "--package",
+            "cheeseshop-bench",
+        ]))
+    })?;
+    let built = target_directory().join("release");
+    let mut bench = program(&built.join("cheeseshop-bench").display().to_string());
+    bench
+        .arg("--cheeseshop")
+        .arg(built.join("cheeseshop"))
+        .arg("--peer-programs")
+        .arg(peers)
+        .arg("--directory")
+        .arg(&directory);
+    if arguments.peers == "none" {
+        bench.arg("--alone");
+    } else {
+        bench.args(["--peers", &arguments.peers]);
+    }
+    if arguments.quick {
+        bench.arg("--quick");
+    }
+    if let Some(only) = &arguments.only {
+        bench.args(["--only", only]);
+    }
+    if arguments.publish {
+        bench
+            .arg("--publish")
+            .arg(workspace_root().join("docs/benchmarks.md"));
+    }
+    shell::run(&mut bench)
+}
+
+/// Makes an environment of its own for the peers; gives the folder of its programs.
+fn install_peers(directory: &Path) -> Result<PathBuf> {
+    let environment = directory.join("peers");
+    let programs = environment.join("bin");
+    let mark = environment.join("installed.txt");
+    if std::fs::read_to_string(&mark).is_ok_and(|installed| installed == PEERS) {
+        return Ok(programs);
+    }
+    if environment.exists() {
+        std::fs::remove_dir_all(&environment)?;
+    }
+    shell::run(program("python3").arg("-m").arg("venv").arg(&environment))?;
+    shell::run(
+        program(&programs.join("pip").display().to_string())
+            .args(["install", "--quiet", "--disable-pip-version-check"])
+            .args(PEERS.lines()),
+    )?;
+    std::fs::write(&mark, PEERS)?;
+    Ok(programs)
+}
+
+/// Where cargo builds.
+fn target_directory() -> PathBuf {
+    match std::env::var_os("CARGO_TARGET_DIR") {
+        Some(directory) => workspace_root().join(directory),
+        None => workspace_root().join("target"),
+    }
+}
