@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use clap::Args;
 
-use crate::shell::{self, cargo, program, step, workspace_root};
 use crate::machine;
+use crate::shell::{self, cargo, program, step, workspace_root};
 
 /// The peers that come from PyPI. Pinned: a figure without a version says nothing.
 const PEERS: &str = "devpi-server==6.20.3\nperyx==2026.1010.0\n";

@@ -17,13 +17,21 @@ use futures_util::StreamExt;
 use tokio::sync::{Mutex, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use crate::{App, Error, Inner, read_directory};
+use crate::{App, Error, Inner, mirror, read_directory};
 
 /// How often other processes' commits are looked for when nothing asks for it.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Events read in one go while catching up.
 const BATCH: usize = 1_000;
+
+/// Whose commit is noted.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Writer {
+    ThisProcess,
+    /// Or this one, read back from the log.
+    Another,
+}
 
 /// How far this node has followed the log.
 pub(crate) struct ChangeFeed {
@@ -55,7 +63,7 @@ impl ChangeFeed {
 impl Inner {
     /// Takes note of a commit of this process; called before anybody hears of it.
     pub(crate) fn note_own_commit(&self, events: &[RecordedEvent]) {
-        self.note(events);
+        self.note(events, Writer::ThisProcess);
         let (Some(first), Some(last)) = (events.first(), events.last()) else {
             return;
         };
@@ -69,10 +77,16 @@ impl Inner {
         );
     }
 
-    fn note(&self, events: &[RecordedEvent]) {
+    fn note(&self, events: &[RecordedEvent], writer: Writer) {
         for event in events {
             self.mirrors.on_event(event);
             self.auth.on_event(event);
+            // What a flight of ours brings is in memory before it is stored, and pages made
+            // from what was there before end when the flight was due. Making the new page
+            // again because its listing has meanwhile been stored would double the work.
+            if writer == Writer::ThisProcess && event.actor == mirror::ACTOR {
+                continue;
+            }
             match event.event.kind {
                 EventKind::UserCreated
                 | EventKind::UserUpdated
@@ -118,7 +132,7 @@ impl Inner {
                 self.feed.seen.fetch_max(head.0, Ordering::AcqRel);
                 break;
             };
-            self.note(&events);
+            self.note(&events, Writer::Another);
             self.feed.seen.fetch_max(last.serial.0, Ordering::AcqRel);
         }
         self.reload_directory_if_changed().await

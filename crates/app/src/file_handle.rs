@@ -78,7 +78,12 @@ impl FileHandle {
     }
 
     /// A file that the client is to get elsewhere.
-    pub(crate) fn redirect(name: String, size: Option<u64>, modified: Timestamp, url: String) -> Self {
+    pub(crate) fn redirect(
+        name: String,
+        size: Option<u64>,
+        modified: Timestamp,
+        url: String,
+    ) -> Self {
         Self {
             size,
             sha256: None,
@@ -131,7 +136,8 @@ impl FileHandle {
         match &self.source {
             Source::Blob(blob) => blob.read(range),
             Source::Memory(bytes) => {
-                let end = usize::try_from(range.end).map_or(bytes.len(), |end| end.min(bytes.len()));
+                let end =
+                    usize::try_from(range.end).map_or(bytes.len(), |end| end.min(bytes.len()));
                 let start = usize::try_from(range.start).map_or(end, |start| start.min(end));
                 let part = bytes.slice(start..end);
                 stream::iter((!part.is_empty()).then_some(Ok(part))).boxed()

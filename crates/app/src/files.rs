@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use cheeseshop_domain::{Caller, File, FilePath, Index, IndexId, IndexKind, IndexName};
+use cheeseshop_domain::{Caller, File, FileArea, FilePath, Index, IndexId, IndexKind, IndexName};
 use cheeseshop_packaging::simple::PageFile;
 use cheeseshop_packaging::{ProjectName, Sha256};
 use cheeseshop_storage::database::{files, mirrors, tombstones};
@@ -29,7 +29,8 @@ pub enum Purpose {
     Describe,
 }
 
-/// What is remembered of a path.
+/// What is remembered of a path. Only of paths that hold a digest, where they are a mirror's:
+/// behind another one an upstream may put other bytes.
 #[derive(Clone)]
 struct KnownFile {
     /// Where the file lives; reading it is asked of both indexes.
@@ -175,6 +176,7 @@ impl App {
                 };
                 if let Some(sha256) = handle.sha256
                     && handle.is_held()
+                    && path.area() == FileArea::Hashed
                 {
                     self.remember(
                         index.id,
@@ -245,6 +247,7 @@ impl App {
                         .await?;
                     if let Some(sha256) = handle.sha256
                         && handle.is_held()
+                        && path.area() == FileArea::Hashed
                     {
                         self.remember(
                             index.id,
@@ -382,8 +385,7 @@ impl App {
         path: &FilePath,
     ) -> Result<Option<Found>, Error> {
         let mut reader = self.db().reader().await?;
-        let kept =
-            mirrors::find_file_by_path(&mut reader, holder.id, &path.to_string()).await?;
+        let kept = mirrors::find_file_by_path(&mut reader, holder.id, &path.to_string()).await?;
         drop(reader);
         let guess = path.name().guess().map(|(project, _)| project);
         // A held file knows its project for sure; for others the name has to tell.

@@ -128,10 +128,10 @@ impl App {
         T: Send + 'static,
     {
         let origin = Origin {
-            actor: caller
-                .identity
-                .as_ref()
-                .map_or_else(|| "anonymous".to_owned(), |identity| identity.user.to_string()),
+            actor: caller.identity.as_ref().map_or_else(
+                || "anonymous".to_owned(),
+                |identity| identity.user.to_string(),
+            ),
             address: caller.address,
         };
         self.write_as(origin, operation).await

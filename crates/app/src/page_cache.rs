@@ -81,12 +81,17 @@ impl PageCache {
     }
 }
 
+/// Thorough for pages, quick for lists of hundreds of thousands of names.
+fn level(body: &[u8]) -> u32 {
+    if body.len() < 4 * 1024 * 1024 { 6 } else { 3 }
+}
+
 /// Compresses on the calling thread; callers with large bodies move to a blocking one.
 pub(crate) fn gzip(body: &[u8]) -> Bytes {
     use std::io::Write as _;
     let mut encoder = flate2::write::GzEncoder::new(
         Vec::with_capacity(body.len() / 4),
-        flate2::Compression::new(6),
+        flate2::Compression::new(level(body)),
     );
     encoder
         .write_all(body)
@@ -97,7 +102,7 @@ pub(crate) fn gzip(body: &[u8]) -> Bytes {
 
 /// As [`gzip`], for `Content-Encoding: zstd`.
 pub(crate) fn zstd(body: &[u8]) -> Bytes {
-    zstd::bulk::compress(body, 6)
+    zstd::bulk::compress(body, i32::try_from(level(body)).unwrap_or(3))
         .map(Bytes::from)
         .expect("the buffer is sized by the library")
 }

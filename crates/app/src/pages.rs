@@ -329,7 +329,10 @@ impl App {
         let generation = self.0.generations.of_project_names();
         let page = match self.0.pages.find(&key, generation, self.clock().now()) {
             Some(page) => page,
-            None => self.render_project_list(caller, key, generation, &index).await?,
+            None => {
+                self.render_project_list(caller, key, generation, &index)
+                    .await?
+            }
         };
         prepare(&page, options.encoding).await;
         Ok(page)
@@ -367,17 +370,20 @@ impl App {
         let mut fresh_until = None;
         let mut stale = false;
         let mut failed = false;
-        let answers = join_all(mirrors.iter().map(|mirror| self.mirrors().project_names(mirror)));
+        let answers = join_all(
+            mirrors
+                .iter()
+                .map(|mirror| self.mirrors().project_names(mirror)),
+        );
         for (mirror, answer) in mirrors.iter().zip(answers.await) {
             match answer {
                 Ok(list) => {
                     names.extend(list.iter().map(Arc::from));
                     stale |= list.stale;
                     fresh_until = Some(
-                        fresh_until
-                            .map_or(list.fresh_until, |known: jiff::Timestamp| {
-                                known.min(list.fresh_until)
-                            }),
+                        fresh_until.map_or(list.fresh_until, |known: jiff::Timestamp| {
+                            known.min(list.fresh_until)
+                        }),
                     );
                 }
                 Err(error @ Error::UpstreamFailed { .. }) if mirror.id == index.id => {
@@ -473,7 +479,10 @@ impl Links<'_> {
 fn hosted_file(holder: &Index, file: &File, links: &Links<'_>) -> PageFile {
     PageFile {
         filename: file.name.as_str().to_owned(),
-        url: links.to_file(holder, &FilePath::of_sha256(&file.sha256, file.name.clone()).to_string()),
+        url: links.to_file(
+            holder,
+            &FilePath::of_sha256(&file.sha256, file.name.clone()).to_string(),
+        ),
         hashes: file.sha256.into(),
         requires_python: file.requires_python.clone(),
         size: Some(file.size),
@@ -536,8 +545,7 @@ fn lacks_something_we_may_know(file: &PageFile) -> bool {
 fn complete_from_held(files: &mut [PageFile], held: &[mirrors::MirrorFile]) {
     // Sorted by file name, as the database gives them.
     for file in files {
-        let Ok(position) =
-            held.binary_search_by(|held| held.filename.as_str().cmp(&file.filename))
+        let Ok(position) = held.binary_search_by(|held| held.filename.as_str().cmp(&file.filename))
         else {
             continue;
         };

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use cheeseshop_domain::permission::IndexNotFound;
-use cheeseshop_domain::resolution::{Contribution as Verdict, Decision, Step, StepKind, contributors};
+use cheeseshop_domain::resolution::{
+    Contribution as Verdict, Decision, Step, StepKind, contributors,
+};
 use cheeseshop_domain::{Caller, Index, IndexId, IndexKind, IndexName, Project, ProjectId};
 use cheeseshop_packaging::ProjectName;
 use cheeseshop_storage::database::projects;

@@ -36,5 +36,22 @@ pub(crate) fn start(config: &LogConfig) -> Result<(), Failure> {
             )
             .try_init(),
     };
-    result.map_err(|error| Failure::caused_by("cannot start logging", &error))
+    result.map_err(|error| Failure::caused_by("cannot start logging", &error))?;
+    std::panic::set_hook(Box::new(log_panic));
+    Ok(())
+}
+
+/// A panic is a log line like others, so that collectors find it.
+fn log_panic(panic: &std::panic::PanicHookInfo<'_>) {
+    let place = panic
+        .location()
+        .map_or_else(String::new, ToString::to_string);
+    // Says what `RUST_BACKTRACE` asks for.
+    let backtrace = std::backtrace::Backtrace::capture();
+    tracing::error!(
+        place,
+        %backtrace,
+        "a task panicked: {}",
+        panic.payload_as_str().unwrap_or("no text")
+    );
 }

@@ -10,6 +10,7 @@ mod config;
 mod data_directory;
 mod failure;
 mod lifecycle;
+mod limits;
 mod listeners;
 mod logging;
 mod node;

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use cheeseshop_http::PeerAddress;
 use hyper::body::Incoming;
@@ -23,6 +23,9 @@ use tower::{Service, ServiceExt as _};
 
 /// How long accepting rests when the process has no file descriptor left.
 const REST_WHEN_FULL: Duration = Duration::from_millis(50);
+
+/// How often the log says that connections cannot be accepted, while that lasts.
+const COMPLAINT_INTERVAL: Duration = Duration::from_secs(10);
 
 /// How often a silent HTTP/2 client is asked whether it is still there, and how long it may take
 /// to answer.
@@ -76,7 +79,10 @@ pub(crate) async fn serve<S, B>(
         let stop = stop.clone();
         let first_request = settings.header_read_timeout;
         accepting.spawn(async move {
-            while let Some((stream, peer, permit)) = next(&listener, &permits, &stop).await {
+            let mut complaint = None;
+            while let Some((stream, peer, permit)) =
+                next(&listener, &permits, &stop, &mut complaint).await
+            {
                 let connection = Connection {
                     stream,
                     peer,
@@ -125,6 +131,7 @@ async fn next(
     listener: &TcpListener,
     permits: &Arc<Semaphore>,
     stop: &CancellationToken,
+    complaint: &mut Option<Instant>,
 ) -> Option<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
     let permit = tokio::select! {
         () = stop.cancelled() => return None,
@@ -147,7 +154,10 @@ async fn next(
                 ) => {}
             Err(error) => {
                 // Out of file descriptors or memory: connections that end will make room.
-                tracing::error!(%error, "a connection could not be accepted");
+                if complaint.is_none_or(|last| last.elapsed() > COMPLAINT_INTERVAL) {
+                    tracing::error!(%error, "connections cannot be accepted");
+                    *complaint = Some(Instant::now());
+                }
                 tokio::time::sleep(REST_WHEN_FULL).await;
             }
         }

@@ -19,6 +19,18 @@ use crate::process::{
 
 const PASSWORD: &str = "cheeseshop-test";
 
+/// Copies the cluster in `$1` to the directory `$2`, gives it to the server's user, lets that user
+/// pass through the directory, and becomes the server.
+const COPY: &str = r#"
+set -e
+cp -r --reflink=auto -- "$1/data" "$2/"
+if [ "$(id -u)" = 0 ]; then chown -R postgres -- "$2"; fi
+chmod 0700 "$2/data"
+chmod 0755 "$2"
+shift 2
+exec "$@"
+"#;
+
 /// Names the server to use instead of a throwaway one.
 const EXTERNAL: &str = "CHEESESHOP_TEST_POSTGRES_URL";
 
@@ -147,15 +159,19 @@ struct Cluster {
 
 impl Cluster {
     fn start(durability: Durability) -> Self {
+        let template = template();
         let directory = TempDir::with_prefix("cheeseshop-postgres-").unwrap();
-        copy_template(directory.path());
         let cluster = Self {
             port: free_port(),
             durability,
             server: None,
             directory,
         };
-        cluster.restart()
+        // The copy is made under the watchdog too, which removes it if we are killed meanwhile.
+        let copy = ["sh", "-c", COPY, "copy"].map(ToOwned::to_owned);
+        let paths =
+            [template.as_path(), cluster.directory.path()].map(|path| path.display().to_string());
+        cluster.launch(copy.into_iter().chain(paths).collect())
     }
 
     fn url(&self, database: &str) -> Url {
@@ -170,10 +186,15 @@ impl Cluster {
         self.directory.path().join("log")
     }
 
-    fn restart(mut self) -> Self {
+    fn restart(self) -> Self {
+        self.launch(Vec::new())
+    }
+
+    /// Starts the server by a command that ends by running the rest of its arguments.
+    fn launch(mut self, mut command: Vec<String>) -> Self {
         assert!(self.server.is_none(), "the server runs");
         let root = self.directory.path();
-        let mut command = as_postgres();
+        command.extend(as_postgres());
         command.push(binary("postgres").display().to_string());
         for argument in ["-D", &format!("{}/data", root.display()), "-h", "127.0.0.1"] {
             command.push(argument.to_owned());
@@ -226,9 +247,8 @@ impl Drop for Cluster {
     }
 }
 
-/// Copies a cluster that was initialised by an earlier test into `directory`, which the server's
-/// user then owns.
-fn copy_template(directory: &Path) {
+/// A cluster that was initialised by an earlier test, or now.
+fn template() -> PathBuf {
     let version = run(Command::new(binary("postgres")).arg("--version"));
     let version = version
         .trim()
@@ -236,20 +256,7 @@ fn copy_template(directory: &Path) {
     let user = if is_root() { "root" } else { "user" };
     let template = target_directory().join(format!("test-postgres/{version}-{user}"));
     once_for_all(&template, initialise);
-    let from = template.join("data");
-    run(Command::new("cp")
-        .args(["-r", "--reflink=auto"])
-        .arg(from)
-        .arg(directory));
-    if is_root() {
-        run(Command::new("chown")
-            .args(["-R", "postgres"])
-            .arg(directory));
-    }
-    let data = directory.join("data");
-    run(Command::new("chmod").arg("0700").arg(data));
-    // The server's user has to pass through the test's own directory.
-    run(Command::new("chmod").arg("0755").arg(directory));
+    template
 }
 
 fn initialise(template: &Path) {

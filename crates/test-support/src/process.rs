@@ -31,8 +31,11 @@ signal=$1; paths=$2; shift 2
 "$@" </dev/null &
 server=$!
 cat >/dev/null
-kill -s "$signal" "$server" 2>/dev/null
+# Again and again, because a server that is not quite started yet may not listen to signals.
+(while kill -s "$signal" "$server" 2>/dev/null; do sleep 0.2; done) &
+insisting=$!
 wait "$server"
+kill -s KILL "$insisting" 2>/dev/null
 printf '%s\n' "$paths" | while IFS= read -r path; do
     if [ -n "$path" ]; then rm -rf -- "$path"; fi
 done

@@ -26,7 +26,7 @@ use crate::Error;
 const ABSENT_EXPIRY: Duration = Duration::from_mins(1);
 
 /// The actor of what mirrors write.
-pub(super) const ACTOR: &str = "mirror";
+pub(crate) const ACTOR: &str = "mirror";
 
 /// What is known of a project of a mirror.
 #[derive(Clone, Debug)]

@@ -48,6 +48,7 @@ use cheeseshop_storage::{BlobStore, Database};
 use tokio_util::task::TaskTracker;
 
 pub use self::default_upstream::{DefaultUpstream, Surroundings, UpstreamOrigin, default_upstream};
+pub(crate) use self::listing::ACTOR;
 pub use self::listing::{ListingState, Remembered};
 pub use self::names::ProjectNames;
 pub(crate) use self::reading::Reading;

@@ -18,10 +18,13 @@ use crate::failure::Failure;
 use crate::lifecycle::StopSignals;
 use crate::node::Node;
 use crate::systemd::ServiceManager;
-use crate::{listeners, logging, output, server};
+use crate::{limits, listeners, logging, output, server};
 
 /// How often finished measurements are folded into the histograms.
 const METRICS_UPKEEP: Duration = Duration::from_secs(5);
+
+/// How long what was fetched from upstreams may take to be stored when the server stops.
+const SETTLE_TIME: Duration = Duration::from_secs(5);
 
 /// Bounds of duration histograms in seconds: hot pages take microseconds, uploads minutes.
 const DURATION_BUCKETS: &[f64] = &[
@@ -32,6 +35,8 @@ const DURATION_BUCKETS: &[f64] = &[
 pub(crate) async fn run(settings: &SettingArgs, arguments: &ServeArgs) -> Result<(), Failure> {
     let config = Config::load(settings, &flags(arguments))?;
     logging::start(&config.log)?;
+    let open_files = limits::raise_open_files();
+    tracing::debug!(open_files, "starting");
     let mut signals = StopSignals::listen()?;
     let manager = ServiceManager::at(config.surroundings.get("NOTIFY_SOCKET"));
 
@@ -91,6 +96,10 @@ pub(crate) async fn run(settings: &SettingArgs, arguments: &ServeArgs) -> Result
     }
     stop_background.cancel();
     while background.join_next().await.is_some() {}
+    let settled = tokio::time::timeout(SETTLE_TIME, node.app.settle()).await;
+    if settled.is_err() {
+        tracing::warn!("downloads from upstreams were cut off; they start over when asked for");
+    }
     node.close().await;
     tracing::info!("stopped");
     Ok(())

@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 
 use super::setting::{SECTIONS, SETTINGS, Shown};
+use super::value::Kind;
 
 /// The page as Markdown.
 #[cfg_attr(
@@ -33,7 +34,7 @@ pub(crate) fn reference() -> String {
                     format!(" Secret: `{name}_file` names a file with it.")
                 }
             };
-            let kind = setting.kind.to_string().replace('|', "\\|");
+            let kind = short(setting.kind);
             let _ = writeln!(
                 page,
                 "| `{name}` | {default} | {kind} | {}{twin} |",
@@ -44,7 +45,22 @@ pub(crate) fn reference() -> String {
     page
 }
 
-const HEAD: &str = "# Settings
+/// The kind in a word; the head of the page explains the words.
+fn short(kind: Kind) -> String {
+    match kind {
+        Kind::Flag => "true or false".to_owned(),
+        Kind::Text => "text".to_owned(),
+        Kind::Path => "path".to_owned(),
+        Kind::Url => "URL".to_owned(),
+        Kind::Choice(words) => words.join(" or "),
+        Kind::Number(least, most) => format!("{least} … {most}"),
+        Kind::Size => "size".to_owned(),
+        Kind::Duration => "time".to_owned(),
+        Kind::List => "list".to_owned(),
+    }
+}
+
+const HEAD: &str = r#"# Settings
 
 <!-- Written from crates/cheeseshop/src/config/setting.rs; after a change there run
      `UPDATE_REFERENCE=1 cargo nextest run -p cheeseshop settings_page`. -->
@@ -65,7 +81,11 @@ other in this order, the later one wins:
 A key that does not exist, a value that does not fit and a file that cannot be read are errors, all
 reported at once with the place where they are written. `cheeseshop config check` only looks;
 `cheeseshop config show` prints every value with its origin and with secrets hidden.
-";
+
+A *size* is a number of bytes: `1048576`, `"1 MiB"`, `"2 GB"`. A *time* is a number of seconds or has
+a unit: `30`, `"30s"`, `"10m"`, `"1h"`, `"2d"`. A *list* is `["a", "b"]` in a file and `a,b` in a
+variable or flag.
+"#;
 
 #[cfg(test)]
 mod tests {

@@ -26,6 +26,8 @@ mod garbage;
 #[cfg(test)]
 mod herd;
 #[cfg(test)]
+mod limits;
+#[cfg(test)]
 mod passwd;
 #[cfg(test)]
 mod status;

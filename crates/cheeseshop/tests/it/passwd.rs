@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use reqwest::StatusCode;
 
-use crate::support::{CHEAP_HASH, DEADLINE, Home, Server};
+use crate::support::{Api, CHEAP_HASH, DEADLINE, Home, Server};
 
 fn set_password(home: &Home, user: &str, input: &str) -> crate::support::Output {
     let mut arguments = vec!["passwd", user];
@@ -35,6 +35,12 @@ async fn a_running_server_takes_the_new_password_and_refuses_the_old() {
         anonymous.try_login("root", &old).await,
         Err(StatusCode::UNAUTHORIZED)
     );
+
+    // Two programs have written to one log of changes, and it is whole.
+    let root = Api::login(&server.url, "root", "a new password").await;
+    root.create_user("bob", "pw").await;
+    let output = home.run(&["audit", "verify"]);
+    assert_eq!(output.code, Some(0), "{output:?}");
 }
 
 #[test]

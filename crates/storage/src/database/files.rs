@@ -9,9 +9,9 @@ use cheeseshop_packaging::name::ProjectName;
 use cheeseshop_packaging::simple::Yanked;
 use cheeseshop_packaging::version::Version;
 use jiff::Timestamp;
-use serde_json::{Map, Value as Json, json};
+use serde::{Deserialize, Serialize};
 
-use super::statement::{Row, Value, sql, unexpected};
+use super::statement::{Row, Value, sql};
 use super::{Connection, DatabaseError, Transaction};
 
 /// A file to be listed. Its blobs must be [registered](super::blobs::register).
@@ -215,7 +215,7 @@ fn bind_file(statement: super::statement::Statement, new: &NewFile) -> super::st
         .bind(reason)
         .bind(new.core_metadata)
         .bind(new.uploaded)
-        .bind(&write_log(&new.log))
+        .bind(write_log(&new.log))
 }
 
 fn yanked_columns(yanked: &Yanked) -> (Value, Value) {
@@ -243,51 +243,60 @@ fn file(row: &Row<'_>) -> Result<File, DatabaseError> {
         },
         core_metadata: row.optional_digest(11)?,
         uploaded: row.time(12)?,
-        log: read_log(&row.json(13)?).ok_or_else(|| unexpected(13, "not a file's log"))?,
+        log: row.parsed(13, read_log)?,
     })
 }
 
-/// `[{"what":"upload","when":MICROSECONDS,"who":…,"src":…,"dst":…,"count":…,"message":…}]`,
-/// absent keys left out.
-fn write_log(log: &[LogEntry]) -> Json {
-    let entry = |entry: &LogEntry| {
-        let mut object = Map::new();
-        object.insert("what".to_owned(), json!(entry.what.as_str()));
-        object.insert("when".to_owned(), json!(entry.when.as_microsecond()));
-        let texts = [
-            ("who", &entry.who),
-            ("src", &entry.src),
-            ("dst", &entry.dst),
-            ("message", &entry.message),
-        ];
-        for (key, text) in texts {
-            if let Some(text) = text {
-                object.insert(key.to_owned(), json!(text));
-            }
-        }
-        if let Some(count) = entry.count {
-            object.insert("count".to_owned(), json!(count));
-        }
-        Json::Object(object)
-    };
-    log.iter().map(entry).collect()
+/// A [`LogEntry`] as it is kept, absent keys left out. Read without a tree in between: a
+/// project may have thousands of files.
+#[derive(Serialize, Deserialize)]
+struct StoredEntry {
+    what: String,
+    /// Microseconds.
+    when: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    who: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    src: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    dst: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    count: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    message: Option<String>,
 }
 
-fn read_log(log: &Json) -> Option<Vec<LogEntry>> {
-    let entry = |entry: &Json| {
-        let text = |key: &str| Some(entry.get(key)?.as_str()?.to_owned());
-        Some(LogEntry {
-            what: LogAction::find(entry.get("what")?.as_str()?)?,
-            when: Timestamp::from_microsecond(entry.get("when")?.as_i64()?).ok()?,
-            who: text("who"),
-            src: text("src"),
-            dst: text("dst"),
-            message: text("message"),
-            count: entry
-                .get("count")
-                .and_then(Json::as_u64)
-                .and_then(|count| u32::try_from(count).ok()),
+fn write_log(log: &[LogEntry]) -> String {
+    let stored: Vec<StoredEntry> = log
+        .iter()
+        .map(|entry| StoredEntry {
+            what: entry.what.as_str().to_owned(),
+            when: entry.when.as_microsecond(),
+            who: entry.who.clone(),
+            src: entry.src.clone(),
+            dst: entry.dst.clone(),
+            count: entry.count,
+            message: entry.message.clone(),
         })
-    };
-    log.as_array()?.iter().map(entry).collect()
+        .collect();
+    serde_json::to_string(&stored).expect("texts and numbers have a JSON form")
+}
+
+fn read_log(log: &str) -> Result<Vec<LogEntry>, String> {
+    let stored: Vec<StoredEntry> = serde_json::from_str(log).map_err(|error| error.to_string())?;
+    stored
+        .into_iter()
+        .map(|entry| {
+            Ok(LogEntry {
+                what: LogAction::find(&entry.what)
+                    .ok_or_else(|| format!("unknown action `{}`", entry.what))?,
+                when: Timestamp::from_microsecond(entry.when).map_err(|error| error.to_string())?,
+                who: entry.who,
+                src: entry.src,
+                dst: entry.dst,
+                count: entry.count,
+                message: entry.message,
+            })
+        })
+        .collect()
 }

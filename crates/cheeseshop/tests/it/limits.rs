@@ -1,0 +1,48 @@
+//! Connections up to the limit, and as many open files as the system allows.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+
+use crate::support::{Home, Server};
+
+#[test]
+fn the_limit_of_open_files_is_raised_to_what_is_allowed() {
+    let home = Home::new();
+    let plain = home.cheeseshop(&["serve", "--listen", "127.0.0.1:0"]);
+    let mut command = std::process::Command::new("prlimit");
+    command.arg("--nofile=64:500").arg(plain.get_program());
+    command.args(plain.get_args()).env_clear();
+    for (name, value) in plain.get_envs() {
+        command.env(name, value.unwrap_or_default());
+    }
+    let server = Server::spawn(&home, command);
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", server.id())).unwrap();
+    let files = limits
+        .lines()
+        .find(|line| line.starts_with("Max open files"))
+        .unwrap();
+    let numbers: Vec<&str> = files.split_whitespace().skip(3).take(2).collect();
+    assert_eq!(numbers, ["500", "500"]);
+}
+
+#[test]
+fn connections_beyond_the_limit_wait_for_their_turn() {
+    let home = Home::new();
+    let server = Server::start(&home, &["--set=server.max_connections=2"]);
+    let address = server.url.strip_prefix("http://").unwrap();
+    let ask = b"GET /+health/live HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n";
+    let mut idle: Vec<TcpStream> = (0..2)
+        .map(|_| TcpStream::connect(address).unwrap())
+        .collect();
+    let mut waiting = TcpStream::connect(address).unwrap();
+    waiting.write_all(ask).unwrap();
+    // One of the others is served and ends, and makes room.
+    let mut first = idle.pop().unwrap();
+    first.write_all(ask).unwrap();
+    let mut answer = String::new();
+    first.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    let mut answer = String::new();
+    waiting.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+}
