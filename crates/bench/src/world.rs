@@ -153,7 +153,14 @@ fn file_name(file: &UpstreamFile) -> String {
 /// Names as people give them: of different lengths, sharing beginnings.
 fn project_name(number: usize) -> String {
     const FIRST: [&str; 8] = [
-        "py", "django", "pytest", "sphinxcontrib", "aws-cdk", "flask", "types", "my",
+        "py",
+        "django",
+        "pytest",
+        "sphinxcontrib",
+        "aws-cdk",
+        "flask",
+        "types",
+        "my",
     ];
     const SECOND: [&str; 5] = ["client", "tools", "plugin-for-something", "core", "x"];
     let first = FIRST[number % FIRST.len()];

@@ -62,6 +62,8 @@ fn main() -> ExitCode {
     let result = match Personality::of(std::env::args_os().next().as_ref()) {
         Personality::Cheeseshop => run(Cli::parse()),
     };
+    // What went wrong comes after what led to it.
+    logging::flush();
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),

@@ -10,9 +10,13 @@ mod indexes;
 #[cfg(test)]
 mod mirror;
 #[cfg(test)]
+mod nodes;
+#[cfg(test)]
 mod publish;
 #[cfg(test)]
 mod push;
+#[cfg(test)]
+mod races;
 #[cfg(test)]
 mod releases;
 #[cfg(test)]

@@ -362,3 +362,15 @@ async fn a_mirrors_file_that_cannot_be_fetched_stops_the_whole_push() {
         "not found: The project mypkg does not exist."
     );
 }
+
+#[tokio::test]
+async fn a_version_that_nothing_can_have_is_refused_as_one_that_is_not_there() {
+    for test in TestApp::on_each_database().await {
+        let dev = test.index("root/dev", json!({})).await;
+        test.index("root/prod", json!({})).await;
+        let wheel = Wheel::named("mypkg").build();
+        test.upload(&root(), &dev, &wheel).await.unwrap();
+        let refused = push(&test, &root(), &dev, "1.0\0", "root/prod").await;
+        assert!(matches!(refused, Err(Error::Invalid(_))), "{refused:?}");
+    }
+}

@@ -178,3 +178,22 @@ async fn what_cannot_be_yanked() {
         assert_eq!(told(answer), expected);
     }
 }
+
+#[tokio::test]
+async fn names_that_nothing_can_have_are_not_found() {
+    for test in TestApp::on_each_database().await {
+        let dev = test.index("root/dev", json!({})).await;
+        let wheel = Wheel::named("mypkg").build();
+        test.upload(&root(), &dev, &wheel).await.unwrap();
+        for target in [release("1.0\0"), YankTarget::File("my\0pkg.whl".to_owned())] {
+            let refused = test
+                .app
+                .yank(&root(), &dev, &project("mypkg"), &target, None)
+                .await;
+            assert!(
+                matches!(refused, Err(cheeseshop_app::Error::NotFound(_))),
+                "{refused:?}"
+            );
+        }
+    }
+}

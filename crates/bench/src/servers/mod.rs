@@ -308,9 +308,16 @@ pub(crate) struct Contestants {
 impl Contestants {
     /// Starts everybody. A peer that does not start is left out, and said so.
     pub(crate) fn start(cli: &Cli, folder: &Path, world: &World) -> Result<Self> {
-        let mut indexes = vec![cheeseshop::start(&cli.cheeseshop, folder, "ours", world, &[])?];
+        let mut indexes = vec![cheeseshop::start(
+            &cli.cheeseshop,
+            folder,
+            "ours",
+            world,
+            &[],
+        )?];
         let programs = cli.peer_programs.clone();
-        let peers: [(Peer, StartPeer); 2] = [(Peer::Devpi, devpi::start), (Peer::Peryx, peryx::start)];
+        let peers: [(Peer, StartPeer); 2] =
+            [(Peer::Devpi, devpi::start), (Peer::Peryx, peryx::start)];
         for (peer, start) in peers {
             if !cli.invites(peer) {
                 continue;

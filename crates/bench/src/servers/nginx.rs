@@ -32,7 +32,10 @@ impl Nginx {
             std::fs::create_dir_all(folder.join(part))?;
         }
         let (address, logging) = (free_address()?, free_address()?);
-        std::fs::write(folder.join("nginx.conf"), configuration(folder, address, logging))?;
+        std::fs::write(
+            folder.join("nginx.conf"),
+            configuration(folder, address, logging),
+        )?;
         std::fs::write(folder.join("site/files/probe"), "probe")?;
         let mut nginx = Self {
             address,

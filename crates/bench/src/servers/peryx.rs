@@ -5,7 +5,9 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use super::{HOSTED, IndexServer, MIRROR, NAMES, PASSWORD, Spelling, TEAM, TEAM_HOSTED, Who, log_in};
+use super::{
+    HOSTED, IndexServer, MIRROR, NAMES, PASSWORD, Spelling, TEAM, TEAM_HOSTED, Who, log_in,
+};
 use crate::process::free_address;
 use crate::world::World;
 
@@ -43,10 +45,7 @@ fn configuration(folder: &Path, world: &World) -> String {
         "data_dir = {:?}\ncache_ttl_secs = 1800\n",
         folder.join("peryx").display().to_string()
     );
-    for (name, url) in [
-        (MIRROR, world.upstream.url()),
-        (NAMES, world.names.url()),
-    ] {
+    for (name, url) in [(MIRROR, world.upstream.url()), (NAMES, world.names.url())] {
         text.push_str(&format!(
             "\n[[index]]\nname = {:?}\nroute = {name:?}\necosystem = \"pypi\"\n\
              [[index.upstream]]\nname = \"upstream\"\nurl = {url:?}\n",

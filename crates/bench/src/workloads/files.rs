@@ -49,7 +49,10 @@ fn large(bench: &Bench) -> Result<Vec<Figure>> {
     let bytes = bench.world.large.clone();
     let places = places(bench, MIRROR, LARGE, "large-1.0.tar.gz", &bytes)?;
     let rate = rate(bench, &places, &bytes, 1)?;
-    let case = format!("{} MB, 1 at once: growth of memory", bytes.len() / 1_000_000);
+    let case = format!(
+        "{} MB, 1 at once: growth of memory",
+        bytes.len() / 1_000_000
+    );
     let mut growth = Figure::new(WORKLOAD, case, "MB", Better::Lower);
     for place in &places {
         match grown(bench, place, &bytes) {

@@ -38,7 +38,12 @@ pub(super) fn run(bench: &mut Bench) -> Result<Vec<Figure>> {
         bench.plan.herd_clients,
         bench.plan.herd_bytes / 1_000_000
     );
-    let mut time = Figure::new(WORKLOAD, format!("{case}, until all have it"), "s", Better::Lower);
+    let mut time = Figure::new(
+        WORKLOAD,
+        format!("{case}, until all have it"),
+        "s",
+        Better::Lower,
+    );
     let mut fetches = Figure::new(
         WORKLOAD,
         format!("{case}: fetches from the upstream"),
@@ -49,7 +54,11 @@ pub(super) fn run(bench: &mut Bench) -> Result<Vec<Figure>> {
         match result {
             Ok(rounds) => {
                 let (times, counts): (Vec<f64>, Vec<f64>) = rounds.into_iter().unzip();
-                time.add(who, times.iter().copied().fold(f64::INFINITY, f64::min), times);
+                time.add(
+                    who,
+                    times.iter().copied().fold(f64::INFINITY, f64::min),
+                    times,
+                );
                 if who != Who::Nginx {
                     fetches.add(who, median(&counts), counts);
                 }

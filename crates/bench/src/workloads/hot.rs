@@ -41,7 +41,9 @@ pub(super) fn run(bench: &mut Bench) -> Result<Vec<Figure>> {
 pub(super) fn seed(bench: &Bench) -> Result<()> {
     let wheels: Vec<_> = (0..TEN_FILES).map(|number| wheel(TEN, number)).collect();
     for server in &bench.contestants.indexes {
-        let there = server.files(HOSTED, TEN).is_ok_and(|files| !files.is_empty());
+        let there = server
+            .files(HOSTED, TEN)
+            .is_ok_and(|files| !files.is_empty());
         if !there {
             server.seed(HOSTED, &wheels)?;
         }
@@ -90,12 +92,10 @@ fn logged(bench: &Bench) -> Result<Vec<Figure>> {
     let Some(nginx) = &bench.contestants.nginx else {
         return Ok(Vec::new());
     };
-    let server = bench.contestants.another(
-        &bench.folder,
-        "logging",
-        &bench.world,
-        &["--log=info"],
-    )?;
+    let server =
+        bench
+            .contestants
+            .another(&bench.folder, "logging", &bench.world, &["--log=info"])?;
     let wheels: Vec<_> = (0..TEN_FILES).map(|number| wheel(TEN, number)).collect();
     server.seed(HOSTED, &wheels)?;
     let ours = page(&server, HOSTED, TEN, TEN_FILES)?;

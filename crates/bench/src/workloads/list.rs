@@ -24,7 +24,11 @@ pub(super) fn run(bench: &mut Bench) -> Result<Vec<Figure>> {
         server.process.forget_peak()?;
         match measure(bench, &place) {
             Ok((slow, fast)) => {
-                cold.add(place.who, milliseconds(&slow).1, vec![milliseconds(&slow).1]);
+                cold.add(
+                    place.who,
+                    milliseconds(&slow).1,
+                    vec![milliseconds(&slow).1],
+                );
                 add_times(&mut first, &mut total, place.who, &fast);
             }
             Err(error) if place.who == Who::Cheeseshop => return Err(error),
@@ -72,7 +76,11 @@ fn measure(bench: &Bench, place: &Place) -> Result<(Answer, Vec<Answer>)> {
     };
     let slow = ask()?;
     if slow.length < 100_000 {
-        bail!("{} bytes are no list of {} names", slow.length, bench.plan.names);
+        bail!(
+            "{} bytes are no list of {} names",
+            slow.length,
+            bench.plan.names
+        );
     }
     // devpi takes seconds for each.
     let fetches = if place.who == Who::Devpi {

@@ -132,7 +132,10 @@ pub(super) fn measure(
             }
         }
     }
-    rate.note(format!("bytes of an answer with its head: {}", sizes.join(", ")));
+    rate.note(format!(
+        "bytes of an answer with its head: {}",
+        sizes.join(", ")
+    ));
     Hot {
         rate,
         slowest,

@@ -24,12 +24,10 @@ const REST: Duration = Duration::from_secs(2);
 
 pub(super) fn run(bench: &mut Bench) -> Result<Vec<Figure>> {
     super::hot::seed(bench)?;
-    let mut ours = bench.contestants.another(
-        &bench.folder,
-        "start",
-        &bench.world,
-        &["--log=warn"],
-    )?;
+    let mut ours =
+        bench
+            .contestants
+            .another(&bench.folder, "start", &bench.world, &["--log=warn"])?;
     let files = fill(bench, &ours)?;
     say(&format!("{files} files are there"));
     let mut time = Figure::new(

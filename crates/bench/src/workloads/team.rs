@@ -40,7 +40,12 @@ pub(super) fn run(bench: &mut Bench) -> Result<Vec<Figure>> {
         ),
     ] {
         let places = hot::places(bench, TEAM, project, files)?;
-        let plain = page(bench.contestants.cheeseshop(), plain_index, plain_project, files)?;
+        let plain = page(
+            bench.contestants.cheeseshop(),
+            plain_index,
+            plain_project,
+            files,
+        )?;
         for (representation, accept) in REPRESENTATIONS {
             let name_of_copy = format!("team-{project}");
             let mut places =
@@ -51,7 +56,8 @@ pub(super) fn run(bench: &mut Bench) -> Result<Vec<Figure>> {
                 let case = format!("{name}, {representation}");
                 let mut hot = measure(bench, WORKLOAD, &case, &places, &headers, connections);
                 if let Some(Some(plain)) = hot.best.last() {
-                    hot.rate.target("≥ 0.9 × our plain index", 0.9 * plain.rate());
+                    hot.rate
+                        .target("≥ 0.9 × our plain index", 0.9 * plain.rate());
                     hot.rate
                         .note(format!("our plain index: {:.0} req/s", plain.rate()));
                 }

@@ -31,8 +31,7 @@ enum Proof {
 
 pub(super) fn run(bench: &mut Bench) -> Result<Vec<Figure>> {
     let bench = &*bench;
-    let ceiling =
-        disk::synced_files_per_second(&bench.folder, CLIENTS, Duration::from_secs(2))?;
+    let ceiling = disk::synced_files_per_second(&bench.folder, CLIENTS, Duration::from_secs(2))?;
     let mut figures = Vec::new();
     for (proof, name) in [
         (Proof::Basic, "password with every request"),
@@ -134,7 +133,11 @@ fn upload(bench: &Bench, who: Who, proof: Proof, round: usize) -> Result<uploads
 }
 
 fn nginx(bench: &Bench) -> Result<&Nginx> {
-    bench.contestants.nginx.as_ref().context("nginx is not here")
+    bench
+        .contestants
+        .nginx
+        .as_ref()
+        .context("nginx is not here")
 }
 
 fn request(server: &IndexServer, number: usize, api: Option<&Api>) -> Request {

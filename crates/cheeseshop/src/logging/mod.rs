@@ -1,13 +1,24 @@
 //! Log lines: to standard error, as text for people and journals or as JSON for collectors.
 
+mod sink;
+
 use std::io::IsTerminal as _;
+use std::sync::OnceLock;
+use std::time::Duration;
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
+use self::sink::Sink;
 use crate::config::{LogConfig, LogFormat};
 use crate::failure::Failure;
+
+/// How long the end of the process waits for the last lines to be taken.
+const LAST_LINES: Duration = Duration::from_secs(2);
+
+/// Where the lines of this process go.
+static SINK: OnceLock<Sink> = OnceLock::new();
 
 /// Starts logging for the rest of the process.
 pub(crate) fn start(config: &LogConfig) -> Result<(), Failure> {
@@ -18,27 +29,28 @@ pub(crate) fn start(config: &LogConfig) -> Result<(), Failure> {
         ))
         .with_hint("write a level, or targets with levels: `warn,cheeseshop_app=debug`")
     })?;
+    let cannot = |error: &dyn std::error::Error| Failure::caused_by("cannot start logging", error);
+    let sink = Sink::new(std::io::stderr()).map_err(|error| cannot(&error))?;
     let registry = tracing_subscriber::registry().with(filter);
+    let lines = tracing_subscriber::fmt::layer().with_writer(sink.clone());
     let result = match config.format {
         LogFormat::Text => registry
-            .with(
-                tracing_subscriber::fmt::layer()
-                    .with_writer(std::io::stderr)
-                    .with_ansi(std::io::stderr().is_terminal()),
-            )
+            .with(lines.with_ansi(std::io::stderr().is_terminal()))
             .try_init(),
-        LogFormat::Json => registry
-            .with(
-                tracing_subscriber::fmt::layer()
-                    .with_writer(std::io::stderr)
-                    .json()
-                    .flatten_event(true),
-            )
-            .try_init(),
+        LogFormat::Json => registry.with(lines.json().flatten_event(true)).try_init(),
     };
-    result.map_err(|error| Failure::caused_by("cannot start logging", &error))?;
+    result.map_err(|error| cannot(&error))?;
+    // Set once: `try_init` above succeeds only once.
+    let _ = SINK.set(sink);
     std::panic::set_hook(Box::new(log_panic));
     Ok(())
+}
+
+/// Waits until what was logged so far is written.
+pub(crate) fn flush() {
+    if let Some(sink) = SINK.get() {
+        sink.flush(LAST_LINES);
+    }
 }
 
 /// A panic is a log line like others, so that collectors find it.

@@ -1,0 +1,13 @@
+//! Simple API pages: made once, compressed once, answered from memory.
+//!
+//! Walk of a hot request: [`App::cached_project_page`] finds the index in the directory, the
+//! visible part of its resolution order, and the kept page; no database, no rendering, no
+//! compression. Everything else goes through [`App::project_page`].
+
+mod page;
+mod parts;
+mod project_list;
+mod project_page;
+
+pub use self::page::{Encoding, Page, PageOptions, Representation};
+pub(crate) use self::parts::mirror_file_path;

@@ -1,0 +1,130 @@
+//! The list of projects of an index.
+
+use std::sync::Arc;
+
+use cheeseshop_domain::{Caller, Index, IndexKind, IndexName};
+use cheeseshop_packaging::simple::ProjectList;
+use cheeseshop_storage::database::projects;
+use futures_util::future::join_all;
+
+use super::page::{Page, PageOptions, Representation, prepare};
+use crate::generations::Generation;
+use crate::page_cache::{KeptPage, PageKey};
+use crate::{App, Error};
+
+impl App {
+    /// The list of projects on an index, everything that it inherits included.
+    ///
+    /// # Errors
+    /// See [`App::readable_index`]; [`Error::UpstreamFailed`] when the index itself is a mirror
+    /// whose list is unknown.
+    pub async fn project_list(
+        &self,
+        caller: &Caller,
+        index: &IndexName,
+        options: &PageOptions<'_>,
+    ) -> Result<Arc<Page>, Error> {
+        self.catch_up().await?;
+        let index = self.readable_index(caller, index)?;
+        let key = self.key(caller, &index, None, options);
+        let making = self.0.pages.lock_of(&key);
+        let _turn = making.lock().await;
+        let generation = self.0.generations.of_project_names();
+        let page = match self.0.pages.find(&key, generation, self.clock().now()) {
+            Some(page) => page,
+            None => {
+                self.render_project_list(caller, key, generation, &index)
+                    .await?
+            }
+        };
+        prepare(&page, options.encoding).await;
+        Ok(page)
+    }
+
+    async fn render_project_list(
+        &self,
+        caller: &Caller,
+        key: PageKey,
+        generation: Generation,
+        index: &Arc<Index>,
+    ) -> Result<Arc<Page>, Error> {
+        let directory = self.directory();
+        let visible = directory.visible_order(caller, index.id);
+        let (mut hosted, mut mirrors) = (Vec::new(), Vec::new());
+        for index in visible.iter().filter_map(|id| directory.index_by_id(*id)) {
+            match index.config.kind {
+                IndexKind::Hosted(_) => hosted.push(index.id),
+                IndexKind::Mirror(_) => mirrors.push(Arc::clone(index)),
+            }
+        }
+        let pure_mirror = hosted.is_empty();
+        let mut names: Vec<Arc<str>> = Vec::new();
+        if !pure_mirror {
+            let mut reader = self.db().reader().await?;
+            for id in hosted {
+                names.extend(
+                    projects::list_names(&mut reader, id)
+                        .await?
+                        .into_iter()
+                        .map(Arc::from),
+                );
+            }
+        }
+        let mut fresh_until = None;
+        let mut stale = false;
+        let mut failed = false;
+        let answers = join_all(
+            mirrors
+                .iter()
+                .map(|mirror| self.mirrors().project_names(mirror)),
+        );
+        for (mirror, answer) in mirrors.iter().zip(answers.await) {
+            match answer {
+                Ok(list) => {
+                    names.extend(list.iter().map(Arc::from));
+                    stale |= list.stale;
+                    fresh_until = Some(
+                        fresh_until.map_or(list.fresh_until, |known: jiff::Timestamp| {
+                            known.min(list.fresh_until)
+                        }),
+                    );
+                }
+                Err(error @ Error::UpstreamFailed { .. }) if mirror.id == index.id => {
+                    return Err(error);
+                }
+                Err(Error::UpstreamFailed { .. }) => failed = true,
+                Err(error) => return Err(error),
+            }
+        }
+        let cache_control = self.page_cache_control(index, pure_mirror, stale || failed);
+        let representation = key.representation;
+        let title = format!("{}: simple list (including inherited indices)", index.name);
+        let page = tokio::task::spawn_blocking(move || {
+            names.sort_unstable();
+            names.dedup();
+            let list = ProjectList {
+                names,
+                last_serial: None,
+            };
+            let body = match representation {
+                Representation::Html => list.to_html(&title),
+                Representation::Json => list.to_json(),
+            };
+            Page::new(body, representation, None, stale || failed, cache_control)
+        })
+        .await
+        .map_err(Error::internal)?;
+        let page = Arc::new(page);
+        if !failed {
+            self.0.pages.keep(
+                key,
+                KeptPage {
+                    page: Arc::clone(&page),
+                    generation,
+                    fresh_until,
+                },
+            );
+        }
+        Ok(page)
+    }
+}

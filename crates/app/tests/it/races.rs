@@ -1,0 +1,181 @@
+//! Changes of users and indexes beside requests that began before them.
+
+use cheeseshop_app::indexes::{IndexPatch, NoChange};
+use cheeseshop_app::pages::{Encoding, PageOptions, Representation};
+use cheeseshop_app::removal::Force;
+use cheeseshop_domain::{Caller, IndexName};
+use cheeseshop_storage::Origin;
+use cheeseshop_storage::database::indexes;
+use cheeseshop_test_support::{Fault, Gate, Upstream, Wheel};
+use futures_util::poll;
+use serde_json::{Value, json};
+use tokio::sync::oneshot;
+
+use crate::support::{TestApp, anonymous, object, project, root};
+
+const JSON: PageOptions<'static> = PageOptions {
+    representation: Representation::Json,
+    encoding: Encoding::Identity,
+    absolute_base: None,
+};
+
+async fn patch(test: &TestApp, index: &IndexName, config: Value) {
+    let patch = IndexPatch::Object(object(config));
+    test.app
+        .update_index(&root(), index, &patch, NoChange::Accept)
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_reader_who_waited_while_a_base_was_opened_for_them_leaves_nothing_for_others() {
+    let test = TestApp::start().await;
+    let upstream = Upstream::start().await;
+    upstream.publish(&Wheel::named("flask").version("1.0").build());
+    let gate = Gate::closed();
+    upstream.fault(&upstream.project_path("flask"), Fault::Hang(gate.clone()));
+    let bob = test.user("bob").await;
+    test.index(
+        "root/mirror",
+        json!({"type": "mirror", "mirror_url": upstream.url()}),
+    )
+    .await;
+    let hidden = json!({"acl_read": ["root"], "acl_upload": ["root"]});
+    let secret = test.index("root/secret", hidden).await;
+    let dev = test
+        .index(
+            "root/dev",
+            json!({"bases": ["root/secret", "root/mirror"], "mirror_whitelist": ["*"]}),
+        )
+        .await;
+    let private = Wheel::named("flask").version("2.0").build();
+    test.upload(&root(), &secret, &private).await.unwrap();
+
+    // The first one makes the page and waits for the upstream; bob, who sees as much as they
+    // do, waits for them.
+    let flask = project("flask");
+    let app = test.app.clone();
+    let (page_index, page_project) = (dev.clone(), flask.clone());
+    let first = tokio::spawn(async move {
+        app.project_page(&anonymous(), &page_index, &page_project, &JSON)
+            .await
+    });
+    gate.wait_for_arrivals(1).await;
+    let mut second = Box::pin(test.app.project_page(&bob, &dev, &flask, &JSON));
+    assert!(poll!(&mut second).is_pending());
+    patch(&test, &secret, json!({"acl_read": ["bob"]})).await;
+    gate.open();
+    first.await.unwrap().unwrap();
+    second.await.unwrap();
+
+    let seen = test.files(&anonymous(), &dev, "flask").await;
+    assert_eq!(seen.len(), 1, "{seen:?}");
+    assert_eq!(test.files(&bob, &dev, "flask").await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_change_shows_although_whoever_made_it_did_not_wait() {
+    let test = TestApp::start().await;
+    let alice = test.user("alice").await;
+    let dev = test.index("alice/dev", json!({})).await;
+    let uploads = test.index("alice/uploads", json!({})).await;
+    for more_polls in 0..25 {
+        let closed = more_polls % 2 == 0;
+        let readers = if closed { "alice" } else { ":ANONYMOUS:" };
+        let config = IndexPatch::Object(object(json!({"acl_read": [readers]})));
+        let mut change = Box::pin(
+            test.app
+                .update_index(&alice, &dev, &config, NoChange::Accept),
+        );
+        // Until it is durable, and then a little further each time.
+        while poll!(&mut change).is_pending() {
+            let mut reader = test.database.reader().await.unwrap();
+            let stored = indexes::find(&mut reader, &dev).await.unwrap().unwrap();
+            if stored.config.acl_read.admits(&anonymous()) != closed {
+                break;
+            }
+        }
+        for _ in 0..more_polls {
+            if poll!(&mut change).is_ready() {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+        drop(change);
+        // Some other change is acknowledged: whatever came before it shows from here on.
+        let wheel = Wheel::named("other").version(&format!("{more_polls}.0"));
+        test.upload(&alice, &uploads, &wheel.build()).await.unwrap();
+        let seen = test.app.readable_index(&anonymous(), &dev).is_ok();
+        assert_eq!(seen, !closed, "after {more_polls} polls");
+    }
+}
+
+/// Keeps the write queue busy until the sender is used.
+async fn occupy_the_write_queue(test: &TestApp) -> oneshot::Sender<()> {
+    let (free, freed) = oneshot::channel::<()>();
+    let (began, begun) = oneshot::channel();
+    let database = test.database.clone();
+    tokio::spawn(async move {
+        let origin = Origin {
+            actor: "test".to_owned(),
+            address: None,
+        };
+        database
+            .write::<_, cheeseshop_app::Error, _>(origin, move |_| {
+                Box::pin(async move {
+                    let _ = began.send(());
+                    let _ = freed.await;
+                    Ok(())
+                })
+            })
+            .await
+    });
+    begun.await.unwrap();
+    free
+}
+
+#[tokio::test]
+async fn a_removal_that_waits_behind_the_loss_of_the_right_is_refused() {
+    let test = TestApp::start().await;
+    let bob = test.user("bob").await;
+    let dev = test
+        .index("root/dev", json!({"acl_upload": ["root", "bob"]}))
+        .await;
+    let wheel = Wheel::named("mypkg").build();
+    test.upload(&root(), &dev, &wheel).await.unwrap();
+
+    let remove: [fn(&TestApp, Caller, IndexName) -> Removal; 2] = [
+        |test, bob, dev| {
+            let app = test.app.clone();
+            Box::pin(async move {
+                app.remove_project(&bob, &dev, &project("mypkg"), Force::No)
+                    .await
+            })
+        },
+        |test, bob, dev| {
+            let app = test.app.clone();
+            Box::pin(async move {
+                app.remove_release(&bob, &dev, &project("mypkg"), "1.0", Force::No)
+                    .await
+            })
+        },
+    ];
+    for remove in remove {
+        patch(&test, &dev, json!({"acl_upload": ["root", "bob"]})).await;
+        let free = occupy_the_write_queue(&test).await;
+        let mut loss = Box::pin(patch(&test, &dev, json!({"acl_upload": ["root"]})));
+        assert!(poll!(&mut loss).is_pending());
+        let mut removal = remove(&test, bob.clone(), dev.clone());
+        assert!(poll!(&mut removal).is_pending());
+        free.send(()).unwrap();
+        loss.await;
+        let refused = removal.await;
+        assert!(
+            matches!(refused, Err(cheeseshop_app::Error::Forbidden(_))),
+            "{refused:?}"
+        );
+        assert_eq!(test.files(&root(), &dev, "mypkg").await.len(), 1);
+    }
+}
+
+type Removal = futures_util::future::BoxFuture<'static, Result<(), cheeseshop_app::Error>>;
