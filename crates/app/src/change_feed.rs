@@ -146,18 +146,23 @@ impl Inner {
         if !self.feed.directory_outdated.swap(false, Ordering::AcqRel) {
             return Ok(());
         }
-        match read_directory(&self.db).await {
-            Ok(directory) => {
-                self.directory.store(std::sync::Arc::new(directory));
-                // After the store: a page made under the old picture carries the old counter.
-                self.generations.bump_configuration();
-                Ok(())
-            }
-            Err(error) => {
-                self.feed.directory_outdated.store(true, Ordering::Release);
-                Err(error)
-            }
-        }
+        // A request that fails here, or goes away, leaves the reading to the next one.
+        let unread = OutdatedUnlessRead(&self.feed.directory_outdated);
+        let directory = read_directory(&self.db).await?;
+        std::mem::forget(unread);
+        self.directory.store(std::sync::Arc::new(directory));
+        // After the store: a page made under the old picture carries the old counter.
+        self.generations.bump_configuration();
+        Ok(())
+    }
+}
+
+/// Says that the directory is still outdated when the one who reads it does not come to the end.
+struct OutdatedUnlessRead<'a>(&'a AtomicBool);
+
+impl Drop for OutdatedUnlessRead<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Release);
     }
 }
 

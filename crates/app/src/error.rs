@@ -54,7 +54,7 @@ pub enum Error {
         /// When asking again makes sense.
         retry_after: Duration,
     },
-    /// More work is waiting than the server accepts.
+    /// More work is waiting than the server accepts, or the database is away for a moment.
     #[error("the server is busy, try again")]
     Busy,
     /// Something of ours failed. The source goes to the log, never to a client.
@@ -71,9 +71,14 @@ impl Error {
 
 impl From<DatabaseError> for Error {
     fn from(error: DatabaseError) -> Self {
-        match error {
-            DatabaseError::Busy => Self::Busy,
-            other => Self::internal(other),
+        if error.is_temporary() {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "the database does not answer for the moment"
+            );
+            Self::Busy
+        } else {
+            Self::internal(error)
         }
     }
 }

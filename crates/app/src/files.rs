@@ -66,6 +66,8 @@ pub(crate) enum Found {
         holder: Arc<Index>,
         project: ProjectName,
         file: PageFile,
+        /// From before it was decided whether the mirror may be asked for the project.
+        generation: Generation,
     },
     /// Held by a mirror that no longer lists it.
     Kept(mirrors::MirrorFile),
@@ -107,6 +109,7 @@ impl App {
         let known = self.0.hot_files.known.get(&(index.id, Box::from(path)))?;
         let current = self.0.generations.of_project(&known.project) == known.generation;
         (current
+            && directory.order(index.id).contains(&known.holder)
             && directory.readable(caller, index.id)
             && directory.readable(caller, known.holder))
         .then_some(known)
@@ -164,8 +167,8 @@ impl App {
                 holder,
                 project,
                 file,
+                generation,
             } => {
-                let generation = self.0.generations.of_project(project.normalized());
                 let handle = match purpose {
                     Purpose::Read => self.mirrors().open_file(&holder, &project, &file).await?,
                     Purpose::Describe => {
@@ -239,8 +242,8 @@ impl App {
                     holder,
                     project,
                     file,
+                    generation,
                 } => {
-                    let generation = self.0.generations.of_project(project.normalized());
                     let handle = self
                         .mirrors()
                         .open_core_metadata(&holder, &project, &file)
@@ -326,8 +329,9 @@ impl App {
     }
 
     /// The file that a path means: on the index itself, else on the readable indexes of its
-    /// resolution order. The digest in the path says which bytes are meant, so which project
-    /// shadows which plays no part here.
+    /// resolution order. The digest in the path says which bytes are meant, so which file
+    /// shadows which plays no part here. But a mirror that must not be asked for a project is
+    /// not asked for its files either.
     pub(crate) async fn find_file(
         &self,
         caller: &Caller,
@@ -341,7 +345,7 @@ impl App {
         for holder in order.iter().filter_map(|id| directory.index_by_id(*id)) {
             let found = match holder.config.kind {
                 IndexKind::Hosted(_) => self.find_hosted(holder, path).await,
-                IndexKind::Mirror(_) => self.find_mirrored(holder, path).await,
+                IndexKind::Mirror(_) => self.find_mirrored(caller, index, holder, path).await,
             };
             match found {
                 Ok(Some(found)) => return Ok(found),
@@ -381,6 +385,8 @@ impl App {
 
     async fn find_mirrored(
         &self,
+        caller: &Caller,
+        index: &Index,
         holder: &Arc<Index>,
         path: &FilePath,
     ) -> Result<Option<Found>, Error> {
@@ -393,11 +399,15 @@ impl App {
             Some(kept) => ProjectName::parse(&kept.project).ok(),
             None => guess,
         };
-        let listing = match &project {
-            Some(project) => self.mirrors().listing(holder, project).await,
-            None => Ok(None),
+        let Some(project) = project else {
+            return Ok(None);
         };
-        let listed = match listing {
+        let generation = self.0.generations.of_project(project.normalized());
+        let asked = self.mirrors_to_ask(caller, index, &project).await?;
+        if !asked.iter().any(|mirror| mirror.id == holder.id) {
+            return Ok(None);
+        }
+        let listed = match self.mirrors().listing(holder, &project).await {
             Ok(state) => state.and_then(|state| {
                 state
                     .listing
@@ -411,14 +421,15 @@ impl App {
             Err(Error::UpstreamFailed { .. }) if kept.is_some() => None,
             Err(error) => return Err(error),
         };
-        Ok(match (listed, project, kept) {
-            (Some(file), Some(project), _) => Some(Found::Mirrored {
+        Ok(match (listed, kept) {
+            (Some(file), _) => Some(Found::Mirrored {
                 holder: Arc::clone(holder),
                 project,
                 file,
+                generation,
             }),
-            (_, _, Some(file)) => Some(Found::Kept(file)),
-            _ => None,
+            (None, Some(file)) => Some(Found::Kept(file)),
+            (None, None) => None,
         })
     }
 

@@ -44,6 +44,45 @@ impl App {
         self.readable_index(caller, name)
     }
 
+    /// One index as this caller is shown it: a base that they may not read does not exist for
+    /// them. Whoever may change the list is shown all of it, for it is written as a whole.
+    ///
+    /// # Errors
+    ///
+    /// See [`App::readable_index`].
+    pub async fn shown_index(
+        &self,
+        caller: &Caller,
+        name: &IndexName,
+    ) -> Result<Arc<Index>, Error> {
+        let index = self.index(caller, name).await?;
+        Ok(self.presented(&self.directory(), caller, &index))
+    }
+
+    /// As [`App::shown_index`], for an index that the caller may read.
+    pub(crate) fn presented(
+        &self,
+        directory: &Directory,
+        caller: &Caller,
+        index: &Arc<Index>,
+    ) -> Arc<Index> {
+        let is_hidden = |base: &IndexName| {
+            directory
+                .index_by_name(base)
+                .is_some_and(|base| !permission::may_read(caller, base))
+        };
+        if !index.bases().iter().any(is_hidden)
+            || self.permit(caller, Action::ModifyIndex(index)).is_ok()
+        {
+            return Arc::clone(index);
+        }
+        let mut shown = Index::clone(index);
+        if let IndexKind::Hosted(config) = &mut shown.config.kind {
+            config.bases.retain(|base| !is_hidden(base));
+        }
+        Arc::new(shown)
+    }
+
     /// Creates an index from the body of devpi's `PUT /USER/INDEX`.
     ///
     /// # Errors
@@ -66,7 +105,7 @@ impl App {
             return Err(index_exists(name));
         }
         let config = IndexConfig::create(&name.user, body, &|base| {
-            may_inherit(&directory, caller, base, &[])
+            directory.may_be_base(caller, None, base)
         })
         .map_err(|errors| invalid_config(&errors))?;
         let now = self.clock().now();
@@ -216,23 +255,13 @@ fn patched(
     directory: &Directory,
     caller: &Caller,
 ) -> Result<IndexConfig, Error> {
-    let base_exists = |base: &IndexName| may_inherit(directory, caller, base, index.bases());
+    let base_exists =
+        |base: &IndexName| directory.may_be_base(caller, Some(&index.config), base);
     match patch {
         IndexPatch::Object(body) => index.config.patch_object(body, &base_exists),
         IndexPatch::Operations(items) => index.config.patch_operations(items, &base_exists),
     }
     .map_err(|errors| invalid_config(&errors))
-}
-
-fn may_inherit(
-    directory: &Directory,
-    caller: &Caller,
-    base: &IndexName,
-    present: &[IndexName],
-) -> bool {
-    directory
-        .index(base.user.as_str(), &base.index)
-        .is_some_and(|index| present.contains(base) || permission::may_read(caller, index))
 }
 
 /// The keys that differ, with their new values (`null`: removed); credentials hidden.

@@ -40,9 +40,10 @@ impl App {
     ) -> Result<(), Error> {
         let known = self.removable_from(caller, index).await?;
         let project = project.clone();
+        let (app, asker) = (self.clone(), caller.clone());
         self.write(caller, move |tx| {
             Box::pin(async move {
-                let index = current_index(tx, known.id, &known.name).await?;
+                let index = app.still_removable_from(tx, &asker, &known).await?;
                 check_volatile(&index, force, || {
                     format!(
                         "project {} is on non-volatile index {}",
@@ -81,9 +82,10 @@ impl App {
     ) -> Result<(), Error> {
         let known = self.removable_from(caller, index).await?;
         let (project, version) = (project.clone(), version.to_owned());
+        let (app, asker) = (self.clone(), caller.clone());
         self.write(caller, move |tx| {
             Box::pin(async move {
-                let index = current_index(tx, known.id, &known.name).await?;
+                let index = app.still_removable_from(tx, &asker, &known).await?;
                 check_volatile(&index, force, || VERSION_IS_FIXED.to_owned())?;
                 if index.is_mirror() {
                     return remove_mirrored_release(tx, &index, &project, &version).await;
@@ -122,9 +124,10 @@ impl App {
     ) -> Result<(), Error> {
         let known = self.removable_from(caller, index).await?;
         let path = path.clone();
+        let (app, asker) = (self.clone(), caller.clone());
         self.write(caller, move |tx| {
             Box::pin(async move {
-                let index = current_index(tx, known.id, &known.name).await?;
+                let index = app.still_removable_from(tx, &asker, &known).await?;
                 if index.is_mirror() {
                     return remove_mirrored_file(tx, &index, &path, force).await;
                 }
@@ -163,6 +166,19 @@ impl App {
             return Ok(Arc::clone(index));
         }
         let index = self.readable_index(caller, name)?;
+        self.permit(caller, Action::RemoveFiles(&index))?;
+        Ok(index)
+    }
+
+    /// The index as it is now, if the caller may still remove things from it: index and rights
+    /// may have changed while the request waited.
+    pub(crate) async fn still_removable_from(
+        &self,
+        tx: &mut Transaction,
+        caller: &Caller,
+        known: &Index,
+    ) -> Result<Index, Error> {
+        let index = current_index(tx, known.id, &known.name).await?;
         self.permit(caller, Action::RemoveFiles(&index))?;
         Ok(index)
     }

@@ -6,7 +6,7 @@ use cheeseshop_domain::permission::IndexNotFound;
 use cheeseshop_domain::resolution::{
     Contribution as Verdict, Decision, Step, StepKind, contributors,
 };
-use cheeseshop_domain::{Caller, Index, IndexId, IndexKind, IndexName, Project, ProjectId};
+use cheeseshop_domain::{Caller, Directory, Index, IndexId, IndexKind, IndexName, Project, ProjectId};
 use cheeseshop_packaging::ProjectName;
 use cheeseshop_storage::database::projects;
 use futures_util::future::join_all;
@@ -65,50 +65,48 @@ impl App {
     /// [`Error::Unauthenticated`] for anonymous callers where credentials could help,
     /// [`Error::NotFound`] otherwise; what one may not read does not exist.
     pub fn readable_index(&self, caller: &Caller, name: &IndexName) -> Result<Arc<Index>, Error> {
-        let directory = self.directory();
-        let Some(index) = directory.index_by_name(name) else {
-            return Err(index_not_found(name));
-        };
-        if directory.readable(caller, index.id) {
-            return Ok(Arc::clone(index));
-        }
-        if caller.identity.is_none() {
-            return Err(Error::Unauthenticated(format!(
-                "reading index {name} needs a login"
-            )));
-        }
-        Err(index_not_found(name))
+        readable_in(&self.directory(), caller, name)
     }
 
-    /// Decides which indexes contribute to `project` on `index` and asks mirrors where needed.
-    ///
-    /// Upstreams are asked at the same time. Whether a project is private is decided over *all*
-    /// indexes of the order, also those that the caller may not read: a hidden private project
-    /// still keeps the mirrors out.
+    /// The mirrors behind `index` that the caller may read and that may be asked for `project`:
+    /// an upstream never learns the name of a private project.
     ///
     /// # Errors
-    /// [`Error::NotFound`] when nobody has it, [`Error::UpstreamFailed`] when that is not known,
-    /// [`Error::Unauthenticated`] for anonymous callers from whom part of the order is hidden.
-    pub async fn resolve_project(
+    /// Whatever the database gives.
+    pub(crate) async fn mirrors_to_ask(
         &self,
         caller: &Caller,
-        index: &Arc<Index>,
+        index: &Index,
         project: &ProjectName,
-        scope: Scope,
-    ) -> Result<Resolution, Error> {
+    ) -> Result<Vec<Arc<Index>>, Error> {
         let directory = self.directory();
-        let own = [index.id];
-        let order: &[IndexId] = match scope {
-            Scope::WithBases => directory.order(index.id),
-            Scope::OwnOnly => &own,
-        };
+        let (decisions, _) = self
+            .decide(&directory, index, directory.order(index.id), project)
+            .await?;
+        Ok(decisions
+            .iter()
+            .filter(|decision| matches!(decision.verdict, Verdict::Contributes))
+            .filter_map(|decision| directory.index_by_id(decision.index))
+            .filter(|index| index.is_mirror() && directory.readable(caller, index.id))
+            .cloned()
+            .collect())
+    }
+
+    /// What is decided about every index of an order, and what the hosted ones hold.
+    async fn decide(
+        &self,
+        directory: &Directory,
+        index: &Index,
+        order: &[IndexId],
+        project: &ProjectName,
+    ) -> Result<(Vec<Decision>, Vec<Project>), Error> {
         let indexes: Vec<&Arc<Index>> = order
             .iter()
             .filter_map(|id| directory.index_by_id(*id))
             .collect();
         let hosted: Vec<IndexId> = indexes
             .iter()
-            .filter(|index| matches!(index.config.kind, IndexKind::Hosted(_)))
+            .filter(|index| !index.is_mirror())
             .map(|index| index.id)
             .collect();
         let holding = if hosted.is_empty() {
@@ -135,15 +133,41 @@ impl App {
             IndexKind::Mirror(_) => cheeseshop_domain::Inheritance::default(),
         };
         let decisions = contributors(inheritance, project.normalized(), &steps);
+        Ok((decisions, holding))
+    }
 
-        let asked = indexes
+    /// Decides which indexes contribute to `project` on `index` and asks mirrors where needed.
+    ///
+    /// Upstreams are asked at the same time. Whether a project is private is decided over *all*
+    /// indexes of the order, also those that the caller may not read: a hidden private project
+    /// still keeps the mirrors out.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when nobody has it, [`Error::UpstreamFailed`] when that is not known,
+    /// [`Error::Unauthenticated`] for anonymous callers from whom part of the order is hidden.
+    pub async fn resolve_project(
+        &self,
+        caller: &Caller,
+        index: &Arc<Index>,
+        project: &ProjectName,
+        scope: Scope,
+    ) -> Result<Resolution, Error> {
+        let directory = self.directory();
+        let own = [index.id];
+        let order: &[IndexId] = match scope {
+            Scope::WithBases => directory.order(index.id),
+            Scope::OwnOnly => &own,
+        };
+        let (decisions, holding) = self.decide(&directory, index, order, project).await?;
+
+        let asked = decisions
             .iter()
-            .zip(&decisions)
-            .filter(|(index, decision)| {
+            .filter(|decision| {
                 matches!(decision.verdict, Verdict::Contributes)
-                    && directory.readable(caller, index.id)
+                    && directory.readable(caller, decision.index)
             })
-            .map(|(index, _)| self.content_of(index, &holding, project));
+            .filter_map(|decision| directory.index_by_id(decision.index))
+            .map(|index| self.content_of(index, &holding, project));
         let mut resolution = Resolution {
             contributions: Vec::new(),
             decisions: decisions.clone(),
@@ -244,6 +268,26 @@ impl Resolution {
                 Content::Mirror(_) => None,
             })
     }
+}
+
+/// As [`App::readable_index`], in one picture of users and indexes.
+pub(crate) fn readable_in(
+    directory: &Directory,
+    caller: &Caller,
+    name: &IndexName,
+) -> Result<Arc<Index>, Error> {
+    let Some(index) = directory.index_by_name(name) else {
+        return Err(index_not_found(name));
+    };
+    if directory.readable(caller, index.id) {
+        return Ok(Arc::clone(index));
+    }
+    if caller.identity.is_none() {
+        return Err(Error::Unauthenticated(format!(
+            "reading index {name} needs a login"
+        )));
+    }
+    Err(index_not_found(name))
 }
 
 pub(crate) fn index_not_found(name: &IndexName) -> Error {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use cheeseshop_domain::{
-    Action, Caller, Event, EventKind, Index, NewPassword, NewUser, User, UserName, UserPatch,
+    Action, Caller, Directory, Event, EventKind, Index, NewPassword, NewUser, User, UserName, UserPatch,
     permission,
 };
 use cheeseshop_storage::database::{indexes, users};
@@ -18,7 +18,7 @@ use crate::{App, Error};
 pub struct UserView {
     /// The user.
     pub user: Arc<User>,
-    /// Readable indexes, sorted by name.
+    /// Readable indexes, sorted by name, as [`App::shown_index`] shows them.
     pub indexes: Vec<Arc<Index>>,
 }
 
@@ -37,7 +37,7 @@ impl App {
         let directory = self.directory();
         Ok(directory
             .users()
-            .map(|user| self.view(caller, user))
+            .map(|user| self.view(&directory, caller, user))
             .collect())
     }
 
@@ -50,7 +50,7 @@ impl App {
         self.catch_up().await?;
         let directory = self.directory();
         let user = directory.user(name).ok_or_else(|| user_not_found(name))?;
-        Ok(self.view(caller, user))
+        Ok(self.view(&directory, caller, user))
     }
 
     /// Creates a user from the body of devpi's `PUT /USER`.
@@ -209,14 +209,13 @@ impl App {
             .map_err(|reason| Error::Forbidden(reason.to_string()))
     }
 
-    fn view(&self, caller: &Caller, user: &Arc<User>) -> UserView {
-        let directory = self.directory();
+    fn view(&self, directory: &Directory, caller: &Caller, user: &Arc<User>) -> UserView {
         UserView {
             user: Arc::clone(user),
             indexes: directory
                 .indexes_of(user.name.as_str())
                 .filter(|index| permission::may_read(caller, index))
-                .cloned()
+                .map(|index| self.presented(directory, caller, index))
                 .collect(),
         }
     }

@@ -1,11 +1,10 @@
 //! Yanking: files stay, but installers avoid them (PEP 592).
 
-use cheeseshop_domain::{Action, Caller, Event, EventKind, File, IndexName};
-use cheeseshop_packaging::{ProjectName, Yanked};
+use cheeseshop_domain::{Caller, Event, EventKind, File, IndexName};
+use cheeseshop_packaging::{FileName, ProjectName, Version, Yanked};
 use cheeseshop_storage::database::{files, projects, releases};
 use serde_json::json;
 
-use crate::publish::current_index;
 use crate::resolve::project_not_found;
 use crate::{App, Error};
 
@@ -19,6 +18,26 @@ pub enum YankTarget {
     Release(String),
     /// One file by name.
     File(String),
+}
+
+impl YankTarget {
+    /// Whether anything could be called that. What could not is no text for a database either.
+    fn can_exist(&self) -> bool {
+        match self {
+            Self::Release(version) => Version::parse(version).is_ok(),
+            Self::File(name) => FileName::parse(name).is_ok(),
+        }
+    }
+
+    fn not_found(&self, project: &ProjectName) -> Error {
+        let project = project.normalized();
+        Error::NotFound(match self {
+            Self::Release(version) => {
+                format!("The version {version} of project {project} does not exist.")
+            }
+            Self::File(name) => format!("project {project} has no file '{name}'"),
+        })
+    }
 }
 
 impl App {
@@ -80,34 +99,29 @@ impl App {
                 known.name
             )));
         }
+        if !target.can_exist() {
+            return Err(target.not_found(project));
+        }
         let (app, asker) = (self.clone(), caller.clone());
         let (project, target) = (project.clone(), target.clone());
         let committed = self
             .write(caller, move |tx| {
                 Box::pin(async move {
-                    let index = current_index(tx, known.id, &known.name).await?;
-                    app.permit(&asker, Action::RemoveFiles(&index))?;
+                    let index = app.still_removable_from(tx, &asker, &known).await?;
                     let held = projects::find(tx, index.id, project.normalized())
                         .await?
                         .ok_or_else(|| project_not_found(&project))?;
                     let files: Vec<File> = match &target {
                         YankTarget::Release(version) => {
-                            let release =
-                                releases::find(tx, held.id, version).await?.ok_or_else(|| {
-                                    Error::NotFound(format!(
-                                        "The version {version} of project {} does not exist.",
-                                        project.normalized()
-                                    ))
-                                })?;
+                            let release = releases::find(tx, held.id, version)
+                                .await?
+                                .ok_or_else(|| target.not_found(&project))?;
                             files::list_for_release(tx, release.id).await?
                         }
                         YankTarget::File(name) => {
-                            let file = files::find(tx, held.id, name).await?.ok_or_else(|| {
-                                Error::NotFound(format!(
-                                    "project {} has no file '{name}'",
-                                    project.normalized()
-                                ))
-                            })?;
+                            let file = files::find(tx, held.id, name)
+                                .await?
+                                .ok_or_else(|| target.not_found(&project))?;
                             vec![file]
                         }
                     };

@@ -376,6 +376,41 @@ mod tests {
                 "1.1.1.1",
             ),
             ("10.0.0.1", &[("forwarded", "for=_hidden")], "10.0.0.1"),
+            // Proxies pass on what they do not know, so a client may add a header of its own:
+            // where the headers contradict each other, none of them is believed.
+            (
+                "10.0.0.1",
+                &[("forwarded", "for=6.6.6.6"), ("x-real-ip", "1.1.1.1")],
+                "10.0.0.1",
+            ),
+            (
+                "10.0.0.1",
+                &[("x-forwarded-for", "6.6.6.6"), ("x-real-ip", "1.1.1.1")],
+                "10.0.0.1",
+            ),
+            (
+                "10.0.0.1",
+                &[("forwarded", "for=6.6.6.6"), ("x-forwarded-for", "1.1.1.1")],
+                "10.0.0.1",
+            ),
+            (
+                "10.0.0.1",
+                &[
+                    ("forwarded", "for=6.6.6.6, for=10.0.0.7"),
+                    ("x-forwarded-for", "1.1.1.1, 10.0.0.7"),
+                ],
+                "10.0.0.1",
+            ),
+            (
+                "10.0.0.1",
+                &[("x-forwarded-for", "6.6.6.6, 1.1.1.1"), ("x-real-ip", "1.1.1.1")],
+                "1.1.1.1",
+            ),
+            (
+                "10.0.0.1",
+                &[("x-forwarded-for", "1.1.1.1, 10.0.0.7"), ("x-real-ip", "10.0.0.7")],
+                "1.1.1.1",
+            ),
         ] {
             let peer = SocketAddr::new(peer.parse().unwrap(), 1);
             let client = client_address(&settings, &headers(pairs), Some(peer));

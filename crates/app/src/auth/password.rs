@@ -23,10 +23,14 @@ pub(crate) const MAX_PASSWORD_BYTES: usize = 1024;
 /// How many requests may wait for a hash; beyond that the server says that it is busy.
 const MAX_WAITING: usize = 128;
 
-/// The dearest stored hash that is accepted from outside (`pwhash`): 1 GiB, 16 passes.
-/// Without a bound a stored hash would be a way to exhaust the server.
-const MAX_MEMORY_KIB: u32 = 1 << 20;
-const MAX_ITERATIONS: u32 = 16;
+/// The dearest stored hash that is accepted from outside (`pwhash`): 256 MiB, and in all passes
+/// together 1 GiB. Users set the hash of their own password, and everybody may try to log in as
+/// them: without a bound a stored hash would be a way to exhaust the server.
+const MAX_MEMORY_KIB: u32 = 256 << 10;
+const MAX_MEMORY_KIB_OF_ALL_PASSES: u64 = 1 << 20;
+
+/// The shortest digest that is accepted from outside, in bytes: shorter ones match by chance.
+const MIN_DIGEST_BYTES: usize = 16;
 
 /// Hashes and verifies passwords.
 pub(crate) struct Passwords {
@@ -125,7 +129,8 @@ impl Passwords {
 /// Checks a hash that was made elsewhere: it must be argon2 with parameters that can be afforded.
 pub(crate) fn check_foreign_hash(stored: &str) -> Result<(), Error> {
     let affordable = parameters(stored).is_some_and(|params| {
-        params.m_cost() <= MAX_MEMORY_KIB && params.t_cost() <= MAX_ITERATIONS
+        let all_passes = u64::from(params.m_cost()) * u64::from(params.t_cost());
+        params.m_cost() <= MAX_MEMORY_KIB && all_passes <= MAX_MEMORY_KIB_OF_ALL_PASSES
     });
     if affordable {
         Ok(())
@@ -139,7 +144,9 @@ pub(crate) fn check_foreign_hash(stored: &str) -> Result<(), Error> {
 fn parameters(stored: &str) -> Option<Params> {
     let hash = PasswordHash::new(stored).ok()?;
     Algorithm::try_from(hash.algorithm.as_str()).ok()?;
-    hash.hash?;
+    if hash.hash?.len() < MIN_DIGEST_BYTES {
+        return None;
+    }
     Params::try_from(&hash).ok()
 }
 
@@ -230,6 +237,24 @@ mod tests {
             ),
             (
                 format!("$argon2id$v=19$m=65536,t=3000,p=4${salt_and_hash}"),
+                false,
+            ),
+            // A gigabyte for every attempt to log in would end a small server.
+            (
+                format!("$argon2id$v=19$m=1048576,t=1,p=4${salt_and_hash}"),
+                false,
+            ),
+            (
+                format!("$argon2id$v=19$m=262144,t=16,p=4${salt_and_hash}"),
+                false,
+            ),
+            (
+                format!("$argon2id$v=19$m=102400,t=2,p=8${salt_and_hash}"),
+                true,
+            ),
+            // A few bytes of digest match by chance.
+            (
+                "$argon2id$v=19$m=65536,t=3,p=4$c2FsdHNhbHRzYWx0c2FsdA$AAAAAAAAAAA".to_owned(),
                 false,
             ),
             (

@@ -8,6 +8,7 @@ mod page;
 mod parts;
 mod project_list;
 mod project_page;
+mod turn;
 
 pub use self::page::{Encoding, Page, PageOptions, Representation};
 pub(crate) use self::parts::mirror_file_path;

@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
-use cheeseshop_domain::{Caller, Index, IndexKind, IndexName};
+use cheeseshop_domain::{Caller, IndexKind, IndexName};
 use cheeseshop_packaging::simple::ProjectList;
 use cheeseshop_storage::database::projects;
 use futures_util::future::join_all;
 
 use super::page::{Page, PageOptions, Representation, prepare};
-use crate::generations::Generation;
-use crate::page_cache::{KeptPage, PageKey};
+use super::turn::Turn;
 use crate::{App, Error};
 
 impl App {
@@ -25,17 +24,10 @@ impl App {
         options: &PageOptions<'_>,
     ) -> Result<Arc<Page>, Error> {
         self.catch_up().await?;
-        let index = self.readable_index(caller, index)?;
-        let key = self.key(caller, &index, None, options);
-        let making = self.0.pages.lock_of(&key);
-        let _turn = making.lock().await;
-        let generation = self.0.generations.of_project_names();
-        let page = match self.0.pages.find(&key, generation, self.clock().now()) {
+        let turn = self.turn(caller, index, None, options).await?;
+        let page = match turn.find(self) {
             Some(page) => page,
-            None => {
-                self.render_project_list(caller, key, generation, &index)
-                    .await?
-            }
+            None => self.render_project_list(caller, turn).await?,
         };
         prepare(&page, options.encoding).await;
         Ok(page)
@@ -44,10 +36,9 @@ impl App {
     async fn render_project_list(
         &self,
         caller: &Caller,
-        key: PageKey,
-        generation: Generation,
-        index: &Arc<Index>,
+        turn: Turn,
     ) -> Result<Arc<Page>, Error> {
+        let index = &turn.index;
         let directory = self.directory();
         let visible = directory.visible_order(caller, index.id);
         let (mut hosted, mut mirrors) = (Vec::new(), Vec::new());
@@ -57,9 +48,8 @@ impl App {
                 IndexKind::Mirror(_) => mirrors.push(Arc::clone(index)),
             }
         }
-        let pure_mirror = hosted.is_empty();
         let mut names: Vec<Arc<str>> = Vec::new();
-        if !pure_mirror {
+        if !hosted.is_empty() {
             let mut reader = self.db().reader().await?;
             for id in hosted {
                 names.extend(
@@ -96,8 +86,8 @@ impl App {
                 Err(error) => return Err(error),
             }
         }
-        let cache_control = self.page_cache_control(index, pure_mirror, stale || failed);
-        let representation = key.representation;
+        let cache_control = self.page_cache_control(index, stale || failed);
+        let representation = turn.key.representation;
         let title = format!("{}: simple list (including inherited indices)", index.name);
         let page = tokio::task::spawn_blocking(move || {
             names.sort_unstable();
@@ -116,14 +106,7 @@ impl App {
         .map_err(Error::internal)?;
         let page = Arc::new(page);
         if !failed {
-            self.0.pages.keep(
-                key,
-                KeptPage {
-                    page: Arc::clone(&page),
-                    generation,
-                    fresh_until,
-                },
-            );
+            turn.keep(self, &page, fresh_until);
         }
         Ok(page)
     }

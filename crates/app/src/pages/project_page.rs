@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cheeseshop_domain::{Caller, Index, IndexName};
+use cheeseshop_domain::{Caller, IndexName};
 use cheeseshop_packaging::ProjectName;
 use cheeseshop_packaging::simple::ProjectPage;
 use cheeseshop_storage::database::{files, mirrors, releases};
@@ -11,17 +11,9 @@ use super::page::{Page, PageOptions, Representation, prepare};
 use super::parts::{
     Links, complete_from_held, hosted_file, join_parts, lacks_something_we_may_know, mirror_part,
 };
-use crate::generations::Generation;
-use crate::page_cache::{KeptPage, PageKey};
+use super::turn::{Turn, key};
 use crate::resolve::{Content, Contribution, Resolution, Scope};
 use crate::{App, Error};
-
-/// Freshness that pure mirrors promise to clients, as PyPI does.
-const MIRROR_PAGE: &str = "max-age=600";
-/// Indexes that receive uploads: always asked again, cheap by validator.
-const UPLOADED_PAGE: &str = "no-cache";
-/// As above where not everybody may read.
-const PRIVATE_PAGE: &str = "private, no-cache";
 
 impl App {
     /// The page, if it is in memory, true, and ready in the wanted encoding. Never waits.
@@ -44,13 +36,7 @@ impl App {
             return None;
         }
         let generation = self.0.generations.of_project(project);
-        let key = PageKey {
-            index: index.id,
-            visible: directory.visible_order(caller, index.id),
-            representation: options.representation,
-            absolute_base: options.absolute_base.map(Box::from),
-            project: Some(Box::from(project)),
-        };
+        let key = key(&directory, caller, index, Some(project), options);
         self.0
             .pages
             .find(&key, generation, self.clock().now())
@@ -69,21 +55,15 @@ impl App {
         options: &PageOptions<'_>,
     ) -> Result<Arc<Page>, Error> {
         self.catch_up().await?;
-        let index = self.readable_index(caller, index)?;
-        let key = self.key(caller, &index, Some(project.normalized()), options);
-        // The lock is per page: those who wait here would otherwise render the same bytes.
-        let making = self.0.pages.lock_of(&key);
-        let _turn = making.lock().await;
-        // Before anything is read: see `generations`.
-        let generation = self.0.generations.of_project(project.normalized());
-        let page = match self.0.pages.find(&key, generation, self.clock().now()) {
+        let name = project.normalized();
+        let turn = self.turn(caller, index, Some(name), options).await?;
+        let page = match turn.find(self) {
             Some(page) => page,
             None => {
                 let resolution = self
-                    .resolve_project(caller, &index, project, Scope::WithBases)
+                    .resolve_project(caller, &turn.index, project, Scope::WithBases)
                     .await?;
-                self.render_project_page(key, generation, &index, project, resolution)
-                    .await?
+                self.render_project_page(turn, project, resolution).await?
             }
         };
         prepare(&page, options.encoding).await;
@@ -92,28 +72,24 @@ impl App {
 
     async fn render_project_page(
         &self,
-        key: PageKey,
-        generation: Generation,
-        index: &Arc<Index>,
+        turn: Turn,
         project: &ProjectName,
         resolution: Resolution,
     ) -> Result<Arc<Page>, Error> {
         let links = Links {
-            from: index,
-            absolute_base: key.absolute_base.as_deref(),
+            from: &turn.index,
+            absolute_base: turn.key.absolute_base.as_deref(),
         };
         let mut parts = Vec::with_capacity(resolution.contributions.len());
-        let mut pure_mirror = true;
         for contribution in &resolution.contributions {
-            pure_mirror &= matches!(contribution.content, Content::Mirror(_));
             let part = self.page_part(contribution, project, &links).await?;
             parts.push((contribution.index.id, part));
         }
         let page = join_parts(project, parts);
-        let cache_control = self.page_cache_control(index, pure_mirror, resolution.stale);
-        let representation = key.representation;
+        let cache_control = self.page_cache_control(&turn.index, resolution.stale);
+        let representation = turn.key.representation;
         let stale = resolution.stale || !resolution.failures.is_empty();
-        let title = format!("{}: links for {}", index.name, project.normalized());
+        let title = format!("{}: links for {}", turn.index.name, project.normalized());
         let page = tokio::task::spawn_blocking(move || {
             let body = match representation {
                 Representation::Html => page.to_html(&title),
@@ -126,14 +102,7 @@ impl App {
         let page = Arc::new(page);
         // A page that lacks an index because its upstream failed is not remembered.
         if resolution.failures.is_empty() {
-            self.0.pages.keep(
-                key,
-                KeptPage {
-                    page: Arc::clone(&page),
-                    generation,
-                    fresh_until: resolution.fresh_until,
-                },
-            );
+            turn.keep(self, &page, resolution.fresh_until);
         }
         Ok(page)
     }
@@ -173,41 +142,6 @@ impl App {
                 }
                 Ok(part)
             }
-        }
-    }
-
-    pub(super) fn key(
-        &self,
-        caller: &Caller,
-        index: &Index,
-        project: Option<&str>,
-        options: &PageOptions<'_>,
-    ) -> PageKey {
-        PageKey {
-            index: index.id,
-            visible: self.directory().visible_order(caller, index.id),
-            representation: options.representation,
-            absolute_base: options.absolute_base.map(Box::from),
-            project: project.map(Box::from),
-        }
-    }
-
-    pub(super) fn page_cache_control(
-        &self,
-        index: &Index,
-        pure_mirror: bool,
-        stale: bool,
-    ) -> &'static str {
-        let anonymous = Caller::anonymous();
-        let directory = self.directory();
-        if !directory.readable(&anonymous, index.id)
-            || directory.hides_something(&anonymous, index.id)
-        {
-            PRIVATE_PAGE
-        } else if pure_mirror && !stale {
-            MIRROR_PAGE
-        } else {
-            UPLOADED_PAGE
         }
     }
 }

@@ -289,6 +289,14 @@ impl Upload {
                 .filter(|text| !text.is_empty())
                 .map(str::to_owned),
         };
+        if requires_python
+            .as_deref()
+            .is_some_and(|text| !is_requirement(text))
+        {
+            return Err(Error::Invalid(
+                "invalid metadata: `requires_python` contains control characters".to_owned(),
+            ));
+        }
         let (blob, core_metadata) = self.keep(spooled, found).await?;
 
         let now = self.app.clock().now();
@@ -408,6 +416,12 @@ impl Upload {
     fn limits(&self) -> &PublishLimits {
         &self.app.settings().publish
     }
+}
+
+/// Whether a text can stand for `Requires-Python` on a page and in a database; old metadata has
+/// line breaks in it. Which versions of Python it means is the business of installers.
+pub(crate) fn is_requirement(text: &str) -> bool {
+    !text.contains(|c: char| c.is_control() && !c.is_whitespace())
 }
 
 fn content_missing() -> Error {

@@ -9,7 +9,7 @@ use cheeseshop_packaging::{FileName, ProjectName, UploadForm, Version};
 use futures_util::TryStreamExt as _;
 
 use super::{Leaving, Route, no_files};
-use crate::publish::{Incoming, Received};
+use crate::publish::{Incoming, Received, is_requirement};
 use crate::{App, Error};
 
 impl App {
@@ -107,12 +107,11 @@ impl App {
         if let Some(document) = found.document {
             new_blobs.push(self.blobs().put(document.into()).await?);
         }
-        let requires_python = file.requires_python.clone().or_else(|| {
-            found
-                .metadata
-                .as_ref()
-                .and_then(|metadata| metadata.requires_python.clone())
-        });
+        let requires_python = file
+            .requires_python
+            .clone()
+            .or_else(|| found.metadata.as_ref()?.requires_python.clone())
+            .filter(|text| is_requirement(text));
         let leaving = Incoming {
             name,
             blob,

@@ -135,6 +135,10 @@ impl App {
         let route = Route::of(request)?;
         let source = self.index(caller, source).await?;
         let target = self.push_target(caller, &route.target)?;
+        // What no version can be called is no text for a database either.
+        if Version::parse(&route.version).is_err() {
+            return Err(no_files(&route, &source));
+        }
         let fetched = if source.is_mirror() {
             Some(self.fetch_release(&source, &route).await?)
         } else {

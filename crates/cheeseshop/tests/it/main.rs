@@ -18,6 +18,8 @@ mod clients;
 #[cfg(test)]
 mod configuration;
 #[cfg(test)]
+mod connections;
+#[cfg(test)]
 mod crash;
 #[cfg(test)]
 mod first_start;
@@ -26,7 +28,7 @@ mod garbage;
 #[cfg(test)]
 mod herd;
 #[cfg(test)]
-mod limits;
+mod nodes;
 #[cfg(test)]
 mod passwd;
 #[cfg(test)]

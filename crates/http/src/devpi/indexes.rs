@@ -28,7 +28,7 @@ pub(crate) async fn show(
     ask.json_only()?;
     let name = ask.index()?;
     let caller = ask.caller(&shared.app).await?;
-    let index = shared.app.index(&caller, &name).await?;
+    let index = shared.app.shown_index(&caller, &name).await?;
     let projects = if ask.has_flag("no_projects") {
         None
     } else {

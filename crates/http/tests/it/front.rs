@@ -5,7 +5,7 @@ use cheeseshop_test_support::Wheel;
 use http::Request;
 use serde_json::json;
 
-use crate::support::Server;
+use crate::support::{FORM_TYPE, Form, Server};
 
 #[tokio::test]
 async fn every_answer_says_which_server_it_is() {
@@ -167,4 +167,51 @@ async fn a_request_id_of_a_trusted_proxy_is_kept() {
         .send_from("192.0.2.1:1".parse().unwrap(), request())
         .await;
     assert_ne!(stranger.header("x-request-id"), "from-nginx-1");
+}
+
+#[tokio::test]
+async fn a_page_of_another_site_cannot_use_a_browsers_login() {
+    let server = Server::start().await;
+    let alice = server.user("alice").await;
+    server.index(&alice, "dev", json!({})).await;
+    let wheel = Wheel::named("flask").build();
+    let send = async |headers: &[(&str, &str)]| {
+        let mut request = alice
+            .request("POST", "/alice/dev/")
+            .header("content-type", FORM_TYPE);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let body = Body::from(Form::of(&wheel).body());
+        server.send(request.body(body).unwrap()).await.status
+    };
+    for headers in [
+        &[("sec-fetch-site", "cross-site")][..],
+        &[("sec-fetch-site", "same-site")],
+        &[("origin", "https://evil.example")],
+        &[("origin", "null")],
+        &[("origin", "http://localhost:80")],
+        // Only what a trusted proxy says of the outside counts.
+        &[("sec-fetch-site", "cross-site"), ("origin", "http://localhost:3141")],
+    ] {
+        assert_eq!(send(headers).await, 403, "{headers:?}");
+    }
+    for path in ["/alice/dev", "/alice"] {
+        let headers = [("origin", "https://evil.example")];
+        assert_eq!(alice.send("DELETE", path, &headers).await.status, 403);
+    }
+    let headers = [("origin", "https://evil.example")];
+    assert_eq!(alice.get_with("/alice/dev", &headers).await.status, 200);
+    for headers in [
+        &[][..],
+        &[("sec-fetch-site", "same-origin")],
+        &[("sec-fetch-site", "none")],
+        &[("origin", "http://localhost:3141")],
+        &[
+            ("origin", "https://pypi.example"),
+            ("x-outside-url", "https://pypi.example/sub"),
+        ],
+    ] {
+        assert_eq!(send(headers).await, 200, "{headers:?}");
+    }
 }

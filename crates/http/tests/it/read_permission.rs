@@ -186,3 +186,36 @@ async fn opening_and_closing_an_index_shows_at_once() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_hidden_base_is_named_to_nobody_else() {
+    let server = Server::start().await;
+    let alice = server.user("alice").await;
+    let eve = server.user("eve").await;
+    server
+        .index(&alice, "private", json!({"acl_read": ["alice"]}))
+        .await;
+    server.index(&alice, "open", json!({})).await;
+    let bases = json!({"bases": ["alice/private", "alice/open"]});
+    server.index(&alice, "public", bases).await;
+    let shown = |answer: crate::support::Answer, path: &str| {
+        let document = answer.json()["result"].clone();
+        let index = match path {
+            "/" => document["alice"]["indexes"]["public"].clone(),
+            "/alice" => document["indexes"]["public"].clone(),
+            _ => document,
+        };
+        index["bases"].clone()
+    };
+    for path in ["/", "/alice", "/alice/public", "/alice/public?no_projects="] {
+        for stranger in [&eve, &server.anonymous()] {
+            let bases = shown(stranger.get_json(path).await, path);
+            assert_eq!(bases, json!(["alice/open"]), "{path}");
+        }
+        // Whoever may change the list has to know it.
+        for keeper in [&alice, &server.root()] {
+            let bases = shown(keeper.get_json(path).await, path);
+            assert_eq!(bases, json!(["alice/private", "alice/open"]), "{path}");
+        }
+    }
+}

@@ -14,6 +14,7 @@ mod support;
 mod blobs;
 mod change_log;
 mod crash;
+mod lost_answer;
 mod opening;
 mod rows;
 mod scale;

@@ -78,8 +78,10 @@ async fn operations_that_wait_share_a_commit() {
             .collect();
         assert_eq!(serials, (1..=50).map(Serial).collect::<Vec<_>>());
         let after = database.write_statistics();
-        // One of the two is that of the operation which kept the writer busy.
-        assert_eq!(after.commits - before.commits, 2);
+        // Two when nothing else keeps the machine busy: that of the operation which held up the
+        // writer, and one for all others. A batch that takes long is cut.
+        let commits = after.commits - before.commits;
+        assert!((2..15).contains(&commits), "{commits} commits");
         assert_eq!(after.operations - before.operations, 51);
         for name in names {
             assert_eq!(setting(&database, &name).await.as_deref(), Some("done"));

@@ -373,3 +373,22 @@ async fn nothing_is_left(test: &TestApp) {
     let mut reader = test.database.reader().await.unwrap();
     assert_eq!(blobs::totals(&mut reader).await.unwrap().count, 0);
 }
+
+#[tokio::test]
+async fn a_requirement_that_no_page_can_hold_is_refused() {
+    for test in TestApp::on_each_database().await {
+        let dev = test.index("root/dev", json!({})).await;
+        let wheel = Wheel::named("mypkg").requires_python(">=3.9\0").build();
+        let refused = test.upload(&root(), &dev, &wheel).await;
+        assert!(told(refused).starts_with("invalid: "));
+        let fields = [
+            (":action", "file_upload"),
+            ("name", "mypkg"),
+            ("version", "1.0"),
+            ("requires_python", ">=3.9\0"),
+        ];
+        let content = Some(("mypkg-1.0.win32.exe", Bytes::from_static(b"MZ")));
+        let refused = test.send(&root(), &dev, &fields, content).await;
+        assert!(told(refused).starts_with("invalid: "));
+    }
+}

@@ -3,11 +3,11 @@ use std::time::Duration;
 use cheeseshop_app::Settings;
 use cheeseshop_app::settings::MirrorSettings;
 use cheeseshop_http::HttpSettings;
-use cheeseshop_test_support::{Fault, Gate, Upstream, Wheel};
+use cheeseshop_test_support::{Fault, Gate, Upstream, UpstreamFile, Wheel};
 use jiff::SignedDuration;
 use serde_json::json;
 
-use crate::support::{Server, noise};
+use crate::support::{Server, file_path, noise};
 
 #[tokio::test]
 async fn upstream_trouble_is_never_a_404() {
@@ -178,4 +178,76 @@ async fn a_broken_download_breaks_the_connection() {
     assert_eq!(answer.status, 200, "{}", answer.text());
     assert_eq!(answer.body, wheel.bytes);
     assert!(!answer.broken);
+}
+
+#[tokio::test]
+async fn the_name_of_a_private_project_is_not_told_to_an_upstream() {
+    let server = Server::start().await;
+    let upstream = Upstream::start().await;
+    let public = Wheel::named("secret").version("9.0").build();
+    upstream.publish(&public);
+    server.mirror(&upstream).await;
+    let alice = server.user("alice").await;
+    let bases = json!({"bases": ["root/mirror"]});
+    server.index(&alice, "dev", bases.clone()).await;
+    server.index(&alice, "open", bases).await;
+    let private = Wheel::named("secret").version("1.0").build();
+    alice.publish("alice/dev", &private).await;
+
+    let absent = "/alice/dev/+f/abc/0123456789abc/secret-8.0-py3-none-any.whl";
+    let foreign = format!("/alice/dev/{}", file_path(&public));
+    let external = "/alice/dev/+e/http_localhost_files/secret-9.0-py3-none-any.whl";
+    for path in [absent, &foreign, external] {
+        for suffix in ["", ".metadata"] {
+            let answer = alice.get(&format!("{path}{suffix}")).await;
+            assert_eq!(answer.status, 404, "{path}{suffix}");
+        }
+        assert_eq!(alice.get_json(path).await.status, 404, "{path}");
+    }
+    let refresh = "/alice/dev/+simple/secret/refresh";
+    assert_eq!(alice.send("POST", refresh, &[]).await.status, 302);
+    assert_eq!(alice.get("/alice/dev/+simple/secret/").await.status, 200);
+    assert_eq!(upstream.count(&upstream.project_path("secret")), 0);
+
+    // Where nothing is private, the same URLs mean the upstream's file.
+    for index in ["alice/open", "root/mirror"] {
+        let path = format!("/{index}/{}", file_path(&public));
+        assert_eq!(alice.get(&path).await.status, 200, "{path}");
+    }
+    // And neither does one that is held meanwhile come through.
+    assert_eq!(alice.get(&foreign).await.status, 404);
+    let allow = json!({"mirror_whitelist": ["secret"]});
+    alice.json("PATCH", "/alice/dev", &allow).await;
+    assert_eq!(alice.get(&foreign).await.status, 200);
+    alice.publish("alice/open", &private).await;
+    let path = format!("/alice/open/{}", file_path(&public));
+    assert_eq!(alice.get(&path).await.status, 404, "it was hot before");
+}
+
+#[tokio::test]
+async fn a_file_from_before_all_clocks_is_served() {
+    let server = Server::start().await;
+    let upstream = Upstream::start().await;
+    let wheel = Wheel::named("django").build();
+    let old = UpstreamFile::from(&wheel).upload_time(Some("1912-06-23T00:00:00Z"));
+    upstream.publish_file(old);
+    server.mirror(&upstream).await;
+    let alice = server.user("alice").await;
+    server.index(&alice, "dev", json!({})).await;
+    let push = json!({"name": "django", "version": "1.0", "targetindex": "alice/dev"});
+    let pushed = alice.json("PUSH", "/root/mirror", &push).await;
+    assert_eq!(pushed.status, 200, "{}", pushed.text());
+    for index in ["root/mirror", "alice/dev"] {
+        for suffix in ["", ".metadata"] {
+            let path = format!("/{index}/{}{suffix}", file_path(&wheel));
+            for _ in 0..2 {
+                for method in ["HEAD", "GET"] {
+                    let answer = alice.send(method, &path, &[]).await;
+                    assert_eq!(answer.status, 200, "{method} {path}");
+                }
+            }
+            let described = alice.get_json(&path).await;
+            assert_eq!(described.status, 200, "{path}");
+        }
+    }
 }

@@ -1,7 +1,9 @@
-//! Connections up to the limit, and as many open files as the system allows.
+//! Connections: their protocols, their number, and the open files that they need.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
+
+use reqwest::{StatusCode, Version};
 
 use crate::support::{Home, Server};
 
@@ -45,4 +47,37 @@ fn connections_beyond_the_limit_wait_for_their_turn() {
     let mut answer = String::new();
     waiting.read_to_string(&mut answer).unwrap();
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn http_2_is_spoken_without_tls_beside_http_1() {
+    let home = Home::new();
+    let server = Server::start(&home, &[]);
+    let url = server.at("+health/live");
+    for (prior_knowledge, version) in [(false, Version::HTTP_11), (true, Version::HTTP_2)] {
+        let mut client = reqwest::Client::builder().no_proxy();
+        if prior_knowledge {
+            client = client.http2_prior_knowledge();
+        }
+        let response = client.build().unwrap().get(&url).send().await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK);
+        assert_eq!(response.version(), version);
+    }
+    server.stop();
+}
+
+#[tokio::test]
+async fn several_addresses_are_served() {
+    let home = Home::new();
+    let server = Server::start(&home, &["--listen", "127.0.0.1:0"]);
+    let urls: Vec<&str> = server
+        .announcement
+        .lines()
+        .filter_map(|line| line.strip_prefix("Listening on "))
+        .collect();
+    assert_eq!(urls.len(), 2, "{}", server.announcement);
+    for url in urls {
+        let response = server.anonymous().get(&format!("{url}/+api")).await;
+        assert_eq!(response.status(), StatusCode::OK);
+    }
 }
