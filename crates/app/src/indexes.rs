@@ -255,8 +255,7 @@ fn patched(
     directory: &Directory,
     caller: &Caller,
 ) -> Result<IndexConfig, Error> {
-    let base_exists =
-        |base: &IndexName| directory.may_be_base(caller, Some(&index.config), base);
+    let base_exists = |base: &IndexName| directory.may_be_base(caller, Some(&index.config), base);
     match patch {
         IndexPatch::Object(body) => index.config.patch_object(body, &base_exists),
         IndexPatch::Operations(items) => index.config.patch_operations(items, &base_exists),

@@ -6,7 +6,9 @@ use cheeseshop_domain::permission::IndexNotFound;
 use cheeseshop_domain::resolution::{
     Contribution as Verdict, Decision, Step, StepKind, contributors,
 };
-use cheeseshop_domain::{Caller, Directory, Index, IndexId, IndexKind, IndexName, Project, ProjectId};
+use cheeseshop_domain::{
+    Caller, Directory, Index, IndexId, IndexKind, IndexName, Project, ProjectId,
+};
 use cheeseshop_packaging::ProjectName;
 use cheeseshop_storage::database::projects;
 use futures_util::future::join_all;

@@ -25,37 +25,36 @@ impl Node {
         drop(reader);
         let id = match known {
             Some(id) => id,
-            None => {
-                let origin = Origin {
-                    actor: String::new(),
-                    address: None,
-                };
-                db.write::<_, Error, _>(origin, |tx| {
-                    Box::pin(async move {
-                        // Two nodes may start on one new database: the first one's answer holds.
-                        if let Some(id) = settings::get(tx, NODE_ID).await? {
-                            return Ok(id);
-                        }
-                        let mut random = [0_u8; 16];
-                        getrandom::fill(&mut random).map_err(Error::internal)?;
-                        let id = random.iter().fold(String::new(), |mut hex, byte| {
-                            use std::fmt::Write as _;
-                            let _ = write!(hex, "{byte:02x}");
-                            hex
-                        });
-                        settings::set(tx, NODE_ID, &id).await?;
-                        Ok(id)
-                    })
-                })
-                .await?
-                .value
-            }
+            None => make_id(db).await?,
         };
         Ok(Self {
             id,
             started: clock.now(),
         })
     }
+}
+
+async fn make_id(db: &Database) -> Result<String, Error> {
+    let mut random = [0_u8; 16];
+    getrandom::fill(&mut random).map_err(Error::internal)?;
+    let made = random.iter().fold(String::new(), |mut hex, byte| {
+        use std::fmt::Write as _;
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    });
+    let committed = db
+        .write::<_, Error, _>(Origin::new(""), |tx| {
+            Box::pin(async move {
+                // Two nodes may start on one new database: the first one's answer holds.
+                if let Some(id) = settings::get(tx, NODE_ID).await? {
+                    return Ok(id);
+                }
+                settings::set(tx, NODE_ID, &made).await?;
+                Ok(made)
+            })
+        })
+        .await?;
+    Ok(committed.value)
 }
 
 /// What `/+status` tells.

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use cheeseshop_domain::{
-    Action, Caller, Directory, Event, EventKind, Index, NewPassword, NewUser, User, UserName, UserPatch,
-    permission,
+    Action, Caller, Directory, Event, EventKind, Index, NewPassword, NewUser, User, UserName,
+    UserPatch, permission,
 };
 use cheeseshop_storage::database::{indexes, users};
 use secrecy::ExposeSecret;

@@ -120,6 +120,12 @@ fn parse_position(text: &str) -> Option<u64> {
         .then(|| text.parse().unwrap_or(u64::MAX))
 }
 
+/// A time as HTTP spells it. What is older than Unix has no time: an upstream may claim
+/// anything.
+pub(crate) fn http_date(time: SystemTime) -> Option<String> {
+    (time >= SystemTime::UNIX_EPOCH).then(|| httpdate::fmt_http_date(time))
+}
+
 fn whole_seconds(time: SystemTime) -> u64 {
     time.duration_since(SystemTime::UNIX_EPOCH)
         .map_or(0, |since| since.as_secs())

@@ -123,7 +123,7 @@ pub(crate) fn head(request: &HeaderMap, file: &FileHandle, is_public: bool) -> H
     if let Some(Ok(etag)) = etag.as_deref().map(HeaderValue::from_str) {
         headers.insert(ETAG, etag);
     }
-    if let Ok(date) = HeaderValue::from_str(&httpdate::fmt_http_date(modified)) {
+    if let Some(Ok(date)) = conditional::http_date(modified).map(HeaderValue::try_from) {
         headers.insert(LAST_MODIFIED, date);
     }
     if conditional::is_file_held(request, etag.as_deref(), modified) {

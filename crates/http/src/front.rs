@@ -6,11 +6,12 @@
 //! 2. *Request id*, so that all that follows can be found again.
 //! 3. *Path*: prefix off, `%2B` and double slashes spelled plainly.
 //! 4. *Hot path*: a page or a small file that is in memory is answered here and now.
-//! 5. *Routes*, with a guard that turns a panic into a 500. Body limits and pauses are watched
+//! 5. *Other sites* may not make a browser change anything.
+//! 6. *Routes*, with a guard that turns a panic into a 500. Body limits and pauses are watched
 //!    where bodies are read, for they differ by route.
-//! 6. *Errors* are spelled by the face that they belong to.
-//! 7. *Common headers*: devpi's identity, request id, security, a default `Cache-Control`.
-//! 8. *Log line and metrics*, when the last byte is gone or the client is.
+//! 7. *Errors* are spelled by the face that they belong to.
+//! 8. *Common headers*: devpi's identity, request id, security, a default `Cache-Control`.
+//! 9. *Log line and metrics*, when the last byte is gone or the client is.
 //!
 //! One explicit function instead of a stack of layers: the order is visible, the hot path
 //! passes the same steps without a future, and compile time stays low.
@@ -199,6 +200,14 @@ where
             user: OnceLock::new(),
             route: OnceLock::new(),
         });
+        if !parts.method.is_safe() && outside::is_of_another_site(&parts.headers, &context.base_url)
+        {
+            let error = SimpleError(Error::Forbidden(
+                "a page of another site may not change anything here".to_owned(),
+            ));
+            let response = spelled(error.into_response(), &context);
+            return Reply(State::Ready(Some(self.finish(response, context))));
+        }
         let inner_uri = (path != parts.uri.path()).then(|| with_path(&parts.uri, &path));
         match inner_uri {
             None => {}

@@ -16,6 +16,7 @@ const X_FORWARDED_FOR: &str = "x-forwarded-for";
 const X_FORWARDED_PROTO: &str = "x-forwarded-proto";
 const X_FORWARDED_HOST: &str = "x-forwarded-host";
 const X_REAL_IP: &str = "x-real-ip";
+const SEC_FETCH_SITE: &str = "sec-fetch-site";
 
 /// Whether the headers of this peer are believed. Without an address they are not.
 pub(crate) fn is_trusted(settings: &HttpSettings, peer: Option<SocketAddr>) -> bool {
@@ -77,6 +78,10 @@ pub(crate) fn base_url(
 }
 
 /// Who is asking, as far as addresses tell: the nearest hop that is not a trusted proxy.
+///
+/// A proxy sets the header that it knows and passes on the others as the client sent them.
+/// Which one it knows nobody tells us, so headers are only believed where they agree; otherwise
+/// the proxy itself counts as the client.
 pub(crate) fn client_address(
     settings: &HttpSettings,
     headers: &HeaderMap,
@@ -86,18 +91,37 @@ pub(crate) fn client_address(
     if !settings.trusts(peer) {
         return Some(peer);
     }
+    let forwarded = forwarded_hops(headers);
+    let x_forwarded = addresses(headers, X_FORWARDED_FOR);
+    // Holds one hop only: another proxy of ours says nothing about whom it had before it.
+    let is_ours = |hop: &Option<IpAddr>| hop.is_some_and(|hop| settings.trusts(hop));
+    let real = addresses(headers, X_REAL_IP).filter(|hops| !hops.last().is_some_and(is_ours));
+    let mut told = [forwarded, x_forwarded, real]
+        .into_iter()
+        .flatten()
+        .map(|hops| nearest_stranger(settings, peer, &hops));
+    let client = told.next().unwrap_or(peer);
+    Some(if told.all(|other| other == client) {
+        client
+    } else {
+        peer
+    })
+}
+
+/// The first of `hops`, from the nearest on, that is none of ours.
+fn nearest_stranger(settings: &HttpSettings, peer: IpAddr, hops: &[Option<IpAddr>]) -> IpAddr {
     let mut client = peer;
-    for hop in hops(headers) {
-        let Some(address) = hop else {
+    for hop in hops.iter().rev() {
+        let Some(address) = *hop else {
             // `unknown` or an obfuscated name: nothing beyond it can be told.
-            return Some(client);
+            return client;
         };
         client = address;
         if !settings.trusts(address) {
-            return Some(client);
+            return client;
         }
     }
-    Some(client)
+    client
 }
 
 /// The path as the routes know it: without the outside prefix, with one slash at the start,
@@ -120,20 +144,47 @@ pub(crate) fn inner_path<'p>(path: &'p str, prefix: &str) -> Cow<'p, str> {
     }
 }
 
-/// Addresses that proxies reported, nearest first; `None` for one that is not an address.
-fn hops(headers: &HeaderMap) -> Vec<Option<IpAddr>> {
-    let mut hops: Vec<Option<IpAddr>> = if headers.contains_key(http::header::FORWARDED) {
-        Forwarded::all(headers)
-            .into_iter()
+/// The addresses in a header, nearest last; `None` inside for one that is not an address.
+fn addresses(headers: &HeaderMap, name: &str) -> Option<Vec<Option<IpAddr>>> {
+    headers
+        .contains_key(name)
+        .then(|| list(headers, name).map(parse_address).collect())
+}
+
+/// As [`addresses`], for `Forwarded`, which may also be about other things only.
+fn forwarded_hops(headers: &HeaderMap) -> Option<Vec<Option<IpAddr>>> {
+    if !headers.contains_key(http::header::FORWARDED) {
+        return None;
+    }
+    let all = Forwarded::all(headers);
+    all.iter().any(|hop| hop.client.is_some()).then(|| {
+        all.iter()
             .map(|hop| hop.client.as_deref().and_then(parse_address))
             .collect()
-    } else if headers.contains_key(X_FORWARDED_FOR) {
-        list(headers, X_FORWARDED_FOR).map(parse_address).collect()
-    } else {
-        list(headers, X_REAL_IP).map(parse_address).collect()
+    })
+}
+
+/// Whether a browser says that the page which makes this request is another site's. Browsers
+/// send a remembered Basic login along with whatever form a foreign page makes them post; other
+/// clients send neither header.
+pub(crate) fn is_of_another_site(headers: &HeaderMap, base_url: &str) -> bool {
+    if let Some(site) = headers.get(SEC_FETCH_SITE) {
+        return site != "same-origin" && site != "none";
+    }
+    let Some(origin) = headers.get(http::header::ORIGIN) else {
+        return false;
     };
-    hops.reverse();
-    hops
+    let ours = authority(base_url);
+    ours.is_none() || origin.to_str().ok().and_then(authority) != ours
+}
+
+/// Host and port of a URL. Who ends TLS may not tell us of it, so schemes are not compared.
+fn authority(url: &str) -> Option<String> {
+    let (scheme, rest) = url.split_once("://")?;
+    let authority = rest.split('/').next()?;
+    let default_port = if scheme == "https" { ":443" } else { ":80" };
+    let authority = authority.strip_suffix(default_port).unwrap_or(authority);
+    Some(authority.to_ascii_lowercase())
 }
 
 /// An address with or without port, brackets and quotes.
@@ -403,12 +454,18 @@ mod tests {
             ),
             (
                 "10.0.0.1",
-                &[("x-forwarded-for", "6.6.6.6, 1.1.1.1"), ("x-real-ip", "1.1.1.1")],
+                &[
+                    ("x-forwarded-for", "6.6.6.6, 1.1.1.1"),
+                    ("x-real-ip", "1.1.1.1"),
+                ],
                 "1.1.1.1",
             ),
             (
                 "10.0.0.1",
-                &[("x-forwarded-for", "1.1.1.1, 10.0.0.7"), ("x-real-ip", "10.0.0.7")],
+                &[
+                    ("x-forwarded-for", "1.1.1.1, 10.0.0.7"),
+                    ("x-real-ip", "10.0.0.7"),
+                ],
                 "1.1.1.1",
             ),
         ] {

@@ -27,17 +27,13 @@ impl App {
         let turn = self.turn(caller, index, None, options).await?;
         let page = match turn.find(self) {
             Some(page) => page,
-            None => self.render_project_list(caller, turn).await?,
+            None => self.render_project_list(caller, &turn).await?,
         };
         prepare(&page, options.encoding).await;
         Ok(page)
     }
 
-    async fn render_project_list(
-        &self,
-        caller: &Caller,
-        turn: Turn,
-    ) -> Result<Arc<Page>, Error> {
+    async fn render_project_list(&self, caller: &Caller, turn: &Turn) -> Result<Arc<Page>, Error> {
         let index = &turn.index;
         let directory = self.directory();
         let visible = directory.visible_order(caller, index.id);

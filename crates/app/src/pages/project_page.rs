@@ -57,14 +57,13 @@ impl App {
         self.catch_up().await?;
         let name = project.normalized();
         let turn = self.turn(caller, index, Some(name), options).await?;
-        let page = match turn.find(self) {
-            Some(page) => page,
-            None => {
-                let resolution = self
-                    .resolve_project(caller, &turn.index, project, Scope::WithBases)
-                    .await?;
-                self.render_project_page(turn, project, resolution).await?
-            }
+        let page = if let Some(page) = turn.find(self) {
+            page
+        } else {
+            let resolution = self
+                .resolve_project(caller, &turn.index, project, Scope::WithBases)
+                .await?;
+            self.render_project_page(&turn, project, resolution).await?
         };
         prepare(&page, options.encoding).await;
         Ok(page)
@@ -72,7 +71,7 @@ impl App {
 
     async fn render_project_page(
         &self,
-        turn: Turn,
+        turn: &Turn,
         project: &ProjectName,
         resolution: Resolution,
     ) -> Result<Arc<Page>, Error> {

@@ -100,10 +100,10 @@ impl Turn {
             .find(&self.key, self.generation, app.clock().now())
     }
 
-    /// Keeps what was made; the next one's turn.
-    pub(super) fn keep(self, app: &App, page: &Arc<Page>, fresh_until: Option<Timestamp>) {
+    /// Keeps what was made.
+    pub(super) fn keep(&self, app: &App, page: &Arc<Page>, fresh_until: Option<Timestamp>) {
         app.0.pages.keep(
-            self.key,
+            self.key.clone(),
             KeptPage {
                 page: Arc::clone(page),
                 generation: self.generation,

@@ -1,6 +1,7 @@
 //! `/+authcheck`: may this caller have that URL? For nginx's `auth_request`, where nginx sends
 //! files itself.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -14,6 +15,7 @@ use percent_encoding::percent_decode_str;
 use crate::ask::Ask;
 use crate::failure::SimpleError;
 use crate::front::Shared;
+use crate::outside;
 
 const X_ORIGINAL_URI: &str = "x-original-uri";
 
@@ -49,21 +51,30 @@ fn index_of_original(ask: &Ask) -> Result<Option<IndexName>, Error> {
         .and_then(|value| value.to_str().ok())
         .ok_or_else(no_route)?;
     let path = uri.split(['?', '#']).next().unwrap_or_default();
-    if path.trim_end_matches('/').ends_with("/+api") || path == "/+login" {
-        return Ok(None);
+    let path = outside::inner_path(path, outside::prefix(&ask.context.base_url));
+    let segments: Vec<Cow<'_, str>> = path
+        .split('/')
+        .filter(|segment| !segment.is_empty())
+        .map(|segment| percent_decode_str(segment).decode_utf8())
+        .collect::<Result<_, _>>()
+        .map_err(|_| no_route())?;
+    // nginx decodes the path and takes the dots out of it before it looks for a file; we would
+    // judge by another index than the one that it then serves.
+    if segments.iter().any(|segment| leads_elsewhere(segment)) {
+        return Err(no_route());
     }
-    let mut segments = path.split('/').filter(|segment| !segment.is_empty());
-    let (Some(user), Some(index)) = (segments.next(), segments.next()) else {
-        return Ok(None);
-    };
-    let decode = |segment| {
-        percent_decode_str(segment)
-            .decode_utf8()
-            .map_err(|_| no_route())
-    };
-    IndexName::new(&decode(user)?, &decode(index)?)
-        .map(Some)
-        .map_err(|_| no_route())
+    let segments: Vec<&str> = segments.iter().map(AsRef::as_ref).collect();
+    match segments[..] {
+        [] | [_] | [_, "+api"] | [_, _, "+api"] => Ok(None),
+        [user, index, ..] => IndexName::new(user, index)
+            .map(Some)
+            .map_err(|_| no_route()),
+    }
+}
+
+fn leads_elsewhere(segment: &str) -> bool {
+    let is_odd = |character: char| matches!(character, '/' | '\\') || character.is_control();
+    matches!(segment, "." | "..") || segment.contains(is_odd)
 }
 
 /// devpi's client takes a 401 for "your login expired" and forgets it.

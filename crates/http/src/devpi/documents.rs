@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use super::envelope;
 use crate::ask::Ask;
+use crate::conditional::http_date;
 
 /// What must not stand plainly in a path. `+` may: devpi's client compares URLs with `/+f/`.
 const PATH: &AsciiSet = &CONTROLS
@@ -72,7 +73,7 @@ pub(crate) fn file(description: &FileDescription) -> Response {
     let document = ReleaseFileMetadata {
         last_modified: description
             .modified
-            .map(|modified| httpdate::fmt_http_date(modified.into())),
+            .and_then(|modified| http_date(modified.into())),
         url: description.upstream_url.clone(),
         ..ReleaseFileMetadata::new(
             &description.project,

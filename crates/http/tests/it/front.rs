@@ -192,7 +192,10 @@ async fn a_page_of_another_site_cannot_use_a_browsers_login() {
         &[("origin", "null")],
         &[("origin", "http://localhost:80")],
         // Only what a trusted proxy says of the outside counts.
-        &[("sec-fetch-site", "cross-site"), ("origin", "http://localhost:3141")],
+        &[
+            ("sec-fetch-site", "cross-site"),
+            ("origin", "http://localhost:3141"),
+        ],
     ] {
         assert_eq!(send(headers).await, 403, "{headers:?}");
     }

@@ -26,15 +26,55 @@ async fn nginx_is_told_who_may_read_what() {
         (&alice, "/alice/none/+simple/", "curl", 403),
         (&alice, "/a%00b/none/x", "curl", 403),
         // nginx takes these apart before it looks for the file.
-        (&anonymous, "/alice/public/../private/+f/abc/0123456789abc/x", "curl", 403),
-        (&anonymous, "/alice/public/%2e%2e/private/+f/abc/x", "curl", 403),
-        (&anonymous, "/alice/public/.%2E/private/+f/abc/x", "curl", 403),
-        (&anonymous, "/alice/public/+f/..%2f..%2fprivate/x", "curl", 403),
+        (
+            &anonymous,
+            "/alice/public/../private/+f/abc/0123456789abc/x",
+            "curl",
+            403,
+        ),
+        (
+            &anonymous,
+            "/alice/public/%2e%2e/private/+f/abc/x",
+            "curl",
+            403,
+        ),
+        (
+            &anonymous,
+            "/alice/public/.%2E/private/+f/abc/x",
+            "curl",
+            403,
+        ),
+        (
+            &anonymous,
+            "/alice/public/+f/..%2f..%2fprivate/x",
+            "curl",
+            403,
+        ),
         (&anonymous, "/alice/public/x%5c..%5cprivate", "curl", 403),
-        (&anonymous, "/./alice/private/+f/abc/0123456789abc/x", "curl", 403),
-        (&anonymous, "/alice/private/+f/abc/0123456789abc/x/+api", "curl", 401),
-        (&anonymous, "/alice/private/+simple/x/..%2f+api", "curl", 403),
-        (&anonymous, "//alice//private//+f/abc/0123456789abc/x", "curl", 401),
+        (
+            &anonymous,
+            "/./alice/private/+f/abc/0123456789abc/x",
+            "curl",
+            403,
+        ),
+        (
+            &anonymous,
+            "/alice/private/+f/abc/0123456789abc/x/+api",
+            "curl",
+            401,
+        ),
+        (
+            &anonymous,
+            "/alice/private/+simple/x/..%2f+api",
+            "curl",
+            403,
+        ),
+        (
+            &anonymous,
+            "//alice//private//+f/abc/0123456789abc/x",
+            "curl",
+            401,
+        ),
     ] {
         let headers = [("x-original-uri", uri), ("user-agent", agent)];
         let answer = user.get_with("/+authcheck", &headers).await;
