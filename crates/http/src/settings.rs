@@ -17,7 +17,9 @@ pub struct HttpSettings {
     /// `X-Outside-Url` of a trusted proxy goes before it.
     pub outside_url: Option<Url>,
     /// Addresses and networks whose `X-Outside-Url`, `Forwarded`, `X-Forwarded-*`,
-    /// `X-Real-IP` and `X-Request-Id` headers are believed. Default: loopback only.
+    /// `X-Real-IP` and `X-Request-Id` headers are believed. Default: loopback only. Where the
+    /// headers about the client contradict each other, the proxy counts as the client, for one
+    /// of them is the client's own: a proxy removes those that it does not set.
     #[serde(deserialize_with = "networks")]
     pub trusted_proxies: Vec<IpNet>,
     /// Whether links of simple pages are absolute: devpi's `--absolute-urls`. A request asks

@@ -7,7 +7,7 @@ use cheeseshop_domain::{Caller, IndexName};
 use cheeseshop_storage::Origin;
 use cheeseshop_storage::database::indexes;
 use cheeseshop_test_support::{Fault, Gate, Upstream, Wheel};
-use futures_util::poll;
+use futures_util::{FutureExt as _, poll};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
@@ -85,7 +85,8 @@ async fn a_change_shows_although_whoever_made_it_did_not_wait() {
         let config = IndexPatch::Object(object(json!({"acl_read": [readers]})));
         let mut change = Box::pin(
             test.app
-                .update_index(&alice, &dev, &config, NoChange::Accept),
+                .update_index(&alice, &dev, &config, NoChange::Accept)
+                .fuse(),
         );
         // Until it is durable, and then a little further each time.
         while poll!(&mut change).is_pending() {
@@ -96,9 +97,7 @@ async fn a_change_shows_although_whoever_made_it_did_not_wait() {
             }
         }
         for _ in 0..more_polls {
-            if poll!(&mut change).is_ready() {
-                break;
-            }
+            let _ = poll!(&mut change);
             tokio::task::yield_now().await;
         }
         drop(change);
@@ -113,7 +112,7 @@ async fn a_change_shows_although_whoever_made_it_did_not_wait() {
 /// Keeps the write queue busy until the sender is used.
 async fn occupy_the_write_queue(test: &TestApp) -> oneshot::Sender<()> {
     let (free, freed) = oneshot::channel::<()>();
-    let (began, begun) = oneshot::channel();
+    let (began, start) = oneshot::channel();
     let database = test.database.clone();
     tokio::spawn(async move {
         let origin = Origin {
@@ -130,7 +129,7 @@ async fn occupy_the_write_queue(test: &TestApp) -> oneshot::Sender<()> {
             })
             .await
     });
-    begun.await.unwrap();
+    start.await.unwrap();
     free
 }
 

@@ -161,3 +161,35 @@ async fn credentials_of_a_mirror_are_shown_to_nobody() {
         assert!(!text.contains("hunter2"), "{text}");
     }
 }
+
+#[tokio::test]
+async fn documents_nest_as_deeply_as_they_can_be_read_again() {
+    let server = Server::start().await;
+    let alice = server.user("alice").await;
+    let nested = |depth: usize| format!("{}1{}", "[".repeat(depth), "]".repeat(depth));
+    let mut deepest = 0;
+    for depth in 120..=132 {
+        for (method, path) in [
+            ("PUT", format!("/alice/d{depth}")),
+            ("PATCH", "/alice".into()),
+        ] {
+            let body = format!("{{\"custom_data\": {}}}", nested(depth));
+            let request = alice
+                .request(method, &path)
+                .header("accept", "application/json")
+                .body(axum::body::Body::from(body))
+                .unwrap();
+            let status = server.send(request).await.status.as_u16();
+            assert!(matches!(status, 200 | 400), "{depth} {status}");
+            if status == 200 {
+                deepest = depth;
+                // Whatever was taken can be read again, by us as well.
+                assert_eq!(alice.get(&path).await.status, 200);
+                server
+                    .index(&alice, &format!("after{}{depth}", method.len()), json!({}))
+                    .await;
+            }
+        }
+    }
+    assert!((120..132).contains(&deepest), "{deepest}");
+}

@@ -251,3 +251,26 @@ async fn a_file_from_before_all_clocks_is_served() {
         }
     }
 }
+
+#[tokio::test]
+async fn an_index_that_takes_uploads_lets_nobody_rely_on_what_it_passes_on() {
+    let server = Server::start().await;
+    let upstream = Upstream::start().await;
+    upstream.publish(&Wheel::named("django").build());
+    server.mirror(&upstream).await;
+    let alice = server.user("alice").await;
+    let bases = json!({"bases": ["root/mirror"]});
+    server.index(&alice, "dev", bases).await;
+    for (index, promise) in [("root/mirror", "max-age=600"), ("alice/dev", "no-cache")] {
+        for page in ["", "django/"] {
+            let path = format!("/{index}/+simple/{page}");
+            let answer = server.anonymous().get(&path).await;
+            assert_eq!(answer.header("cache-control"), promise, "{path}");
+        }
+    }
+    // A client that kept the page for ten minutes would go on installing the upstream's file.
+    let own = Wheel::named("django").version("1.0+ours").build();
+    alice.publish("alice/dev", &own).await;
+    let page = server.anonymous().get("/alice/dev/+simple/django/").await;
+    assert_eq!(page.text().matches("<a ").count(), 1, "{}", page.text());
+}
