@@ -57,6 +57,9 @@ pub enum Error {
     /// More work is waiting than the server accepts, or the database is away for a moment.
     #[error("the server is busy, try again")]
     Busy,
+    /// The disk, or what was granted of it, is used up. Nothing of the request was kept.
+    #[error("the server has no space left; nothing was changed, and its operator has to make room")]
+    NoSpace,
     /// Something of ours failed. The source goes to the log, never to a client.
     #[error("internal error")]
     Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -71,7 +74,9 @@ impl Error {
 
 impl From<DatabaseError> for Error {
     fn from(error: DatabaseError) -> Self {
-        if error.is_temporary() {
+        if error.is_full() {
+            no_space(&error)
+        } else if error.is_temporary() {
             tracing::warn!(
                 error = &error as &dyn std::error::Error,
                 "the database does not answer for the moment"
@@ -85,6 +90,15 @@ impl From<DatabaseError> for Error {
 
 impl From<BlobError> for Error {
     fn from(error: BlobError) -> Self {
-        Self::internal(error)
+        match error {
+            BlobError::Full { .. } => no_space(&error),
+            other => Self::internal(other),
+        }
     }
+}
+
+/// Tells the operator where, which is none of the client's business.
+fn no_space(error: &(dyn std::error::Error + 'static)) -> Error {
+    tracing::error!(error, "no space is left");
+    Error::NoSpace
 }

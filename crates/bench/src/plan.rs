@@ -7,6 +7,8 @@ use std::time::Duration;
 pub(crate) struct Plan {
     /// Seconds of one run of wrk.
     pub(crate) seconds: u64,
+    /// The same for devpi.
+    pub(crate) devpi_seconds: u64,
     /// Runs per contestant and case, taken in turns.
     pub(crate) rounds: usize,
     /// Files of the large project page.
@@ -48,6 +50,7 @@ impl Plan {
     pub(crate) fn full() -> Self {
         Self {
             seconds: 3,
+            devpi_seconds: 8,
             rounds: 3,
             wide_files: 5_000,
             medium_bytes: 50_000_000,
@@ -72,6 +75,7 @@ impl Plan {
     pub(crate) fn quick() -> Self {
         Self {
             seconds: 1,
+            devpi_seconds: 5,
             rounds: 1,
             medium_bytes: 20_000_000,
             large_bytes: 100_000_000,

@@ -96,6 +96,18 @@ impl Process {
         self.sum("VmHWM:")
     }
 
+    /// Processor time that it and its children have used so far, in microseconds, to the
+    /// hundredth of a second.
+    pub(crate) fn processor_time(&self) -> Result<u64> {
+        let mut sum = 0;
+        for id in family(self.child.id()) {
+            let stat = std::fs::read_to_string(format!("/proc/{id}/stat"))?;
+            sum += ticks_of(&stat).unwrap_or(0);
+        }
+        // USER_HZ is 100 on every Linux that we run on, and what proc(5) counts in.
+        Ok(sum * 10_000)
+    }
+
     /// Begins a new measurement of the peak.
     pub(crate) fn forget_peak(&self) -> Result<()> {
         for id in family(self.child.id()) {
@@ -164,6 +176,15 @@ fn family(id: u32) -> Vec<u32> {
     all
 }
 
+/// User and system time; they are the 14th and 15th fields, and the name before them may hold
+/// anything.
+fn ticks_of(stat: &str) -> Option<u64> {
+    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_ascii_whitespace().collect();
+    let user: u64 = fields.get(11)?.parse().ok()?;
+    let system: u64 = fields.get(12)?.parse().ok()?;
+    Some(user + system)
+}
+
 fn kib_of(status: &str, field: &str) -> Option<u64> {
     status
         .lines()
@@ -183,6 +204,13 @@ mod tests {
         let status = "Name:\tx\nVmHWM:\t    2048 kB\nVmRSS:\t   1024 kB\n";
         assert_eq!(kib_of(status, "VmRSS:"), Some(1024));
         assert_eq!(kib_of(status, "VmSwap:"), None);
+    }
+
+    #[test]
+    fn processor_time_is_read_behind_any_name() {
+        let stat = "7 (a) b) c) S 1 7 7 0 -1 4194560 9 0 0 0 31 11 0 0 20 0 1 0 5";
+        assert_eq!(ticks_of(stat), Some(42));
+        assert_eq!(ticks_of("7 (a"), None);
     }
 
     #[test]

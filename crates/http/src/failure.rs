@@ -128,6 +128,7 @@ fn add_hints(error: &Error, response: &mut Response) {
         | Error::Conflict(_)
         | Error::ReadOnly(_)
         | Error::TooLarge(_)
+        | Error::NoSpace
         | Error::Internal(_) => return,
     };
     // Part of a second is rounded up: an early bird would only be sent away again.

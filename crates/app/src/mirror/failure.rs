@@ -28,6 +28,7 @@ pub(super) enum Failure {
     Conflict(Arc<str>),
     TooLarge(Arc<str>),
     Busy,
+    NoSpace,
     Internal(Shared),
 }
 
@@ -104,6 +105,7 @@ impl From<Failure> for Error {
             Failure::Conflict(message) => Self::Conflict(message.as_ref().to_owned()),
             Failure::TooLarge(message) => Self::TooLarge(message.as_ref().to_owned()),
             Failure::Busy => Self::Busy,
+            Failure::NoSpace => Self::NoSpace,
             Failure::Internal(source) => Self::internal(source),
         }
     }
@@ -125,6 +127,7 @@ impl From<Error> for Failure {
                 retry_after,
             },
             Error::Busy => Self::Busy,
+            Error::NoSpace => Self::NoSpace,
             Error::Internal(source) => Self::Internal(Shared(Arc::from(source))),
             other => Self::internal(other),
         }

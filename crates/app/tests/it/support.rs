@@ -356,6 +356,7 @@ pub(crate) fn told<T>(result: Result<T, Error>) -> String {
                 Error::Throttled { .. } => "throttled",
                 Error::UpstreamFailed { .. } => "upstream failed",
                 Error::Busy => "busy",
+                Error::NoSpace => "no space",
                 Error::Internal(source) => panic!("internal error: {source:?}"),
             };
             format!("{kind}: {error}")

@@ -46,6 +46,12 @@ impl Run {
         self.requests / (self.microseconds / 1e6)
     }
 
+    /// Microseconds of `spent` processor time for each answer.
+    #[expect(clippy::cast_precision_loss, reason = "seconds of one run")]
+    pub(crate) fn cost(&self, spent: u64) -> f64 {
+        spent as f64 / self.requests.max(1.0)
+    }
+
     /// Bytes of an answer, heads included.
     pub(crate) fn answer_bytes(&self) -> f64 {
         self.bytes / self.requests.max(1.0)

@@ -345,6 +345,17 @@ impl Contestants {
         &self.indexes[0]
     }
 
+    /// The process that answers at a place of `who`.
+    pub(crate) fn process(&self, who: Who) -> Option<&Process> {
+        if who == Who::Nginx {
+            return self.nginx.as_ref().map(Nginx::process);
+        }
+        self.indexes
+            .iter()
+            .find(|server| server.who == who)
+            .map(|server| &server.process)
+    }
+
     /// Another server of ours, with an empty data directory and more arguments.
     pub(crate) fn another(
         &self,

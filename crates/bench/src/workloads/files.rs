@@ -1,13 +1,12 @@
 //! Downloads of files that are there: a kilobyte, 50 MB, 500 MB.
 
-use anyhow::{Result, anyhow};
+use anyhow::{Context as _, Result};
 
 use super::pages::{CONNECTIONS, measure};
 use super::{Bench, Figure, hot, in_turns};
 use crate::load::streams;
-use crate::process::Process;
 use crate::report::Better;
-use crate::servers::{HOSTED, MIRROR, Nginx, Place, Who};
+use crate::servers::{HOSTED, MIRROR, Place, Who};
 use crate::world::{LARGE, MEDIUM, TEN, wheel};
 
 const WORKLOAD: &str = "File download";
@@ -87,24 +86,15 @@ fn rate(bench: &Bench, places: &[Place], bytes: &[u8], clients: usize) -> Result
 /// By how many megabytes the memory of a server goes up, at most, while it sends a file.
 #[expect(clippy::cast_precision_loss, reason = "bytes of memory")]
 fn grown(bench: &Bench, place: &Place, bytes: &[u8]) -> Result<f64> {
-    let process = process(bench, place.who).ok_or_else(|| anyhow!("has no process"))?;
+    let process = bench
+        .contestants
+        .process(place.who)
+        .context("has no process")?;
     process.forget_peak()?;
     let before = process.resident_bytes()?;
     streams::download(place, 1, bytes)?;
     let peak = process.peak_bytes()?;
     Ok(peak.saturating_sub(before) as f64 / 1e6)
-}
-
-fn process(bench: &Bench, who: Who) -> Option<&Process> {
-    if who == Who::Nginx {
-        return bench.contestants.nginx.as_ref().map(Nginx::process);
-    }
-    bench
-        .contestants
-        .indexes
-        .iter()
-        .find(|server| server.who == who)
-        .map(|server| &server.process)
 }
 
 /// Where a file is, at everybody; after this all have it.

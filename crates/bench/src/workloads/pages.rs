@@ -91,18 +91,24 @@ pub(super) fn measure(
     let case = format!("{case}, {connections} at once");
     let results = in_turns(places, bench.plan.rounds, |place| {
         warm_up(place, headers)?;
-        wrk::run(
-            place,
-            headers,
-            connections,
-            bench.plan.seconds,
-            &bench.folder,
-        )
+        // devpi answers a large page ten times a second; the last of 32 connections must have
+        // its turn.
+        let seconds = match place.who {
+            Who::Devpi => bench.plan.devpi_seconds,
+            _ => bench.plan.seconds,
+        };
+        let process = bench.contestants.process(place.who);
+        let before = process.and_then(|process| process.processor_time().ok());
+        let run = wrk::run(place, headers, connections, seconds, &bench.folder)?;
+        let after = process.and_then(|process| process.processor_time().ok());
+        let spent = before.zip(after).map(|(before, after)| after - before);
+        Ok((run, spent))
     });
     let mut rate = Figure::new(workload, case.clone(), "req/s", Better::Higher);
     let mut slowest = Figure::new(workload, format!("{case}: p99"), "ms", Better::Lower);
     let mut best = Vec::new();
     let mut sizes = Vec::new();
+    let mut costs = Vec::new();
     let mut ours_seen = false;
     for (who, result) in results {
         // What is only compared with has no column.
@@ -112,16 +118,19 @@ pub(super) fn measure(
             Ok(runs) => {
                 let found = runs
                     .iter()
-                    .max_by(|one, other| one.rate().total_cmp(&other.rate()))
-                    .copied();
-                if let (Some(run), true) = (found, has_column) {
-                    let rates = runs.iter().map(wrk::Run::rate).collect();
+                    .max_by(|(one, _), (other, _)| one.rate().total_cmp(&other.rate()));
+                if let (Some((run, spent)), true) = (found, has_column) {
+                    let rates = runs.iter().map(|(run, _)| run.rate()).collect();
                     rate.add(who, run.rate(), rates);
-                    let times = runs.iter().map(|run| run.p99 / 1e3).collect();
+                    let times = runs.iter().map(|(run, _)| run.p99 / 1e3).collect();
                     slowest.add(who, run.p99 / 1e3, times);
                     sizes.push(format!("{} {:.0}", who.name(), run.answer_bytes()));
+                    if let Some(spent) = spent {
+                        let cost = run.cost(*spent);
+                        costs.push(format!("{} {cost:.1}", who.name()));
+                    }
                 }
-                best.push(found);
+                best.push(found.map(|(run, _)| *run));
             }
             Err(error) => {
                 if has_column {

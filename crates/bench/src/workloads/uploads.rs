@@ -31,8 +31,7 @@ enum Proof {
 
 pub(super) fn run(bench: &mut Bench) -> Result<Vec<Figure>> {
     let bench = &*bench;
-    let ceiling = disk::synced_files_per_second(&bench.folder, CLIENTS, Duration::from_secs(2))?;
-    let mut figures = Vec::new();
+    let mut all = Vec::new();
     for (proof, name) in [
         (Proof::Basic, "password with every request"),
         (Proof::Token, "login token"),
@@ -61,9 +60,14 @@ pub(super) fn run(bench: &mut Bench) -> Result<Vec<Figure>> {
                 }
             }
         }
-        figures.extend(judge(name, &results, ceiling));
+        all.push((name, results));
     }
-    Ok(figures)
+    let time = Duration::from_secs(2);
+    let ceiling = disk::synced_files_per_second(&bench.folder, CLIENTS, time)?;
+    Ok(all
+        .iter()
+        .flat_map(|(name, results)| judge(name, results, ceiling))
+        .collect())
 }
 
 fn judge(

@@ -22,7 +22,11 @@ mod connections;
 #[cfg(test)]
 mod crash;
 #[cfg(test)]
+mod docs;
+#[cfg(test)]
 mod first_start;
+#[cfg(test)]
+mod full_disk;
 #[cfg(test)]
 mod garbage;
 #[cfg(test)]

@@ -21,6 +21,7 @@ pub(crate) fn spell(error: &Error, accepts_json: bool) -> Response {
         Error::UpstreamFailed { timeout: true, .. } => StatusCode::GATEWAY_TIMEOUT,
         Error::UpstreamFailed { timeout: false, .. } => StatusCode::BAD_GATEWAY,
         Error::Busy => StatusCode::SERVICE_UNAVAILABLE,
+        Error::NoSpace => StatusCode::INSUFFICIENT_STORAGE,
         Error::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
     };
     let text = error.to_string();

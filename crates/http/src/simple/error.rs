@@ -22,6 +22,7 @@ pub(crate) fn spell(error: &Error) -> Response {
         Error::UpstreamFailed { timeout: true, .. } => StatusCode::GATEWAY_TIMEOUT,
         Error::UpstreamFailed { timeout: false, .. } => StatusCode::BAD_GATEWAY,
         Error::Busy => StatusCode::SERVICE_UNAVAILABLE,
+        Error::NoSpace => StatusCode::INSUFFICIENT_STORAGE,
         Error::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
     };
     plain_text(status, &error.to_string())

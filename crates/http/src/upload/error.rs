@@ -26,6 +26,7 @@ pub(crate) fn spell(error: &Error, asks_for_json: bool) -> Response {
         Error::UpstreamFailed { timeout: true, .. } => StatusCode::GATEWAY_TIMEOUT,
         Error::UpstreamFailed { timeout: false, .. } => StatusCode::BAD_GATEWAY,
         Error::Busy => StatusCode::SERVICE_UNAVAILABLE,
+        Error::NoSpace => StatusCode::INSUFFICIENT_STORAGE,
         Error::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
     };
     answer(status, &error.to_string(), asks_for_json)

@@ -106,6 +106,15 @@ impl DatabaseError {
         }
     }
 
+    /// Whether the disk is full.
+    pub fn is_full(&self) -> bool {
+        match self {
+            Self::Full(_) => true,
+            Self::TransactionFailed(error) => error.is_full(),
+            _ => false,
+        }
+    }
+
     /// Whether a row with the same key exists.
     pub fn is_already_exists(&self) -> bool {
         matches!(self, Self::AlreadyExists)
