@@ -41,6 +41,10 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "DIR")]
     pub(crate) directory: PathBuf,
 
+    /// Leave the data of the run where it is.
+    #[arg(long)]
+    pub(crate) keep: bool,
+
     /// Puts the table between the marks of this file as well.
     #[arg(long, value_name = "FILE")]
     pub(crate) publish: Option<PathBuf>,

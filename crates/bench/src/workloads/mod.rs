@@ -60,9 +60,10 @@ pub(crate) fn run(cli: &Cli) -> Result<()> {
         ));
     }
     std::fs::create_dir_all(&cli.directory).with_context(|| cli.directory.display().to_string())?;
-    let folder = tempfile::Builder::new()
+    let mut folder = tempfile::Builder::new()
         .prefix("run-")
         .tempdir_in(&cli.directory)?;
+    folder.disable_cleanup(cli.keep);
     let began = Instant::now();
     let times = Times::now();
     let failures = measure(cli, &folder.path().canonicalize()?, &mut report)?;
