@@ -81,6 +81,11 @@ impl Inner {
         for event in events {
             self.mirrors.on_event(event);
             self.auth.on_event(event);
+            // Before own flights are left out: a list of what is held does not know that a
+            // flight was due.
+            if mirror::changes_held_projects(&event.event) {
+                self.generations.bump_project_names();
+            }
             // What a flight of ours brings is in memory before it is stored, and pages made
             // from what was there before end when the flight was due. Making the new page
             // again because its listing has meanwhile been stored would double the work.

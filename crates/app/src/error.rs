@@ -54,7 +54,8 @@ pub enum Error {
         /// When asking again makes sense.
         retry_after: Duration,
     },
-    /// More work is waiting than the server accepts, or the database is away for a moment.
+    /// More work is waiting than the server accepts, or the database or the store of files is
+    /// away for a moment.
     #[error("the server is busy, try again")]
     Busy,
     /// The disk, or what was granted of it, is used up. Nothing of the request was kept.
@@ -92,6 +93,13 @@ impl From<BlobError> for Error {
     fn from(error: BlobError) -> Self {
         match error {
             BlobError::Full { .. } => no_space(&error),
+            BlobError::Remote { .. } | BlobError::Timeout { .. } => {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "the store of files does not answer for the moment"
+                );
+                Self::Busy
+            }
             other => Self::internal(other),
         }
     }
@@ -101,4 +109,41 @@ impl From<BlobError> for Error {
 fn no_space(error: &(dyn std::error::Error + 'static)) -> Error {
     tracing::error!(error, "no space is left");
     Error::NoSpace
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_store_that_is_away_is_no_failure_of_ours() {
+        let place = || "key".to_owned();
+        for (error, busy) in [
+            (
+                BlobError::Remote {
+                    action: "read",
+                    place: place(),
+                    source: "503".into(),
+                },
+                true,
+            ),
+            (
+                BlobError::Timeout {
+                    action: "read",
+                    place: place(),
+                },
+                true,
+            ),
+            (
+                BlobError::Corrupted {
+                    place: place(),
+                    found: String::new(),
+                },
+                false,
+            ),
+        ] {
+            let text = error.to_string();
+            assert_eq!(matches!(Error::from(error), Error::Busy), busy, "{text}");
+        }
+    }
 }

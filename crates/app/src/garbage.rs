@@ -76,7 +76,8 @@ impl App {
         }
         collection.look_at(batch).await?;
         let report = collection.report;
-        tracing::info!(
+        // Whoever asked for it tells the summary.
+        tracing::debug!(
             examined = report.examined,
             removed = report.removed,
             size_bytes = report.removed_bytes,

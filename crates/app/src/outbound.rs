@@ -6,6 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use reqwest::header::HeaderValue;
 use secrecy::ExposeSecret;
 
 use crate::Error;
@@ -35,8 +36,11 @@ pub enum OutboundError {
         path: PathBuf,
     },
     /// The proxy setting is not an URL. The value may hold a password, so it is not shown.
-    #[error("the proxy setting is neither an URL nor `none` or `environment`")]
+    #[error("the proxy setting is neither a URL nor `none` or `environment`")]
     Proxy,
+    /// The user agent cannot be sent in a header.
+    #[error("the user agent holds letters that no header may hold")]
+    UserAgent,
     /// The TLS library refuses the set-up.
     #[error("cannot set up HTTP requests to upstreams")]
     Client(#[source] reqwest::Error),
@@ -54,7 +58,7 @@ impl From<OutboundError> for Error {
 /// [`OutboundError`], one for each setting that can be wrong.
 pub fn client(settings: &MirrorSettings) -> Result<reqwest::Client, OutboundError> {
     let mut builder = reqwest::Client::builder()
-        .user_agent(&settings.user_agent)
+        .user_agent(user_agent(settings)?)
         .redirect(reqwest::redirect::Policy::none())
         .no_gzip()
         .no_zstd()
@@ -68,19 +72,52 @@ pub fn client(settings: &MirrorSettings) -> Result<reqwest::Client, OutboundErro
     if let Some(path) = &settings.ca_bundle {
         builder = builder.tls_certs_only(certificates(path)?);
     }
-    builder = match &settings.proxy {
-        ProxySetting::Environment => builder,
-        ProxySetting::None => builder.no_proxy(),
-        ProxySetting::Url(url) => builder.proxy(
-            // Only an URL with a scheme: `reqwest` would take any word for a host.
-            url::Url::parse(url.expose_secret())
-                .ok()
-                .filter(url::Url::has_host)
-                .and_then(|url| reqwest::Proxy::all(url).ok())
-                .ok_or(OutboundError::Proxy)?,
-        ),
+    builder = match proxy(settings)? {
+        Some(proxy) => builder.proxy(proxy),
+        None if matches!(settings.proxy, ProxySetting::None) => builder.no_proxy(),
+        None => builder,
     };
     builder.build().map_err(OutboundError::Client)
+}
+
+/// All that would keep [`client`] from making one, a sentence each that begins with the key.
+pub(crate) fn problems(settings: &MirrorSettings) -> Vec<String> {
+    let mut problems = Vec::new();
+    if let Some(Err(error)) = settings.ca_bundle.as_deref().map(certificates) {
+        let cause = std::error::Error::source(&error)
+            .map_or_else(String::new, |cause| format!(": {cause}"));
+        problems.push(format!(
+            "`ca_bundle`: {error}{cause}; name a readable PEM file, or leave the setting out to \
+             trust the system's authorities"
+        ));
+    }
+    if let Err(error) = proxy(settings) {
+        problems.push(format!(
+            "`proxy`: {error}; write it as `http://HOST:PORT` or `socks5://HOST:PORT`"
+        ));
+    }
+    if let Err(error) = user_agent(settings) {
+        problems.push(format!("`user_agent`: {error}; write it in one line"));
+    }
+    problems
+}
+
+fn user_agent(settings: &MirrorSettings) -> Result<HeaderValue, OutboundError> {
+    HeaderValue::from_str(&settings.user_agent).map_err(|_| OutboundError::UserAgent)
+}
+
+/// The proxy for everything, if the settings name one.
+fn proxy(settings: &MirrorSettings) -> Result<Option<reqwest::Proxy>, OutboundError> {
+    let ProxySetting::Url(url) = &settings.proxy else {
+        return Ok(None);
+    };
+    // Only a URL with a scheme: `reqwest` would take any word for a host.
+    url::Url::parse(url.expose_secret())
+        .ok()
+        .filter(url::Url::has_host)
+        .and_then(|url| reqwest::Proxy::all(url).ok())
+        .map(Some)
+        .ok_or(OutboundError::Proxy)
 }
 
 fn certificates(path: &Path) -> Result<Vec<reqwest::Certificate>, OutboundError> {

@@ -13,7 +13,7 @@ use cheeseshop_storage::database::{files, mirrors, projects, releases, tombstone
 use serde_json::json;
 
 use crate::publish::{current_index, path_of, remove_if_empty};
-use crate::{App, Error};
+use crate::{App, Error, mirror};
 
 /// Whether a removal may touch a non-volatile index: devpi's query `force`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -264,7 +264,7 @@ async fn forget_listing(
         EventKind::MirrorListingChanged,
         &index.name,
         project.normalized(),
-        json!({"removed": true}),
+        json!({ mirror::REMOVED: true }),
     ));
     Ok(())
 }

@@ -1,10 +1,11 @@
 //! What the server says of itself: identity, serial, counts.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use cheeseshop_domain::{Clock, Serial};
 use cheeseshop_storage::database::{change_log, settings};
-use cheeseshop_storage::{Database, Origin};
+use cheeseshop_storage::{BlobError, Database, Origin};
 use jiff::Timestamp;
 
 use crate::{App, Error};
@@ -57,6 +58,10 @@ async fn make_id(db: &Database) -> Result<String, Error> {
     Ok(committed.value)
 }
 
+/// How long the store of files may take to show that it is there. Orchestrators ask every few
+/// seconds and give up after about as long.
+const BLOBS_ANSWER: Duration = Duration::from_secs(2);
+
 /// What `/+status` tells.
 #[derive(Clone, Debug)]
 pub struct Status {
@@ -85,8 +90,24 @@ impl App {
         self.0.feed.seen()
     }
 
-    /// Asks the database how things stand. Also the readiness check: it fails when the
-    /// database does not answer.
+    /// Whether requests can be served: asks the database and the store of files.
+    ///
+    /// # Errors
+    /// Whatever they give; [`Error::Busy`] when the store of files is silent for two seconds.
+    pub async fn ready(&self) -> Result<(), Error> {
+        self.status().await?;
+        tokio::time::timeout(BLOBS_ANSWER, self.blobs().check_alive())
+            .await
+            .unwrap_or_else(|_| {
+                Err(BlobError::Timeout {
+                    action: "answer",
+                    place: "readiness check".to_owned(),
+                })
+            })?;
+        Ok(())
+    }
+
+    /// Asks the database how things stand.
     ///
     /// # Errors
     /// Whatever the database gives.

@@ -46,7 +46,8 @@ impl App {
     ///
     /// # Errors
     ///
-    /// [`Error::NotFound`], [`Error::Forbidden`], [`Error::ReadOnly`] on a mirror.
+    /// [`Error::NotFound`], [`Error::Unauthenticated`] for an anonymous caller and
+    /// [`Error::Forbidden`] for others, [`Error::ReadOnly`] on a mirror.
     pub async fn yank(
         &self,
         caller: &Caller,
@@ -92,7 +93,10 @@ impl App {
         target: &YankTarget,
         yanked: Yanked,
     ) -> Result<usize, Error> {
-        let known = self.removable_from(caller, index).await?;
+        let known = self
+            .removable_from(caller, index)
+            .await
+            .map_err(|error| login_first(error, caller, index))?;
         if known.is_mirror() {
             return Err(Error::ReadOnly(format!(
                 "index {} is a mirror; its files are yanked upstream",
@@ -107,7 +111,10 @@ impl App {
         let committed = self
             .write(caller, move |tx| {
                 Box::pin(async move {
-                    let index = app.still_removable_from(tx, &asker, &known).await?;
+                    let index = app
+                        .still_removable_from(tx, &asker, &known)
+                        .await
+                        .map_err(|error| login_first(error, &asker, &known.name))?;
                     let held = projects::find(tx, index.id, project.normalized())
                         .await?
                         .ok_or_else(|| project_not_found(&project))?;
@@ -149,5 +156,16 @@ impl App {
             })
             .await?;
         Ok(committed.value)
+    }
+}
+
+/// No client of devpi's knows this route, so that a stranger can be asked who they are, where
+/// devpi's own routes have to say 403.
+fn login_first(error: Error, caller: &Caller, index: &IndexName) -> Error {
+    match error {
+        Error::Forbidden(_) if caller.is_anonymous() => {
+            Error::Unauthenticated(format!("no permission to yank files of index {index}"))
+        }
+        error => error,
     }
 }

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use url::Url;
 
+use crate::config::Preset;
+
 /// A private Python package index.
 ///
 /// `cheeseshop serve` is all it takes: it makes its data directory, an embedded database, the
@@ -66,6 +68,42 @@ pub(crate) struct SettingArgs {
     /// What is logged: `info`, `debug`, `warn,cheeseshop_app=debug` …
     #[arg(long, global = true, value_name = "FILTER", help_heading = "Settings")]
     pub(crate) log: Option<String>,
+
+    /// What the name of the program changes in the defaults.
+    #[arg(skip)]
+    pub(crate) presets: Vec<Preset>,
+}
+
+/// The server, under the name that devpi gives to its own.
+///
+/// The same as `cheeseshop serve`, but anybody may create a user, and passwords may be empty.
+#[derive(Debug, Parser)]
+#[command(name = "devpi-server", version, max_term_width = 100)]
+pub(crate) struct DevpiServerCli {
+    #[command(flatten)]
+    settings: SettingArgs,
+    #[command(flatten)]
+    serve: ServeArgs,
+}
+
+impl From<DevpiServerCli> for Cli {
+    fn from(cli: DevpiServerCli) -> Self {
+        let preset = |key| Preset {
+            program: "devpi-server",
+            key,
+            value: "true",
+        };
+        Self {
+            settings: SettingArgs {
+                presets: vec![
+                    preset("auth.self_registration"),
+                    preset("auth.allow_empty_password"),
+                ],
+                ..cli.settings
+            },
+            command: Command::Serve(cli.serve),
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -158,6 +196,7 @@ mod tests {
     #[test]
     fn the_command_tree_is_consistent() {
         Cli::command().debug_assert();
+        DevpiServerCli::command().debug_assert();
     }
 
     #[test]

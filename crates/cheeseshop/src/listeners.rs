@@ -8,8 +8,29 @@ use tokio::net::TcpListener;
 
 use crate::failure::Failure;
 
+/// What an address looks like.
+const HOW_TO_WRITE: &str = "HOST:PORT, for example 127.0.0.1:3141 or [::1]:3141";
+
 /// Connections that may wait to be accepted; the kernel cuts it to its own limit.
 const BACKLOG: i32 = 1024;
+
+/// What is wrong with the addresses as they are written, without looking up names.
+pub(crate) fn problems(addresses: &[String]) -> Vec<String> {
+    if addresses.is_empty() {
+        return vec![format!(
+            "there is no address to listen on; write {HOW_TO_WRITE}"
+        )];
+    }
+    addresses
+        .iter()
+        .filter(|written| {
+            written
+                .rsplit_once(':')
+                .is_none_or(|(host, port)| host.is_empty() || port.parse::<u16>().is_err())
+        })
+        .map(|written| format!("`{written}` is no address to listen on; write {HOW_TO_WRITE}"))
+        .collect()
+}
 
 /// Opens every address of every name. A name such as `localhost` may stand for several.
 pub(crate) fn open(addresses: &[String]) -> Result<Vec<TcpListener>, Failure> {
@@ -21,7 +42,7 @@ pub(crate) fn open(addresses: &[String]) -> Result<Vec<TcpListener>, Failure> {
                 return Err(Failure::could_not_try(format!(
                     "`{written}` is no address to listen on: {error}"
                 ))
-                .with_hint("write HOST:PORT, for example 127.0.0.1:3141 or [::1]:3141"));
+                .with_hint(format!("write {HOW_TO_WRITE}")));
             }
         };
         let mut last_error = None;

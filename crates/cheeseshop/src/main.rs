@@ -25,7 +25,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
-use crate::cli::Cli;
+use crate::cli::{Cli, DevpiServerCli};
 use crate::failure::Failure;
 
 /// Half the time of a cold page goes into small allocations; this one is made for many threads.
@@ -37,18 +37,21 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 enum Personality {
     /// Our own commands.
     Cheeseshop,
+    /// The server alone, with devpi's defaults where they differ.
+    DevpiServer,
 }
 
 impl Personality {
     /// Chooses by the name that the program was started under.
     ///
-    /// `devpi`, `devpi-server` and its companions will be recognised here and take devpi's
+    /// `devpi` and the companions of `devpi-server` will be recognised here and take devpi's
     /// options; a renamed or unknown name is ours.
     fn of(program: Option<&OsString>) -> Self {
         let name = program
             .and_then(|path| Path::new(path).file_stem())
             .and_then(|name| name.to_str());
         match name {
+            Some("devpi-server") => Self::DevpiServer,
             None | Some(_) => Self::Cheeseshop,
         }
     }
@@ -61,6 +64,7 @@ fn main() -> ExitCode {
 
     let result = match Personality::of(std::env::args_os().next().as_ref()) {
         Personality::Cheeseshop => run(Cli::parse()),
+        Personality::DevpiServer => run(DevpiServerCli::parse().into()),
     };
     // What went wrong comes after what led to it.
     logging::flush();

@@ -60,7 +60,10 @@ impl Node {
         })?;
         let app = App::open(db.clone(), blobs, clock(), config.app.clone())
             .await
-            .map_err(|error| Failure::caused_by("cannot start", &error))?;
+            .map_err(|error| {
+                Failure::caused_by("cannot start", &error)
+                    .with_hint("`cheeseshop config check` looks for problems in the settings")
+            })?;
         Ok(Self {
             app,
             directory,

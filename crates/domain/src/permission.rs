@@ -158,7 +158,10 @@ pub enum Reason {
     /// Not one who may make this index.
     MayNotCreateIndex(IndexName),
     /// Not one who may make users.
-    MayNotCreateUser,
+    MayNotCreateUser {
+        /// Whether the operator listed who may, which makes self-registration meaningless.
+        restricted: bool,
+    },
     /// Not one who may change this user.
     MayNotModifyUser(UserName),
     /// Not one who may set this user's password.
@@ -184,8 +187,16 @@ impl fmt::Display for Reason {
             Self::MayNotRemoveFiles(_)
             | Self::MayNotModifyIndex(_)
             | Self::MayNotRemoveIndex(_)
-            | Self::MayNotCreateUser
             | Self::MayNotRemoveUser(_) => f.write_str(ACCESS_DENIED),
+            // devpi lets everybody in here, so its clients' users do not expect to be refused.
+            Self::MayNotCreateUser { restricted: false } => write!(
+                f,
+                "{ACCESS_DENIED}Users are made by root, unless auth.self_registration is on."
+            ),
+            Self::MayNotCreateUser { restricted: true } => write!(
+                f,
+                "{ACCESS_DENIED}Users are made by those whom auth.restrict_modify lists."
+            ),
         }
     }
 }
@@ -259,7 +270,7 @@ pub fn judge(policy: &PermissionPolicy, caller: &Caller, action: Action<'_>) -> 
     if allowed {
         Verdict::Allowed
     } else {
-        Verdict::Denied(reason(action))
+        Verdict::Denied(reason(policy, action))
     }
 }
 
@@ -288,7 +299,7 @@ fn is_listed(listed: &[Principal], caller: &Caller) -> bool {
     listed.iter().any(|principal| principal.admits(caller))
 }
 
-fn reason(action: Action<'_>) -> Reason {
+fn reason(policy: &PermissionPolicy, action: Action<'_>) -> Reason {
     match action {
         Action::ReadIndex(index) => Reason::MayNotRead(index.name.clone()),
         Action::Upload(index) => Reason::MayNotUpload(index.name.clone()),
@@ -297,7 +308,9 @@ fn reason(action: Action<'_>) -> Reason {
         Action::ModifyIndex(index) => Reason::MayNotModifyIndex(index.name.clone()),
         Action::RemoveIndex(index) => Reason::MayNotRemoveIndex(index.name.clone()),
         Action::CreateIndex(name) => Reason::MayNotCreateIndex(name.clone()),
-        Action::CreateUser => Reason::MayNotCreateUser,
+        Action::CreateUser => Reason::MayNotCreateUser {
+            restricted: policy.restrict_modify.is_some(),
+        },
         Action::ModifyUser(user) => Reason::MayNotModifyUser(user.clone()),
         Action::ChangePassword(user) => Reason::MayNotChangePassword(user.clone()),
         Action::RemoveUser(user) => Reason::MayNotRemoveUser(user.clone()),

@@ -88,10 +88,15 @@ impl SecretUrl {
         })
     }
 
-    /// Whether the place of the credentials holds nothing but the mark that they were hidden: what a
-    /// client sends back that has read the configuration.
+    /// Whether user name or password is nothing but the mark that it was hidden, however it is spelled:
+    /// what a client sends back that has read the configuration, or what a person made of that.
     pub fn is_redacted(&self) -> bool {
-        userinfo(&self.text) == Some(REDACTED)
+        userinfo(&self.text).is_some_and(|userinfo| {
+            let (username, password) = userinfo.split_once(':').unwrap_or((userinfo, ""));
+            [username, password]
+                .into_iter()
+                .any(|part| percent_decode_str(part).eq(REDACTED.bytes()))
+        })
     }
 }
 
@@ -201,10 +206,20 @@ mod tests {
         let url = SecretUrl::parse("https://bob:pw@h.example/simple").unwrap();
         assert!(!url.is_redacted());
         assert!(SecretUrl::parse(&url.redacted()).unwrap().is_redacted());
-        assert!(
-            !SecretUrl::parse("https://h.example/***@")
-                .unwrap()
-                .is_redacted()
-        );
+        for (text, expected) in [
+            ("https://bob:***@h.example/", true),
+            ("https://***:pw@h.example/", true),
+            ("https://***:@h.example/", true),
+            ("https://:***@h.example/", true),
+            ("https://bob:%2a**@h.example/", true),
+            ("https://bob:****@h.example/", false),
+            ("https://bob:a***@h.example/", false),
+            ("https://bob:a:***@h.example/", false),
+            ("https://h.example/***@", false),
+            ("https://h.example/***:***", false),
+        ] {
+            let url = SecretUrl::parse(text).unwrap();
+            assert_eq!(url.is_redacted(), expected, "{text}");
+        }
     }
 }

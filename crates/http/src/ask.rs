@@ -71,6 +71,8 @@ impl Ask {
             .await?;
         if let Some(identity) = &caller.identity {
             let _ = self.context.user.set(identity.user.to_string());
+        } else if credentials.is_some() {
+            let _ = self.context.rejected.set(());
         }
         Ok(caller)
     }

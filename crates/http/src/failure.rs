@@ -84,7 +84,8 @@ fn park(face: Face, error: Error) -> Response {
 impl Failure {
     /// The answer to the client. What must stay here goes to the log, once.
     pub(crate) fn spell(&self, context: &RequestContext) -> Response {
-        let error = &*self.error;
+        let blamed = blame_credentials(&self.error, context);
+        let error = blamed.as_ref().unwrap_or(&self.error);
         if let Error::Internal(source) = error {
             tracing::error!(
                 request.id = context.id.to_str().unwrap_or_default(),
@@ -102,6 +103,19 @@ impl Failure {
         };
         add_hints(error, &mut response);
         response
+    }
+}
+
+/// Whoever sent credentials and is asked for some would look for the mistake elsewhere. The
+/// text that devpi's clients know stays inside.
+fn blame_credentials(error: &Error, context: &RequestContext) -> Option<Error> {
+    match error {
+        Error::Unauthenticated(text) if context.rejected.get().is_some() => {
+            Some(Error::Unauthenticated(format!(
+                "name or password is wrong, or the login has expired ({text})"
+            )))
+        }
+        _ => None,
     }
 }
 

@@ -198,6 +198,7 @@ where
             accepts_json: negotiate::accepts_json(&parts.headers),
             asks_for_json: negotiate::asks_for_json(&parts.headers),
             user: OnceLock::new(),
+            rejected: OnceLock::new(),
             route: OnceLock::new(),
         });
         if !parts.method.is_safe() && outside::is_of_another_site(&parts.headers, &context.base_url)

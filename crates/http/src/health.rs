@@ -18,13 +18,13 @@ pub(crate) async fn live(_ask: Ask) -> &'static str {
     "ok\n"
 }
 
-/// `/+health/ready`: the database answers too.
+/// `/+health/ready`: the database and the store of files answer too.
 pub(crate) async fn ready(
     State(shared): State<Arc<Shared>>,
     _ask: Ask,
 ) -> Result<&'static str, SimpleError> {
-    match shared.app.status().await {
-        Ok(_) => Ok("ok\n"),
+    match shared.app.ready().await {
+        Ok(()) => Ok("ok\n"),
         Err(error) => {
             tracing::warn!(error = &error as &dyn std::error::Error, "not ready");
             Err(SimpleError(cheeseshop_app::Error::Busy))

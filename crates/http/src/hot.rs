@@ -63,6 +63,7 @@ fn project_page(
         .app
         .cached_project_page(&caller, user, index, project, &options)?;
     let (status, headers, body) = simple::page::answer(
+        &shared.app,
         &request.headers,
         &request.method,
         media_type,

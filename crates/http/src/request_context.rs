@@ -29,6 +29,9 @@ pub(crate) struct RequestContext {
     pub(crate) asks_for_json: bool,
     /// Who it was, once somebody found out.
     pub(crate) user: OnceLock<String>,
+    /// Set once credentials were read and turned out wrong: the caller is anonymous then, but
+    /// need not be told to send any.
+    pub(crate) rejected: OnceLock<()>,
     /// The pattern of the route that took it.
     pub(crate) route: OnceLock<axum::extract::MatchedPath>,
 }

@@ -1,9 +1,10 @@
 //! Core metadata of mirrored files: for every wheel, whatever the upstream offers.
 //!
-//! The sources, best first: what is kept here; the document that the upstream serves beside the
-//! file, checked against the digest that its listing gives; the wheel, if it is held; ranges of
-//! the wheel at the upstream; the whole wheel. What does not have the announced digest is never
-//! served: installers refuse metadata that disagrees with the listing.
+//! The sources, best first: what is kept here; the wheel, if it is held and its document has the
+//! digest that the listing gives; the document that the upstream serves beside the file; a held
+//! wheel of which no digest is announced, which also does when the upstream is in trouble;
+//! ranges of the wheel at the upstream; the whole wheel. What does not have the announced digest
+//! is never served: installers refuse metadata that disagrees with the listing.
 
 use std::sync::Arc;
 
@@ -69,18 +70,23 @@ impl Inner {
         let path = path_of(file)?;
         let key = (index.id, path.to_string());
         let failure_key = metadata_failure_key(&key);
-        if let Some(failure) = self.memory.failure(&failure_key, self.clock.now()) {
-            return Err(failure.into());
-        }
-        let held_wheel = match name.kind() {
-            FileKind::Wheel => self.held_file(index, project, file, &path).await?,
-            FileKind::Sdist | FileKind::Other => None,
+        let failure = self.memory.failure(&failure_key, self.clock.now());
+        let held_wheel = match (name.kind(), &failure) {
+            // What failed upstream need not fail here: the wheel may have come since.
+            (FileKind::Wheel, None | Some(Failure::Upstream { .. })) => {
+                self.held_file(index, project, file, &path).await?
+            }
+            _ => None,
         };
-        // Only a file that has to be fetched needs an upstream.
-        let wanted = match self.wanted(index, project, file, path) {
-            Ok(wanted) => Some(wanted),
-            Err(error) if held_wheel.is_none() => return Err(error),
-            Err(_) => None,
+        let wanted = match failure {
+            Some(failure) if held_wheel.is_none() => return Err(failure.into()),
+            Some(_) => None,
+            None => match self.wanted(index, project, file, path) {
+                Ok(wanted) => Some(wanted),
+                // Only a file that has to be fetched needs an upstream.
+                Err(error) if held_wheel.is_none() => return Err(error),
+                Err(_) => None,
+            },
         };
         let wanting = Wanting {
             index: Arc::clone(index),
@@ -183,6 +189,16 @@ impl Inner {
             max_metadata_bytes: self.settings.max_core_metadata_bytes,
             ..ArchiveLimits::default()
         };
+        let held = match &wanting.held_wheel {
+            Some(_) => Some(self.read_wheel(wanting, &limits).await),
+            None => None,
+        };
+        if wanting.is_digest_announced()
+            && let Some(Ok(bytes)) = &held
+            && wanting.accepts(bytes)
+        {
+            return Ok(bytes.clone());
+        }
         let mut wrong = None;
         if let Some(wanted) = &wanting.wanted
             && wanting.is_offered()
@@ -191,14 +207,22 @@ impl Inner {
                 Ok(Some(bytes)) if wanting.accepts(&bytes) => return Ok(bytes.into()),
                 Ok(Some(_)) => wrong = Some(wanting.wrong()),
                 Ok(None) => {}
-                // The upstream is in trouble: larger requests would not help it.
-                Err(error) => return Err(wanting.failed(&error)),
+                Err(error) => {
+                    return match held {
+                        Some(Ok(bytes)) if wanting.accepts(&bytes) => Ok(bytes),
+                        // The upstream is in trouble: larger requests would not help it.
+                        _ => Err(wanting.failed(&error)),
+                    };
+                }
             }
         }
         if wanting.name.kind() == FileKind::Wheel {
-            let bytes = self.read_wheel(wanting, &limits).await?;
+            let bytes = match held {
+                Some(read) => read?,
+                None => self.read_wheel(wanting, &limits).await?,
+            };
             if wanting.accepts(&bytes) {
-                return Ok(bytes.into());
+                return Ok(bytes);
             }
             wrong = Some(wanting.wrong());
         }
@@ -209,7 +233,7 @@ impl Inner {
         self: &Arc<Self>,
         wanting: &Wanting,
         limits: &ArchiveLimits,
-    ) -> Result<Vec<u8>, Failure> {
+    ) -> Result<Bytes, Failure> {
         let name = &wanting.name;
         let read = match (&wanting.held_wheel, &wanting.wanted) {
             (Some(handle), _) => {
@@ -226,30 +250,31 @@ impl Inner {
             },
             (None, None) => return Err(wanting.none()),
         };
-        read.map_err(|unreadable| match unreadable {
-            Unreadable::NoRanges => wanting.none(),
-            Unreadable::Wheel(error @ ArchiveError::LimitExceeded(_)) => {
-                Failure::TooLarge(format!("{}: {error}", wanting.file.filename).into())
-            }
-            Unreadable::Wheel(error) => {
-                tracing::debug!(
-                    file.name = wanting.file.filename,
-                    error = &error as &dyn std::error::Error,
-                    "a wheel at an upstream has no readable core metadata"
-                );
-                wanting.none()
-            }
-            Unreadable::Absent(status) => Failure::NotFound(
-                format!(
-                    "error {} getting {}",
-                    status.as_u16(),
-                    wanting.file.filename
-                )
-                .into(),
-            ),
-            Unreadable::Upstream(error) => wanting.failed(&error),
-            Unreadable::Own(error) => Failure::internal(error),
-        })
+        read.map(Bytes::from)
+            .map_err(|unreadable| match unreadable {
+                Unreadable::NoRanges => wanting.none(),
+                Unreadable::Wheel(error @ ArchiveError::LimitExceeded(_)) => {
+                    Failure::TooLarge(format!("{}: {error}", wanting.file.filename).into())
+                }
+                Unreadable::Wheel(error) => {
+                    tracing::debug!(
+                        file.name = wanting.file.filename,
+                        error = &error as &dyn std::error::Error,
+                        "a wheel at an upstream has no readable core metadata"
+                    );
+                    wanting.none()
+                }
+                Unreadable::Absent(status) => Failure::NotFound(
+                    format!(
+                        "error {} getting {}",
+                        status.as_u16(),
+                        wanting.file.filename
+                    )
+                    .into(),
+                ),
+                Unreadable::Upstream(error) => wanting.failed(&error),
+                Unreadable::Own(error) => Failure::internal(error),
+            })
     }
 
     /// The document beside the file; `None` when the upstream has none.
@@ -333,6 +358,11 @@ impl Wanting {
                 .wanted
                 .as_ref()
                 .is_some_and(|wanted| wanted.source.config().provides_core_metadata())
+    }
+
+    /// Whether the listing gives what proves a document.
+    fn is_digest_announced(&self) -> bool {
+        announced(&self.file).is_some_and(|hashes| hashes.sha256().is_some())
     }
 
     fn accepts(&self, bytes: &[u8]) -> bool {

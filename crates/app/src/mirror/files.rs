@@ -17,6 +17,7 @@ use url::Url;
 use super::download::{Arrived, Wanted, failure_key, parse_http_date};
 use super::failure::Failure;
 use super::listing::ACTOR;
+use super::project_list::note_if_newly_held;
 use super::reading::Reading;
 use super::source::{Source, without_userinfo};
 use super::upstream::Request;
@@ -214,7 +215,7 @@ impl Inner {
             fetched_at: self.clock.now(),
             last_modified: arrived.last_modified,
         };
-        let event = Event::of_project(
+        let mut event = Event::of_project(
             EventKind::MirrorFileStored,
             &wanted.index.name,
             wanted.project.normalized(),
@@ -225,9 +226,11 @@ impl Inner {
             }),
         );
         let index = wanted.index.id;
+        let source = wanted.source.clone();
         self.db
             .write(Origin::new(ACTOR), move |tx| {
                 async move {
+                    note_if_newly_held(tx, &source, index, &row.project, &mut event).await?;
                     blobs::register(tx, row.sha256, row.size).await?;
                     mirrors::save_file(tx, index, &row).await?;
                     tx.record(event);

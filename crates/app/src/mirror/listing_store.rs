@@ -17,6 +17,7 @@ use super::document::{self, off_thread};
 use super::failure::later;
 use super::listing::{ACTOR, ListingState, Target};
 use super::memory::{DOCUMENT, Held};
+use super::project_list::note_if_newly_held;
 use crate::Error;
 
 /// What the database has to know, after clients have their answer.
@@ -130,7 +131,7 @@ impl Inner {
             fetched_at: listing.fetched_at,
             source_url: listing.source_url.clone(),
         };
-        let event = Event::of_project(
+        let mut event = Event::of_project(
             EventKind::MirrorListingChanged,
             &target.index.name,
             target.project.normalized(),
@@ -141,9 +142,11 @@ impl Inner {
             }),
         );
         let (index, project) = (target.key.index, Arc::clone(&target.key.project));
+        let source = target.source.clone();
         self.db
             .write(Origin::new(ACTOR), move |tx| {
                 async move {
+                    note_if_newly_held(tx, &source, index, &project, &mut event).await?;
                     mirrors::save_listing(tx, index, &project, stored).await?;
                     tx.record(event);
                     Ok::<_, DatabaseError>(())

@@ -51,6 +51,7 @@ pub use self::default_upstream::{DefaultUpstream, Surroundings, UpstreamOrigin, 
 pub(crate) use self::listing::ACTOR;
 pub use self::listing::{ListingState, Remembered};
 pub use self::names::ProjectNames;
+pub(crate) use self::project_list::{REMOVED, changes_held_projects};
 pub(crate) use self::reading::Reading;
 pub use self::settings::{MirrorSettings, ProxySetting};
 

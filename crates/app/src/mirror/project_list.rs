@@ -9,11 +9,11 @@ use cheeseshop_domain::{Event, EventKind, Index, IndexId};
 use cheeseshop_packaging::Sha256;
 use cheeseshop_packaging::simple::ProjectList;
 use cheeseshop_storage::database::mirrors::{self, StoredListing};
-use cheeseshop_storage::{DatabaseError, Origin};
+use cheeseshop_storage::{DatabaseError, Origin, Transaction};
 use futures_util::FutureExt;
 use http::StatusCode;
 use jiff::Timestamp;
-use serde_json::json;
+use serde_json::{Value, json};
 use sha2::Digest;
 use tokio::time::timeout;
 
@@ -31,6 +31,12 @@ use crate::Error;
 
 /// How long the names of held projects count as the list: they grow with every new project.
 const HELD_EXPIRY: Duration = Duration::from_mins(1);
+
+/// The detail of an event with which the list of held projects grows.
+const NEWLY_HELD: &str = "newly_held";
+
+/// The detail of an event with which somebody removed what was held of a project.
+pub(crate) const REMOVED: &str = "removed";
 
 /// One list per index and upstream.
 pub(super) type ListFlights = Flights<(IndexId, Arc<str>), Arc<ProjectNames>>;
@@ -373,6 +379,34 @@ impl Inner {
             })
             .await?;
         Ok(())
+    }
+}
+
+/// Notes in the event of what `tx` is about to store that a project appears with it on a list
+/// that consists of what is held.
+pub(super) async fn note_if_newly_held(
+    tx: &mut Transaction,
+    source: &Source,
+    index: IndexId,
+    project: &str,
+    event: &mut Event,
+) -> Result<(), DatabaseError> {
+    if source.config().has_no_project_list()
+        && !mirrors::holds_project(tx, index, project).await?
+        && let Some(detail) = event.detail.as_object_mut()
+    {
+        detail.insert(NEWLY_HELD.to_owned(), true.into());
+    }
+    Ok(())
+}
+
+/// Whether a list of held projects is another one after this event.
+pub(crate) fn changes_held_projects(event: &Event) -> bool {
+    let is_noted = |key| event.detail.get(key).and_then(Value::as_bool) == Some(true);
+    match event.kind {
+        EventKind::MirrorListingChanged => is_noted(NEWLY_HELD) || is_noted(REMOVED),
+        EventKind::MirrorFileStored => is_noted(NEWLY_HELD),
+        _ => false,
     }
 }
 

@@ -72,6 +72,14 @@ impl Default for MirrorSettings {
     }
 }
 
+impl MirrorSettings {
+    /// What is wrong with the settings, a sentence each that begins with the key; empty when
+    /// upstreams can be asked. Reads the files that the settings name.
+    pub fn problems(&self) -> Vec<String> {
+        crate::outbound::problems(self)
+    }
+}
+
 /// Which proxy outgoing requests take.
 #[derive(Clone, Debug, Default)]
 pub enum ProxySetting {

@@ -10,5 +10,6 @@ mod project_list;
 mod project_page;
 mod turn;
 
-pub use self::page::{Encoding, Page, PageOptions, Representation};
+pub use self::page::{CachePolicy, Encoding, Page, PageOptions, Representation};
 pub(crate) use self::parts::mirror_file_path;
+pub use self::turn::LONGEST_PROMISE;

@@ -4,6 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use cheeseshop_packaging::Sha256;
+use jiff::Timestamp;
 use sha2::Digest as _;
 
 use crate::page_cache::{gzip, zstd};
@@ -45,6 +46,17 @@ pub struct PageOptions<'a> {
     pub absolute_base: Option<&'a str>,
 }
 
+/// How long, and by whom, a page may be kept on its way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CachePolicy {
+    /// By nobody but the one who asks, who has to ask again each time.
+    Private,
+    /// By everybody, who have to ask again each time.
+    Revalidate,
+    /// By everybody, for [`App::seconds_left`](crate::App::seconds_left) until then.
+    FreshUntil(Timestamp),
+}
+
 /// One rendered page and its encodings.
 #[derive(Debug)]
 pub struct Page {
@@ -59,8 +71,8 @@ pub struct Page {
     pub last_serial: Option<u64>,
     /// Made from an outdated listing because an upstream does not answer.
     pub stale: bool,
-    /// The `Cache-Control` that fits.
-    pub cache_control: &'static str,
+    /// How long clients may keep it.
+    pub cache_policy: CachePolicy,
 }
 
 impl Page {
@@ -69,7 +81,7 @@ impl Page {
         representation: Representation,
         last_serial: Option<u64>,
         stale: bool,
-        cache_control: &'static str,
+        cache_policy: CachePolicy,
     ) -> Self {
         let digest = Sha256(sha2::Sha256::digest(&body).into()).to_string();
         let stem = &digest[..32];
@@ -89,7 +101,7 @@ impl Page {
             representation,
             last_serial,
             stale,
-            cache_control,
+            cache_policy,
         }
     }
 

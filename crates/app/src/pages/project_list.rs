@@ -82,7 +82,8 @@ impl App {
                 Err(error) => return Err(error),
             }
         }
-        let cache_control = self.page_cache_control(index, stale || failed);
+        let promised_until = fresh_until.filter(|_| !stale && !failed);
+        let cache_policy = self.cache_policy(index, promised_until);
         let representation = turn.key.representation;
         let title = format!("{}: simple list (including inherited indices)", index.name);
         let page = tokio::task::spawn_blocking(move || {
@@ -96,7 +97,7 @@ impl App {
                 Representation::Html => list.to_html(&title),
                 Representation::Json => list.to_json(),
             };
-            Page::new(body, representation, None, stale || failed, cache_control)
+            Page::new(body, representation, None, stale || failed, cache_policy)
         })
         .await
         .map_err(Error::internal)?;

@@ -85,7 +85,8 @@ impl App {
             parts.push((contribution.index.id, part));
         }
         let page = join_parts(project, parts);
-        let cache_control = self.page_cache_control(&turn.index, resolution.stale);
+        let fresh_until = resolution.fresh_until.filter(|_| !resolution.stale);
+        let cache_policy = self.cache_policy(&turn.index, fresh_until);
         let representation = turn.key.representation;
         let stale = resolution.stale || !resolution.failures.is_empty();
         let title = format!("{}: links for {}", turn.index.name, project.normalized());
@@ -94,7 +95,7 @@ impl App {
                 Representation::Html => page.to_html(&title),
                 Representation::Json => page.to_json(),
             };
-            Page::new(body, representation, page.last_serial, stale, cache_control)
+            Page::new(body, representation, page.last_serial, stale, cache_policy)
         })
         .await
         .map_err(Error::internal)?;

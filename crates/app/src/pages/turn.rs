@@ -6,18 +6,14 @@ use cheeseshop_domain::{Caller, Directory, Index, IndexName};
 use jiff::Timestamp;
 use tokio::sync::OwnedMutexGuard;
 
-use super::page::{Page, PageOptions};
+use super::page::{CachePolicy, Page, PageOptions};
 use crate::generations::Generation;
 use crate::page_cache::{KeptPage, PageKey};
 use crate::resolve::readable_in;
 use crate::{App, Error};
 
-/// Freshness that mirrors promise to clients, as PyPI does.
-const MIRROR_PAGE: &str = "max-age=600";
-/// Indexes that receive uploads: always asked again, cheap by validator.
-const UPLOADED_PAGE: &str = "no-cache";
-/// As above where not everybody may read.
-const PRIVATE_PAGE: &str = "private, no-cache";
+/// The longest that a mirror promises to clients, in seconds, as PyPI does.
+pub const LONGEST_PROMISE: u16 = 600;
 
 /// The right to make one page. Those who wait for it would otherwise render the same bytes.
 pub(super) struct Turn {
@@ -75,20 +71,32 @@ impl App {
         Ok((index, key))
     }
 
-    /// The freshness that clients are promised. An index that takes uploads promises none, also
-    /// for what it only passes on: the next upload may be of that very project.
-    pub(super) fn page_cache_control(&self, index: &Index, stale: bool) -> &'static str {
+    /// The freshness that clients are promised; `fresh_until` is when an upstream is due for
+    /// another look, if all of them answer. An index that takes uploads promises none, also for
+    /// what it only passes on: the next upload may be of that very project.
+    pub(super) fn cache_policy(
+        &self,
+        index: &Index,
+        fresh_until: Option<Timestamp>,
+    ) -> CachePolicy {
         let anonymous = Caller::anonymous();
         let directory = self.directory();
         if !directory.readable(&anonymous, index.id)
             || directory.hides_something(&anonymous, index.id)
         {
-            PRIVATE_PAGE
-        } else if index.is_mirror() && !stale {
-            MIRROR_PAGE
-        } else {
-            UPLOADED_PAGE
+            return CachePolicy::Private;
         }
+        match fresh_until {
+            Some(until) if index.is_mirror() => CachePolicy::FreshUntil(until),
+            _ => CachePolicy::Revalidate,
+        }
+    }
+
+    /// The whole seconds from now until then that may be promised to clients:
+    /// [`LONGEST_PROMISE`] at most, 0 when then is past.
+    pub fn seconds_left(&self, until: Timestamp) -> u16 {
+        let left = until.duration_since(self.clock().now()).as_secs();
+        u16::try_from(left.max(0)).map_or(LONGEST_PROMISE, |left| left.min(LONGEST_PROMISE))
     }
 }
 

@@ -100,10 +100,17 @@ impl Received {
         Error::Invalid(format!("invalid file `{}`: {error}", self.name))
     }
 
-    fn check_digests(&self) -> Result<(), Error> {
-        if let Some(sent) = self.form.sha256_digest() {
-            compare("sha256", sent, &self.sha256.to_string())?;
+    /// Checks the one digest that is known without reading the bytes again.
+    pub(crate) fn check_sha256(&self) -> Result<(), Error> {
+        match self.form.sha256_digest() {
+            Some(sent) => compare("sha256", sent, &self.sha256.to_string()),
+            None => Ok(()),
         }
+    }
+
+    /// Checks all digests that were sent; reads the bytes once more for those beside SHA-256.
+    pub(crate) fn check_digests(&self) -> Result<(), Error> {
+        self.check_sha256()?;
         let md5 = self.form.md5_digest();
         let blake2 = self.form.blake2_256_digest();
         if md5.is_none() && blake2.is_none() {

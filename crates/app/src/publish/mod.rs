@@ -41,7 +41,10 @@ pub enum Published {
     Created,
     /// The index holds these very bytes under this name: nothing happened.
     /// devpi answers 200 `Upload of identical file to non volatile index.`
-    Identical,
+    Identical {
+        /// Whether other bytes would have replaced them.
+        volatile: bool,
+    },
     /// A volatile index held other bytes under this name; they are gone.
     Replaced,
 }
@@ -274,12 +277,16 @@ impl Upload {
         let content = self.content.take().ok_or_else(content_missing)?;
         let file = CheckedFile::of(&self.form, &content.filename)?;
         let spooled = content.writer.finish_spooled().await?;
+        let received = self.received(&file, &spooled);
+        // A wrong digest tells of damage under way, whatever would have come of the file.
+        received.check_sha256()?;
         // What is bound to be refused, or is here already, need not be looked into or kept.
         // The transaction below decides for good.
         if let Some(known) = self.foresee(&file, &spooled).await? {
+            self.app.inspect(move || received.check_digests()).await?;
             return Ok(known);
         }
-        let found = self.look_into(&file, &spooled).await?;
+        let found = self.app.inspect(move || received.inspect()).await?;
         // The file's own word counts, be it that there is none.
         let requires_python = match &found.metadata {
             Some(metadata) => metadata.requires_python.clone(),
@@ -326,8 +333,11 @@ impl Upload {
                 Box::pin(async move {
                     let index = place::current_index(tx, index_id, &name).await?;
                     app.permit_upload(&caller, &index)?;
+                    let identical = Published::Identical {
+                        volatile: index.config.volatile,
+                    };
                     if place::is_identical(tx, &index, &file, &incoming.blob).await? {
-                        return Ok(Published::Identical);
+                        return Ok(identical);
                     }
                     let release = register_release(
                         tx,
@@ -345,7 +355,7 @@ impl Upload {
                     });
                     let placed = incoming.place(tx, &index, &release).await?;
                     let (kind, published) = match placed {
-                        Placed::Identical => return Ok(Published::Identical),
+                        Placed::Identical => return Ok(identical),
                         Placed::Created => (EventKind::FilePublished, Published::Created),
                         Placed::Replaced => (EventKind::FileReplaced, Published::Replaced),
                     };
@@ -377,7 +387,9 @@ impl Upload {
             return Ok(None);
         };
         if held.sha256 == spooled.sha256() && held.version == file.release.version {
-            return Ok(Some(Published::Identical));
+            return Ok(Some(Published::Identical {
+                volatile: self.index.config.volatile,
+            }));
         }
         if self.index.config.volatile {
             Ok(None)
@@ -386,16 +398,15 @@ impl Upload {
         }
     }
 
-    async fn look_into(&self, file: &CheckedFile, spooled: &SpooledBlob) -> Result<Found, Error> {
-        let received = Received {
+    fn received(&self, file: &CheckedFile, spooled: &SpooledBlob) -> Received {
+        Received {
             path: spooled.path().to_owned(),
             name: file.name.clone(),
             sha256: spooled.sha256(),
             form: self.form.clone(),
             archive: self.limits().archive,
             verify: self.limits().verify_archives,
-        };
-        self.app.inspect(move || received.inspect()).await
+        }
     }
 
     /// Makes the file, and beside it a wheel's core metadata, durable.

@@ -127,7 +127,7 @@ async fn who_may_do_what_to_users() {
     for caller in [anonymous(), caller("eve")] {
         assert_eq!(
             told(test.app.create_user(&caller, "new", &new).await),
-            DENIED
+            format!("{DENIED}Users are made by root, unless auth.self_registration is on.")
         );
     }
 }
@@ -159,11 +159,11 @@ async fn restrict_modify_takes_rights_away_from_everybody_else() {
 
     assert_eq!(
         told(test.app.create_user(&root(), "bob", &body).await),
-        DENIED
+        format!("{DENIED}Users are made by those whom auth.restrict_modify lists.")
     );
     assert_eq!(
         told(test.app.create_user(&anonymous(), "bob", &body).await),
-        DENIED
+        format!("{DENIED}Users are made by those whom auth.restrict_modify lists.")
     );
     assert!(test.app.create_user(&admin, "bob", &body).await.is_ok());
     assert_eq!(

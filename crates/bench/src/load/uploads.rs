@@ -15,10 +15,19 @@ use crate::http::{Connection, Request};
 pub(crate) struct Uploads {
     pub(crate) accepted: usize,
     pub(crate) elapsed: Duration,
+    /// Microseconds of processor time that the server spent meanwhile, if known.
+    pub(crate) spent: Option<u64>,
     latencies: Vec<f64>,
 }
 
 impl Uploads {
+    /// Microseconds of the server's processor time for each.
+    #[expect(clippy::cast_precision_loss, reason = "seconds of one run")]
+    pub(crate) fn cost(&self) -> Option<f64> {
+        self.spent
+            .map(|spent| spent as f64 / self.accepted.max(1) as f64)
+    }
+
     /// Acknowledged uploads per second.
     #[expect(clippy::cast_precision_loss, reason = "a count of one run")]
     pub(crate) fn rate(&self) -> f64 {
@@ -82,6 +91,7 @@ pub(crate) fn run(
     Ok(Uploads {
         accepted: latencies.len(),
         elapsed,
+        spent: None,
         latencies,
     })
 }

@@ -85,10 +85,7 @@ fn judge(
                 rate.add(*who, rates.iter().copied().fold(0.0, f64::max), rates);
                 let times: Vec<f64> = runs.iter().map(|run| run.percentile(99)).collect();
                 slowest.add(*who, median(&times), times);
-                let counts: Vec<String> = runs
-                    .iter()
-                    .map(|run| format!("{} in {:.1} s", run.accepted, run.elapsed.as_secs_f64()))
-                    .collect();
+                let counts: Vec<String> = runs.iter().map(counted).collect();
                 rate.note(format!("{}: {}", who.name(), counts.join(", ")));
             }
             Err(error) => {
@@ -103,6 +100,14 @@ fn judge(
          writers syncs its own; nginx syncs nothing"
     ));
     [rate, slowest]
+}
+
+fn counted(run: &uploads::Uploads) -> String {
+    let cost = run.cost().map_or(String::new(), |cost| {
+        format!(" ({cost:.0} µs of processor time each)")
+    });
+    let seconds = run.elapsed.as_secs_f64();
+    format!("{} in {seconds:.1} s{cost}", run.accepted)
 }
 
 fn upload(bench: &Bench, who: Who, proof: Proof, round: usize) -> Result<uploads::Uploads> {
@@ -131,9 +136,14 @@ fn upload(bench: &Bench, who: Who, proof: Proof, round: usize) -> Result<uploads
         None => nginx(bench)?.address,
     };
     // The first password is checked for real and takes a tenth of a second.
-    uploads::run(address, count, CLIENTS, plan.upload_time, &|number| {
+    let process = bench.contestants.process(who);
+    let before = process.and_then(|process| process.processor_time().ok());
+    let mut run = uploads::run(address, count, CLIENTS, plan.upload_time, &|number| {
         requests[number].clone()
-    })
+    })?;
+    let after = process.and_then(|process| process.processor_time().ok());
+    run.spent = before.zip(after).map(|(before, after)| after - before);
+    Ok(run)
 }
 
 fn nginx(bench: &Bench) -> Result<&Nginx> {

@@ -21,6 +21,8 @@ const FILE_SUFFIX: &str = "_file";
 pub(crate) enum Origin {
     /// Built in.
     Default,
+    /// Built in for the name under which the program was started.
+    Name(&'static str),
     /// A file, with the line if it is known.
     File { path: PathBuf, line: Option<usize> },
     /// An environment variable.
@@ -33,6 +35,7 @@ impl fmt::Display for Origin {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Default => formatter.write_str("default"),
+            Self::Name(name) => write!(formatter, "default of {name}"),
             Self::File {
                 path,
                 line: Some(line),
@@ -44,9 +47,19 @@ impl fmt::Display for Origin {
     }
 }
 
+/// A default of one of the names of the program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Preset {
+    pub(crate) program: &'static str,
+    pub(crate) key: &'static str,
+    pub(crate) value: &'static str,
+}
+
 /// All that settings are read from, in the order in which it is laid over the defaults.
 #[derive(Debug, Default)]
 pub(crate) struct Sources {
+    /// Values that the name of the program puts in place of the built-in ones.
+    pub(crate) presets: Vec<Preset>,
     /// Files in order; those of a `conf.d` folder are already among them.
     pub(crate) files: Vec<PathBuf>,
     /// The environment.
@@ -86,6 +99,10 @@ pub(crate) fn resolve(sources: &Sources) -> (Resolved, Vec<Problem>) {
             Ok(value) => reading.keep(setting, value, Origin::Default),
             Err(message) => reading.problem(Origin::Default, setting.key, message),
         }
+    }
+    for preset in &sources.presets {
+        let origin = Origin::Name(preset.program);
+        reading.text(origin, preset.key, preset.key, preset.value);
     }
     for path in &sources.files {
         reading.file(path);
@@ -326,6 +343,18 @@ mod tests {
                 ("CHEESESHOP_DATA_DIR".into(), "not a setting".into()),
                 ("OTHER__THING".into(), "x".into()),
             ],
+            presets: vec![
+                Preset {
+                    program: "other",
+                    key: "log.filter",
+                    value: "error",
+                },
+                Preset {
+                    program: "other",
+                    key: "mirror.offline",
+                    value: "true",
+                },
+            ],
             flags: vec![("--log".into(), "log.filter".into(), "trace".into())],
         };
         let (resolved, problems) = resolve(&sources);
@@ -333,6 +362,10 @@ mod tests {
         assert_eq!(
             resolved.get("log.filter").unwrap(),
             (&Value::Text("trace".into()), &Origin::Flag("--log".into()))
+        );
+        assert_eq!(
+            resolved.get("mirror.offline").unwrap(),
+            (&Value::Flag(true), &Origin::Name("other"))
         );
         assert_eq!(
             resolved.get("log.format").unwrap().1,
@@ -359,6 +392,7 @@ mod tests {
             files: vec![path, folder.path().join("absent.toml")],
             variables: vec![("CHEESESHOP_LOG__FORMAT".into(), "xml".into())],
             flags: vec![("--set".into(), "mirror.ofline".into(), "true".into())],
+            ..Sources::default()
         };
         let (_, problems) = resolve(&sources);
         assert_eq!(

@@ -14,6 +14,7 @@ mod show;
 mod surroundings;
 mod value;
 
+pub(crate) use layers::Preset;
 pub(crate) use sections::{Config, LogConfig, LogFormat};
 pub(crate) use show::show;
 

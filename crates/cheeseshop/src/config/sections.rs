@@ -21,6 +21,7 @@ use super::value::Value;
 use crate::cli::SettingArgs;
 use crate::failure::Failure;
 use crate::server::ConnectionSettings;
+use crate::{listeners, logging};
 
 /// The embedded database in the data directory.
 const DATABASE_FILE: &str = "cheeseshop.db";
@@ -90,6 +91,7 @@ impl Config {
             files: surroundings.settings_files(&arguments.config),
             variables: surroundings.variables().to_vec(),
             flags: Vec::new(),
+            presets: arguments.presets.clone(),
         };
         let mut problems = Vec::new();
         for written in &arguments.set {
@@ -181,6 +183,18 @@ impl Config {
             mirror: section::<MirrorSettings>(&resolved, "mirror", &mut problems),
             cache: section::<CacheSettings>(&resolved, "cache", &mut problems),
         };
+        complain(&resolved, "mirror", app.mirror.problems(), &mut problems);
+        let log_filter = text(&resolved, "log.filter").unwrap_or_default();
+        if let Err(message) = logging::filter(&log_filter) {
+            complain_of(&resolved, "log.filter", message, &mut problems);
+        }
+        let listen = match resolved.get("server.listen") {
+            Some((Value::List(addresses), _)) => addresses.clone(),
+            _ => Vec::new(),
+        };
+        for message in listeners::problems(&listen) {
+            complain_of(&resolved, "server.listen", message, &mut problems);
+        }
         if !problems.is_empty() {
             return Err(Failure::could_not_try(listing(&problems)).with_hint(
                 "every setting is described in docs/manual/configuration.md; \
@@ -194,10 +208,7 @@ impl Config {
             _ => LogFormat::Text,
         };
         Ok(Self {
-            listen: match resolved.get("server.listen") {
-                Some((Value::List(addresses), _)) => addresses.clone(),
-                _ => Vec::new(),
-            },
+            listen,
             connections: ConnectionSettings {
                 max_connections: usize::try_from(number(&resolved, "server.max_connections"))
                     .unwrap_or(usize::MAX),
@@ -207,7 +218,7 @@ impl Config {
             root_pypi_url: text(&resolved, "mirror.root_pypi_url"),
             log: LogConfig {
                 format,
-                filter: text(&resolved, "log.filter").unwrap_or_default(),
+                filter: log_filter,
             },
             data_dir,
             http,
@@ -330,27 +341,32 @@ fn complain(
         let field = sentence.split('`').nth(1).unwrap_or_default();
         let key = SETTINGS
             .iter()
-            .map(|setting| setting.key)
-            .find(|key| {
-                key.strip_prefix(section)
-                    .is_some_and(|rest| rest.trim_start_matches('.') == field)
+            .find(|setting| {
+                setting.key.strip_prefix(section).is_some_and(|rest| {
+                    let name = rest.trim_start_matches('.');
+                    name == field || (name != rest && setting.field == Some(field))
+                })
             })
-            .map_or_else(|| section.to_owned(), str::to_owned);
-        let origin = resolved
-            .get(&key)
-            .map_or(Origin::Default, |(_, origin)| origin.clone());
+            .map_or(section, |setting| setting.key);
         let message = sentence
             .strip_prefix(&format!("`{field}`"))
             .map_or(sentence.as_str(), |rest| {
                 rest.trim_start_matches([':', ' '])
             })
             .to_owned();
-        problems.push(Problem {
-            origin,
-            key,
-            message,
-        });
+        complain_of(resolved, key, message, problems);
     }
+}
+
+/// A problem of one key, told with the place where its value was written.
+fn complain_of(resolved: &Resolved, key: &str, message: String, problems: &mut Vec<Problem>) {
+    problems.push(Problem {
+        origin: resolved
+            .get(key)
+            .map_or(Origin::Default, |(_, origin)| origin.clone()),
+        key: key.to_owned(),
+        message,
+    });
 }
 
 fn blobs(resolved: &Resolved, s3: bool, problems: &mut Vec<Problem>) -> BlobConfig {
@@ -363,23 +379,12 @@ fn blobs(resolved: &Resolved, s3: bool, problems: &mut Vec<Problem>) -> BlobConf
             continue;
         }
         let (kind, other) = if s3 { ("s3", "local") } else { ("local", "s3") };
-        problems.push(Problem {
-            origin: resolved
-                .get(key)
-                .map_or(Origin::Default, |(_, origin)| origin.clone()),
-            key: key.to_owned(),
-            message: format!("belongs to `blobs.kind = \"{other}\"`, which is \"{kind}\""),
-        });
+        let message = format!("belongs to `blobs.kind = \"{other}\"`, which is \"{kind}\"");
+        complain_of(resolved, key, message, problems);
     }
     if s3 {
         let config: S3BlobConfig = section(resolved, "blobs", problems);
-        if config.bucket.is_empty() {
-            problems.push(Problem {
-                origin: Origin::Default,
-                key: "blobs.bucket".to_owned(),
-                message: "is needed for `blobs.kind = \"s3\"`".to_owned(),
-            });
-        }
+        complain(resolved, "blobs", config.problems(), problems);
         BlobConfig::S3(Box::new(config))
     } else {
         BlobConfig::local(text(resolved, "blobs.path").unwrap_or_default())
@@ -404,6 +409,7 @@ mod tests {
             database_url: None,
             log_format: None,
             log: None,
+            presets: Vec::new(),
         }
     }
 
@@ -441,9 +447,10 @@ mod tests {
         same(&config.app.mirror, &MirrorSettings::default());
         same(&config.app.cache, &CacheSettings::default());
 
-        let config = set(&["blobs.kind=s3", "blobs.bucket=b"]).unwrap();
+        let config = set(&["blobs.kind=s3", "blobs.bucket=b", "blobs.machine_role=true"]).unwrap();
         let s3 = S3BlobConfig {
             bucket: "b".to_owned(),
+            machine_role: true,
             spool_dir: Some(data_dir.join(SPOOL_FOLDER)),
             ..S3BlobConfig::default()
         };

@@ -48,11 +48,16 @@ fn spelled(kind: Kind, shown: Shown, value: &Value) -> String {
 
 fn without_password(text: &str) -> String {
     let Ok(mut url) = url::Url::parse(text) else {
-        return HIDDEN.to_owned();
+        // A word such as `none` hides nothing; of anything else we cannot tell.
+        let word = text.bytes().all(|byte| byte.is_ascii_alphabetic());
+        return if word { text } else { HIDDEN }.to_owned();
     };
     // A URL that cannot hold a password holds none.
     if url.password().is_some() {
         let _ = url.set_password(Some(HIDDEN));
+    } else if !url.username().is_empty() && !url.scheme().starts_with("postgres") {
+        // Without a password the name may well be a token.
+        let _ = url.set_username(HIDDEN);
     }
     // PostgreSQL takes passwords among the parameters as well.
     if url.query_pairs().any(|(name, _)| name == "password") {

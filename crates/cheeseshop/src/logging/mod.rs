@@ -22,13 +22,8 @@ static SINK: OnceLock<Sink> = OnceLock::new();
 
 /// Starts logging for the rest of the process.
 pub(crate) fn start(config: &LogConfig) -> Result<(), Failure> {
-    let filter = EnvFilter::try_new(&config.filter).map_err(|error| {
-        Failure::could_not_try(format!(
-            "`log.filter`: `{}` is no filter: {error}",
-            config.filter
-        ))
-        .with_hint("write a level, or targets with levels: `warn,cheeseshop_app=debug`")
-    })?;
+    let filter = filter(&config.filter)
+        .map_err(|error| Failure::could_not_try(format!("`log.filter`: {error}")))?;
     let cannot = |error: &dyn std::error::Error| Failure::caused_by("cannot start logging", error);
     let sink = Sink::new(std::io::stderr()).map_err(|error| cannot(&error))?;
     let registry = tracing_subscriber::registry().with(filter);
@@ -44,6 +39,16 @@ pub(crate) fn start(config: &LogConfig) -> Result<(), Failure> {
     let _ = SINK.set(sink);
     std::panic::set_hook(Box::new(log_panic));
     Ok(())
+}
+
+/// Reads what is to be logged; the error says what is wrong and what to write.
+pub(crate) fn filter(text: &str) -> Result<EnvFilter, String> {
+    EnvFilter::try_new(text).map_err(|error| {
+        format!(
+            "`{text}` is no filter: {error}; write a level, or targets with levels: \
+             `warn,cheeseshop_app=debug`"
+        )
+    })
 }
 
 /// Waits until what was logged so far is written.

@@ -237,3 +237,108 @@ fn an_unknown_command_is_told() {
     assert_eq!(output.code, Some(2));
     assert!(message(&output).contains("'serve'"), "{output:?}");
 }
+
+/// Runs `config check` and `serve` with the same settings; both must find the same problems.
+fn problems_of(home: &Home, settings: &[&str]) -> String {
+    let mut found = Vec::new();
+    for (command, code) in [(&["config", "check"][..], 1), (&["serve"][..], 2)] {
+        let mut arguments = command.to_vec();
+        for setting in settings {
+            arguments.extend(["--set", setting]);
+        }
+        let output = home.run(&arguments);
+        assert_eq!(output.code, Some(code), "{output:?}");
+        let text = message(&output).to_owned();
+        assert!(text.contains("\nhint: "), "{text}");
+        assert!(!text.contains("internal error"), "{text}");
+        found.push(text);
+    }
+    assert_eq!(found[0], found[1]);
+    assert!(!home.data_dir().exists());
+    found.swap_remove(0)
+}
+
+#[test]
+fn settings_that_could_not_work_are_told_before_anything_is_made() {
+    let home = Home::new();
+    let found = problems_of(
+        &home,
+        &[
+            "mirror.ca_bundle=/nowhere.pem",
+            "mirror.proxy=me:hunter2",
+            "mirror.user_agent=two\nlines",
+            "log.filter=foo==bar",
+            "server.listen=",
+        ],
+    );
+    assert!(!found.contains("hunter2"), "{found}");
+    for expected in [
+        "flag --set: `mirror.ca_bundle`: cannot read the CA bundle `/nowhere.pem`: No such file \
+         or directory (os error 2); name a readable PEM file",
+        "flag --set: `mirror.proxy`: the proxy setting is neither a URL nor `none` or \
+         `environment`; write it as `http://HOST:PORT`",
+        "flag --set: `mirror.user_agent`: ",
+        "flag --set: `log.filter`: `foo==bar` is no filter: ",
+        "write a level, or targets with levels: `warn,cheeseshop_app=debug`",
+        "flag --set: `server.listen`: there is no address to listen on; write HOST:PORT, for \
+         example 127.0.0.1:3141",
+    ] {
+        assert!(found.contains(expected), "{expected}\n--\n{found}");
+    }
+    assert!(found.starts_with("error: 5 problems"), "{found}");
+}
+
+#[test]
+fn addresses_that_are_none_are_told_each() {
+    let found = problems_of(&Home::new(), &["server.listen=3141, 127.0.0.1:http, :1"]);
+    for wrong in ["3141", "127.0.0.1:http", ":1"] {
+        let expected = format!("flag --set: `server.listen`: `{wrong}` is no address");
+        assert!(found.contains(&expected), "{expected}\n--\n{found}");
+    }
+}
+
+#[test]
+fn a_bucket_without_tls_or_key_is_told_before_anybody_is_asked() {
+    let found = problems_of(
+        &Home::new(),
+        &[
+            "blobs.kind=s3",
+            "blobs.endpoint=http://s3.test/",
+            "blobs.ca_file=/nowhere.pem",
+        ],
+    );
+    for expected in [
+        "default: `blobs.bucket`: is needed for `blobs.kind = \"s3\"`",
+        "flag --set: `blobs.endpoint`: is without TLS; use an https URL, or permit it with \
+         `allow_http = true`",
+        "default: `blobs.access_key`: is missing; give it together with `secret_key`, or set \
+         `machine_role = true`",
+        "flag --set: `blobs.ca_file`: cannot read `/nowhere.pem`: No such file or directory",
+    ] {
+        assert!(found.contains(expected), "{expected}\n--\n{found}");
+    }
+    assert!(found.starts_with("error: 4 problems"), "{found}");
+
+    let found = problems_of(
+        &Home::new(),
+        &["blobs.kind=s3", "blobs.bucket=b", "blobs.access_key=a"],
+    );
+    assert!(
+        found.contains("flag --set: `blobs.access_key`: it and `secret_key` (or"),
+        "{found}"
+    );
+}
+
+#[test]
+fn devpi_server_refuses_what_it_does_not_know() {
+    let home = Home::new();
+    for argument in ["--serverdir", "--nonsense", "passwd"] {
+        let output = crate::support::finish(home.devpi_server(&[argument]), "");
+        assert_eq!(output.code, Some(2), "{output:?}");
+        let found = message(&output);
+        assert!(found.contains(argument), "{found}");
+        assert!(found.contains("Usage: devpi-server [OPTIONS]"), "{found}");
+        assert!(!found.contains("COMMAND"), "{found}");
+        assert!(!home.data_dir().exists());
+    }
+}

@@ -66,3 +66,39 @@ fn check_answers_with_its_exit_code() {
         "{output:?}"
     );
 }
+
+#[test]
+fn show_prints_the_default_proxy_plainly_and_hides_only_userinfo() {
+    let home = Home::new();
+    for (set, expected) in [
+        (
+            "log.filter=info",
+            "proxy = \"environment\"  # default".to_owned(),
+        ),
+        (
+            "mirror.proxy=none",
+            "proxy = \"none\"  # flag --set".to_owned(),
+        ),
+        (
+            "mirror.proxy=http://proxy.test:3128/",
+            "proxy = \"http://proxy.test:3128/\"  # flag --set".to_owned(),
+        ),
+        (
+            "mirror.proxy=http://me:hunter2@proxy.test:3128/",
+            "proxy = \"http://me:***@proxy.test:3128/\"  # flag --set".to_owned(),
+        ),
+        (
+            "mirror.proxy=http://hunter2@proxy.test:3128/",
+            "proxy = \"http://***@proxy.test:3128/\"  # flag --set".to_owned(),
+        ),
+    ] {
+        let output = home.run(&["config", "show", "--set", set]);
+        assert_eq!(output.code, Some(0), "{output:?}");
+        assert!(
+            output.stdout.lines().any(|found| found == expected),
+            "{expected}\n--\n{}",
+            output.stdout
+        );
+        assert!(!output.stdout.contains("hunter2"), "{}", output.stdout);
+    }
+}

@@ -44,6 +44,7 @@ async fn bytes_of_removed_files_go_and_others_stay() {
         let output = home.run(arguments);
         assert_eq!(output.code, Some(0), "{output:?}");
         assert_eq!(output.stdout.trim(), expected);
+        assert_eq!(output.stderr, "", "the summary is told once");
     }
     let listed = bob.files("bob/dev", "kept").await;
     assert_eq!(bob.digest_of(&listed[0].url).await, kept.sha256);

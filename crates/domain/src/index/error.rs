@@ -49,8 +49,8 @@ pub enum ConfigError {
     /// Not a URL of a server on the web.
     #[error("'mirror_url' option must be a URL.")]
     BadMirrorUrl,
-    /// The place of the credentials holds `***`, and it is not the URL that was shown, so it cannot be
-    /// known whether the credentials kept here are meant for it.
+    /// User name or password is `***`, and it is not the URL that was shown, so it cannot be known
+    /// whether the credentials kept here are meant for it.
     #[error("'mirror_url' option has hidden credentials, give the whole URL again.")]
     HiddenCredentials,
     /// Not a whole number of seconds, or out of range.

@@ -115,6 +115,13 @@ fn hidden_credentials_never_go_to_another_place() {
         (&with, "https://***@h.example:8443/simple/"),
         (&with, "https://***@h.example/other/"),
         (&without, "https://***@h.example/simple/"),
+        (&with, "https://bob:***@h.example/simple/"),
+        (&with, "https://***:***@h.example/simple/"),
+        (&with, "https://***:s3cret@h.example/simple/"),
+        (&with, "https://***:@h.example/simple/"),
+        (&with, "https://:***@h.example/simple/"),
+        (&with, "https://%2A%2a*@h.example/simple/"),
+        (&without, "https://bob:***@h.example/simple/"),
     ] {
         let error = config
             .patch_object(&map(&json!({ "mirror_url": url })), &|_| true)
@@ -122,6 +129,7 @@ fn hidden_credentials_never_go_to_another_place() {
         assert_eq!(error.to_string(), text, "{url}");
     }
     assert_eq!(config_error(SHOWN), text);
+    assert_eq!(config_error("https://bob:***@h.example/simple/"), text);
     let changed = json!({"mirror_url": "https://eve:other@h.example/simple/"});
     let changed = with.patch_object(&map(&changed), &|_| true).unwrap();
     assert_eq!(

@@ -193,6 +193,25 @@ fn the_list_is_split_at_commas() {
 }
 
 #[test]
+fn whoever_may_not_make_users_is_told_who_may() {
+    let policy = PermissionPolicy {
+        restrict_modify: Some(vec![]),
+        self_registration: true,
+    };
+    for caller in [Caller::anonymous(), caller("root")] {
+        let reason = judge(&policy, &caller, Action::CreateUser)
+            .into_result()
+            .unwrap_err()
+            .to_string();
+        assert!(reason.starts_with("Access was denied"), "{reason}");
+        assert!(
+            reason.ends_with("Users are made by those whom auth.restrict_modify lists."),
+            "{reason}"
+        );
+    }
+}
+
+#[test]
 fn reasons_are_devpis() {
     let (bob, name) = (user_name("bob"), index_name("bob/new"));
     let index = index(
@@ -201,6 +220,8 @@ fn reasons_are_devpis() {
         &json!({"acl_read": [], "acl_upload": [], "acl_toxresult_upload": []}),
     );
     let denied = "Access was denied to this resource.\n\n\nUnauthorized: PyPIView failed permission check\n\n";
+    let no_new_users =
+        format!("{denied}Users are made by root, unless auth.self_registration is on.");
     let policy = PermissionPolicy::default();
     for (action, text) in [
         (
@@ -219,7 +240,7 @@ fn reasons_are_devpis() {
             Action::CreateIndex(&name),
             "no permission to create index bob/new",
         ),
-        (Action::CreateUser, denied),
+        (Action::CreateUser, no_new_users.as_str()),
         (Action::ModifyUser(&bob), "no permission to modify user bob"),
         (
             Action::ChangePassword(&bob),

@@ -1,9 +1,13 @@
 //! A rendered page as an answer: negotiated type, encoding, validators, freshness.
 
+use std::iter;
+use std::sync::LazyLock;
+
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use cheeseshop_app::pages::{Encoding, Page};
+use cheeseshop_app::App;
+use cheeseshop_app::pages::{CachePolicy, Encoding, LONGEST_PROMISE, Page};
 use http::header::{
     CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG, LOCATION, VARY, WARNING,
 };
@@ -17,8 +21,18 @@ use crate::negotiate::SimpleType;
 const LAST_SERIAL: HeaderName = HeaderName::from_static("x-pypi-last-serial");
 const STALE: HeaderName = HeaderName::from_static("x-cheeseshop-stale");
 
+const NO_CACHE: HeaderValue = HeaderValue::from_static("no-cache");
+
+/// `max-age` by its seconds: every answer from memory needs one.
+static MAX_AGE: LazyLock<Vec<HeaderValue>> = LazyLock::new(|| {
+    let spelled = (1..=LONGEST_PROMISE)
+        .map(|seconds| HeaderValue::try_from(format!("max-age={seconds}")).unwrap_or(NO_CACHE));
+    iter::once(NO_CACHE).chain(spelled).collect()
+});
+
 /// Status, headers and body of a page; 304 to whoever holds it.
 pub(crate) fn answer(
+    app: &App,
     request: &HeaderMap,
     method: &Method,
     media_type: SimpleType,
@@ -28,8 +42,8 @@ pub(crate) fn answer(
     let encoding = page.effective(encoding);
     let etag = page.etag(encoding);
     let mut headers = HeaderMap::with_capacity(24);
-    headers.insert(VARY, vary(page.cache_control));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static(page.cache_control));
+    headers.insert(VARY, vary(page.cache_policy));
+    headers.insert(CACHE_CONTROL, cache_control(app, page.cache_policy));
     if let Ok(etag) = HeaderValue::from_str(etag) {
         headers.insert(ETAG, etag);
     }
@@ -71,12 +85,14 @@ pub(crate) fn answer(
 
 /// As [`answer`], for the routes.
 pub(crate) fn response(
+    app: &App,
     ask: &Ask,
     media_type: SimpleType,
     encoding: Encoding,
     page: &Page,
 ) -> Response {
-    let (status, headers, body) = answer(&ask.headers, &ask.method, media_type, encoding, page);
+    let (status, headers, body) =
+        answer(app, &ask.headers, &ask.method, media_type, encoding, page);
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;
     *response.headers_mut() = headers;
@@ -112,11 +128,21 @@ pub(crate) fn redirect(status: StatusCode, location: &str, vary: &'static str) -
     response
 }
 
-fn vary(cache_control: &str) -> HeaderValue {
-    // What is private depends on who asks.
-    HeaderValue::from_static(if cache_control.starts_with("private") {
-        "Accept, Accept-Encoding, Authorization"
-    } else {
-        "Accept, Accept-Encoding"
+fn vary(policy: CachePolicy) -> HeaderValue {
+    HeaderValue::from_static(match policy {
+        // What is private depends on who asks.
+        CachePolicy::Private => "Accept, Accept-Encoding, Authorization",
+        CachePolicy::Revalidate | CachePolicy::FreshUntil(_) => "Accept, Accept-Encoding",
     })
+}
+
+fn cache_control(app: &App, policy: CachePolicy) -> HeaderValue {
+    match policy {
+        CachePolicy::Private => HeaderValue::from_static("private, no-cache"),
+        CachePolicy::Revalidate => NO_CACHE,
+        CachePolicy::FreshUntil(until) => MAX_AGE
+            .get(usize::from(app.seconds_left(until)))
+            .cloned()
+            .unwrap_or(NO_CACHE),
+    }
 }

@@ -37,5 +37,11 @@ pub(crate) async fn show(
     };
     let caller = ask.caller(&shared.app).await?;
     let page = shared.app.project_list(&caller, &index, &options).await?;
-    Ok(page::response(&ask, media_type, options.encoding, &page))
+    Ok(page::response(
+        &shared.app,
+        &ask,
+        media_type,
+        options.encoding,
+        &page,
+    ))
 }

@@ -39,7 +39,13 @@ pub(crate) async fn show(
         .app
         .project_page(&caller, &index, &project, &options)
         .await?;
-    Ok(page::response(&ask, media_type, options.encoding, &page))
+    Ok(page::response(
+        &shared.app,
+        &ask,
+        media_type,
+        options.encoding,
+        &page,
+    ))
 }
 
 /// Relative links on a page only work from the URL with a slash, and one project has one URL:

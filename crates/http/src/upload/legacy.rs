@@ -157,11 +157,14 @@ fn success(uploaded: Uploaded, as_json: bool) -> Response {
         Uploaded::File(Published::Created | Published::Replaced) | Uploaded::Metadata => {
             StatusCode::OK.into_response()
         }
-        Uploaded::File(Published::Identical) => error::answer(
-            StatusCode::OK,
-            "Upload of identical file to non volatile index.",
-            as_json,
-        ),
+        Uploaded::File(Published::Identical { volatile }) => {
+            let text = if volatile {
+                "Upload of identical file."
+            } else {
+                "Upload of identical file to non volatile index."
+            };
+            error::answer(StatusCode::OK, text, as_json)
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use cheeseshop_test_support::Wheel;
 use serde_json::json;
 
-use crate::support::{Server, file_path};
+use crate::support::{Server, User, file_path};
 
 #[tokio::test]
 async fn a_closed_index_is_closed_on_every_route() {
@@ -55,6 +55,34 @@ async fn a_closed_index_is_closed_on_every_route() {
     let hidden = eve.get("/alice/private/+simple/secret/").await.text();
     let absent = eve.get("/alice/nothing/+simple/secret/").await.text();
     assert_eq!(hidden.replace("private", "nothing"), absent);
+}
+
+#[tokio::test]
+async fn a_wrong_password_is_named_as_the_reason() {
+    let server = Server::start().await;
+    let alice = server.user("alice").await;
+    server
+        .index(&alice, "private", json!({"acl_read": ["alice"]}))
+        .await;
+    let wheel = Wheel::named("secret").build();
+    alice.publish("alice/private", &wheel).await;
+    let wrong = User::with_password(&server, "alice", "wrong");
+    let unknown = User::with_password(&server, "nobody", "x");
+    let blame = "name or password is wrong, or the login has expired (";
+    for path in [
+        "/alice/private/+simple/".to_owned(),
+        "/alice/private/+simple/secret/".to_owned(),
+        format!("/alice/private/{}", file_path(&wheel)),
+    ] {
+        for user in [&wrong, &unknown] {
+            let answer = user.get(&path).await;
+            assert_eq!(answer.status, 401, "{path}");
+            assert!(answer.text().starts_with(blame), "{}", answer.text());
+        }
+        let answer = server.anonymous().get(&path).await;
+        assert_eq!(answer.status, 401, "{path}");
+        assert!(!answer.text().contains("password"), "{}", answer.text());
+    }
 }
 
 #[tokio::test]

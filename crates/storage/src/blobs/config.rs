@@ -1,8 +1,9 @@
 //! Where blobs are kept: what an operator may set.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use object_store::Certificate;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer};
 
@@ -43,6 +44,10 @@ impl Default for BlobConfig {
 /// A bucket of an S3-compatible store, and how patient to be with it.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a setting of its own"
+)]
 pub struct S3BlobConfig {
     /// The bucket; it must exist.
     pub bucket: String,
@@ -50,9 +55,11 @@ pub struct S3BlobConfig {
     pub endpoint: Option<String>,
     /// Region used for signing.
     pub region: String,
-    /// Access key. None together with no secret: the machine's role (web identity, container or
-    /// instance credentials).
+    /// Access key; needed unless `machine_role` is set.
     pub access_key: Option<String>,
+    /// Use the machine's role (web identity, container or instance credentials) in place of a
+    /// key. Only then is the address asked where clouds hand out credentials.
+    pub machine_role: bool,
     /// Secret key, in the configuration itself.
     #[serde(deserialize_with = "secret")]
     pub secret_key: Option<SecretString>,
@@ -89,6 +96,7 @@ impl Default for S3BlobConfig {
             endpoint: None,
             region: "us-east-1".to_owned(),
             access_key: None,
+            machine_role: false,
             secret_key: None,
             secret_key_file: None,
             prefix: String::new(),
@@ -105,20 +113,79 @@ impl Default for S3BlobConfig {
 }
 
 impl S3BlobConfig {
+    /// What is wrong with the settings, a sentence each that begins with the key; empty when the
+    /// store can be asked. Reads the files that the settings name, and asks nobody.
+    pub fn problems(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        if self.bucket.is_empty() {
+            problems.push("`bucket` is needed for `blobs.kind = \"s3\"`".to_owned());
+        }
+        if let Some(endpoint) = &self.endpoint {
+            match url::Url::parse(endpoint) {
+                Ok(url) if url.scheme() == "https" && url.has_host() => {}
+                Ok(url) if url.scheme() == "http" && url.has_host() => {
+                    if !self.allow_http {
+                        problems.push(
+                            "`endpoint` is without TLS; use an https URL, or permit it with \
+                             `allow_http = true`"
+                                .to_owned(),
+                        );
+                    }
+                }
+                _ => problems.push("`endpoint` must be an https or http URL".to_owned()),
+            }
+        }
+        problems.extend(self.problem_of_credentials().map(str::to_owned));
+        if let Some(Err(error)) = self.ca_file.as_deref().map(certificates) {
+            let cause = std::error::Error::source(&error)
+                .map_or_else(String::new, |cause| format!(": {cause}"));
+            problems.push(format!(
+                "`ca_file`: {error}{cause}; name a readable PEM file"
+            ));
+        }
+        for (key, seconds) in [
+            ("connect_timeout_seconds", self.connect_timeout_seconds),
+            ("read_timeout_seconds", self.read_timeout_seconds),
+        ] {
+            if seconds == 0 {
+                problems.push(format!(
+                    "`{key}`: a time-out of 0 seconds would refuse every request; write `5s`, say"
+                ));
+            }
+        }
+        problems
+    }
+
+    fn problem_of_credentials(&self) -> Option<&'static str> {
+        if self.secret_key.is_some() && self.secret_key_file.is_some() {
+            return Some("`secret_key` and `secret_key_file` exclude each other; keep one");
+        }
+        let key = (self.access_key.is_some(), self.has_secret());
+        if self.machine_role {
+            return (key != (false, false))
+                .then_some("`machine_role` and a key exclude each other; keep one");
+        }
+        match key {
+            (true, true) => None,
+            (false, false) => Some(
+                "`access_key` is missing; give it together with `secret_key`, or set \
+                 `machine_role = true` to use the role of this machine",
+            ),
+            (true, false) | (false, true) => Some(
+                "`access_key`: it and `secret_key` (or `secret_key_file`) belong together; give \
+                 both",
+            ),
+        }
+    }
+
     /// Checks what can be checked without asking the store.
     pub(super) fn check(&self) -> Result<(), BlobError> {
-        let problem = if self.bucket.is_empty() {
-            "`bucket` is missing"
-        } else if self.secret_key.is_some() && self.secret_key_file.is_some() {
-            "`secret_key` and `secret_key_file` exclude each other"
-        } else if self.access_key.is_some() != self.has_secret() {
-            "`access_key` and `secret_key` (or `secret_key_file`) belong together"
-        } else if self.connect_timeout_seconds == 0 || self.read_timeout_seconds == 0 {
-            "a time-out of 0 seconds would refuse every request"
+        let problems = self.problems();
+        if problems.is_empty() {
+            Ok(())
         } else {
-            return Ok(());
-        };
-        Err(BlobError::Config(problem.to_owned()))
+            Err(BlobError::Config(problems.join("; ")))
+        }
     }
 
     /// The key pair, its secret half read from its file if need be.
@@ -147,6 +214,16 @@ impl S3BlobConfig {
     fn has_secret(&self) -> bool {
         self.secret_key.is_some() || self.secret_key_file.is_some()
     }
+}
+
+/// The certificates of a PEM file. Blocks.
+pub(super) fn certificates(path: &Path) -> Result<Vec<Certificate>, BlobError> {
+    let pem =
+        std::fs::read(path).map_err(|source| BlobError::io("read", path.display(), source))?;
+    Certificate::from_pem_bundle(&pem)
+        .ok()
+        .filter(|certificates| !certificates.is_empty())
+        .ok_or_else(|| BlobError::Config(format!("`{}` holds no PEM certificate", path.display())))
 }
 
 /// Two configurations are equal when they name the same place with the same secret.
@@ -200,13 +277,49 @@ mod tests {
     }
 
     #[test]
+    fn an_endpoint_without_tls_must_be_permitted() {
+        for (endpoint, allow_http, expected) in [
+            ("https://s3.test/", false, ""),
+            ("http://s3.test/", true, ""),
+            ("http://s3.test/", false, "`endpoint` is without TLS"),
+            ("ftp://s3.test/", true, "`endpoint` must be"),
+            ("s3.test", true, "`endpoint` must be"),
+        ] {
+            let problems = S3BlobConfig {
+                bucket: "b".to_owned(),
+                endpoint: Some(endpoint.to_owned()),
+                machine_role: true,
+                allow_http,
+                ..S3BlobConfig::default()
+            }
+            .problems();
+            assert_eq!(problems.is_empty(), expected.is_empty(), "{problems:?}");
+            assert!(problems.join("").starts_with(expected), "{problems:?}");
+        }
+    }
+
+    #[test]
     fn half_a_key_pair_is_refused() {
         let refused = |config: S3BlobConfig| config.check().is_err();
         let named = S3BlobConfig {
             bucket: "b".to_owned(),
             ..S3BlobConfig::default()
         };
-        assert!(!refused(named.clone()));
+        assert!(refused(named.clone()), "the machine's role is not guessed");
+        assert!(!refused(S3BlobConfig {
+            machine_role: true,
+            ..named.clone()
+        }));
+        let keys = S3BlobConfig {
+            access_key: Some("a".to_owned()),
+            secret_key: Some("s".into()),
+            ..named.clone()
+        };
+        assert!(!refused(keys.clone()));
+        assert!(refused(S3BlobConfig {
+            machine_role: true,
+            ..keys
+        }));
         assert!(refused(S3BlobConfig::default()));
         assert!(refused(S3BlobConfig {
             access_key: Some("a".to_owned()),

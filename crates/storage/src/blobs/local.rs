@@ -41,6 +41,8 @@ struct Inner {
     /// other within this process, for the microseconds of a rename.
     places: Vec<Mutex<()>>,
     trashed: AtomicU64,
+    /// One [`LocalStore::check_alive`] at a time.
+    checking: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl LocalStore {
@@ -60,6 +62,7 @@ impl LocalStore {
                 durable: DurableDirectories::default(),
                 places: (0..256).map(|_| Mutex::new(())).collect(),
                 trashed: AtomicU64::new(0),
+                checking: Arc::default(),
                 root,
             };
             inner.probe()?;
@@ -71,6 +74,20 @@ impl LocalStore {
 
     pub(super) fn area(&self) -> &TempArea {
         &self.0.area
+    }
+
+    /// Looks whether the directory is there and takes files.
+    pub(super) async fn check_alive(&self) -> Result<(), BlobError> {
+        // The lock is held by the thread, so that a dead network mount holds one thread and not
+        // one for every time that somebody asks.
+        let lock = Arc::clone(&self.0.checking).lock_owned().await;
+        let inner = Arc::clone(&self.0);
+        blocking("check", move || {
+            let _lock = lock;
+            drop(TempFile::create(inner.area.reserve())?);
+            inner.check_listing()
+        })
+        .await
     }
 
     pub(super) fn buffers(&self) -> &Buffers {
@@ -173,6 +190,10 @@ impl Inner {
         file.file()
             .sync_data()
             .map_err(|source| BlobError::io("sync", file.path().display(), source))?;
+        self.check_listing()
+    }
+
+    fn check_listing(&self) -> Result<(), BlobError> {
         // Listing needs another permission than writing.
         fs::read_dir(&self.root)
             .map(drop)

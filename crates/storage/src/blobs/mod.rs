@@ -213,6 +213,18 @@ impl BlobStore {
         }
     }
 
+    /// Whether the store is there and can be used: a local directory can be listed and written,
+    /// a bucket answers. Changes nothing; how long to wait is up to the caller.
+    ///
+    /// # Errors
+    /// What is in the way.
+    pub async fn check_alive(&self) -> Result<(), BlobError> {
+        match &self.0.backend {
+            Backend::Local(store) => store.check_alive().await,
+            Backend::S3(store) => store.check_alive().await,
+        }
+    }
+
     /// Whether other machines can share this store, as they must when several nodes serve one
     /// database. A local directory may be a network mount, which this cannot know.
     pub fn is_remote(&self) -> bool {

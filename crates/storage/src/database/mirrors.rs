@@ -134,6 +134,23 @@ pub async fn list_projects(
     .await
 }
 
+/// Whether [`list_projects`] names this project.
+pub async fn holds_project(
+    connection: &mut Connection,
+    index: IndexId,
+    project: &str,
+) -> Result<bool, DatabaseError> {
+    let found = sql(
+        "SELECT 1 WHERE EXISTS (SELECT 1 FROM mirror_listings WHERE index_id = $1 AND project = $2) \
+         OR EXISTS (SELECT 1 FROM mirror_files WHERE index_id = $1 AND project = $2)",
+    )
+    .bind(index.0)
+    .bind(project)
+    .fetch_optional(connection, |_| Ok(()))
+    .await?;
+    Ok(found.is_some())
+}
+
 /// What is kept of an upstream's list of projects.
 pub async fn find_project_list(
     connection: &mut Connection,

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use cheeseshop_app::Error;
 use cheeseshop_domain::Index;
+use cheeseshop_packaging::simple::PageFile;
+use cheeseshop_packaging::{CoreMetadataMark, Hashes};
 use cheeseshop_test_support::{
     BuiltFile, Fault, Gate, Sdist, Upstream, UpstreamFile, Wheel, WheelDefect,
 };
@@ -45,6 +47,17 @@ impl Scene {
         let bytes = collect(handle.read_all()).await.unwrap();
         assert_eq!(handle.size, Some(bytes.len() as u64));
         Ok(String::from_utf8(bytes).unwrap())
+    }
+
+    /// The entry of the wheel, which is fetched and kept.
+    async fn held(&self) -> PageFile {
+        let (bench, index) = (&self.bench, &self.index);
+        let entry = bench.entry(index, "flask", &self.wheel.name).await;
+        let handle = bench.open_file(index, &entry).await.unwrap();
+        collect(handle.read_all()).await.unwrap();
+        bench.mirrors.settle().await;
+        assert!(bench.row(index, &self.wheel.name).await.is_some());
+        entry
     }
 
     fn beside(&self) -> usize {
@@ -96,9 +109,10 @@ async fn metadata_that_nothing_confirms_is_never_served() {
         .entry(&scene.index, "flask", &scene.wheel.name)
         .await;
     let mut lying = entry.clone();
-    lying.core_metadata = cheeseshop_packaging::CoreMetadataMark::Available(
-        cheeseshop_packaging::Hashes::parse_fragment(&format!("sha256={}", "0".repeat(64))),
-    );
+    lying.core_metadata = CoreMetadataMark::Available(Hashes::parse_fragment(&format!(
+        "sha256={}",
+        "0".repeat(64)
+    )));
     assert!(matches!(
         scene.bench.open_metadata(&scene.index, &lying).await,
         Err(Error::UpstreamFailed { .. })
@@ -174,15 +188,53 @@ async fn where_ranges_are_refused_the_whole_wheel_is_fetched_and_kept() {
 async fn a_held_wheel_is_read_here() {
     let scene = Scene::new(large(), json!({})).await;
     scene.upstream.set_core_metadata(false);
-    let entry = scene
-        .bench
-        .entry(&scene.index, "flask", &scene.wheel.name)
-        .await;
-    let handle = scene.bench.open_file(&scene.index, &entry).await.unwrap();
-    collect(handle.read_all()).await.unwrap();
-    scene.bench.mirrors.settle().await;
+    scene.held().await;
     assert_eq!(scene.metadata().await.unwrap(), scene.wheel.metadata);
     assert_eq!(scene.of_wheel(), 1);
+}
+
+#[tokio::test]
+async fn a_held_wheel_gives_its_metadata_while_the_upstream_is_down() {
+    for is_digest_announced in [true, false] {
+        let scene = Scene::new(large(), json!({})).await;
+        let mut entry = scene.held().await;
+        if !is_digest_announced {
+            entry.core_metadata = CoreMetadataMark::Available(Hashes::default());
+        }
+        scene.upstream.fault_everywhere(Fault::DropConnection);
+        let handle = scene.bench.open_metadata(&scene.index, &entry).await;
+        let bytes = collect(handle.unwrap().read_all()).await.unwrap();
+        assert_eq!(bytes, scene.wheel.metadata.as_bytes());
+        assert_eq!(scene.of_wheel(), 1);
+        let asked = usize::from(!is_digest_announced);
+        assert!(scene.beside() <= asked, "proof needs no network");
+    }
+}
+
+#[tokio::test]
+async fn a_failure_from_before_the_wheel_was_held_does_not_hide_its_metadata() {
+    let scene = Scene::new(large(), json!({})).await;
+    let beside = scene.upstream.metadata_path(&scene.wheel);
+    scene.upstream.fault(&beside, Fault::Status(503));
+    assert!(scene.metadata().await.is_err());
+    scene.held().await;
+    assert_eq!(scene.metadata().await.unwrap(), scene.wheel.metadata);
+    assert_eq!(scene.beside(), 1, "no hammering");
+}
+
+#[tokio::test]
+async fn metadata_of_a_held_wheel_that_is_not_the_announced_one_is_not_served() {
+    let scene = Scene::new(large(), json!({})).await;
+    let mut lying = scene.held().await;
+    lying.core_metadata = CoreMetadataMark::Available(Hashes::parse_fragment(&format!(
+        "sha256={}",
+        "0".repeat(64)
+    )));
+    scene.upstream.fault_everywhere(Fault::DropConnection);
+    assert!(matches!(
+        scene.bench.open_metadata(&scene.index, &lying).await,
+        Err(Error::UpstreamFailed { .. })
+    ));
 }
 
 #[tokio::test]
@@ -194,7 +246,7 @@ async fn configuration_can_promise_what_the_page_does_not_say() {
         .entry(&scene.index, "flask", &scene.wheel.name)
         .await;
     let mut unmarked = entry.clone();
-    unmarked.core_metadata = cheeseshop_packaging::CoreMetadataMark::Absent;
+    unmarked.core_metadata = CoreMetadataMark::Absent;
     scene
         .bench
         .open_metadata(&scene.index, &unmarked)

@@ -1,10 +1,15 @@
 //! The list of all projects.
 
-use cheeseshop_app::Error;
+use cheeseshop_app::pages::{Encoding, PageOptions, Representation};
+use cheeseshop_app::removal::Force;
+use cheeseshop_app::{App, Error};
+use cheeseshop_domain::IndexName;
+use cheeseshop_packaging::ProjectName;
 use cheeseshop_test_support::{Fault, Formats, Upstream, Wheel};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::support::{Bench, settings};
+use crate::support::{TestApp, anonymous, root};
 
 #[tokio::test]
 async fn names_come_normalised_from_json_and_html() {
@@ -75,6 +80,65 @@ async fn without_a_list_the_held_projects_are_listed() {
         assert!(!names.stale);
         let asked = upstream.count("/simple/");
         assert_eq!(asked == 0, keys.get("mirror_no_project_list").is_some());
+    }
+}
+
+async fn shown(app: &App, index: &IndexName) -> Vec<String> {
+    let options = PageOptions {
+        representation: Representation::Json,
+        encoding: Encoding::Identity,
+        absolute_base: None,
+    };
+    let caller = anonymous();
+    let page = app.project_list(&caller, index, &options).await.unwrap();
+    let bytes = page.body(Encoding::Identity);
+    let page: Value = serde_json::from_slice(&bytes).unwrap();
+    let projects = page["projects"].as_array().unwrap();
+    projects
+        .iter()
+        .map(|project| project["name"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+#[tokio::test]
+async fn a_list_of_held_projects_that_was_shown_grows_and_shrinks_at_once() {
+    for test in TestApp::on_each_database().await {
+        let upstream = Upstream::start().await;
+        for project in ["flask", "django"] {
+            upstream.publish(&Wheel::named(project).build());
+        }
+        let config = json!({
+            "type": "mirror",
+            "mirror_url": upstream.url(),
+            "mirror_no_project_list": true,
+            "volatile": true,
+        });
+        let mirror = test.index("root/up", config).await;
+        let dev = test.index("root/dev", json!({"bases": ["root/up"]})).await;
+        let other = test.second_node().await;
+        let mut held: Vec<&str> = Vec::new();
+        for project in ["flask", "django"] {
+            for index in [&mirror, &dev] {
+                assert_eq!(shown(&test.app, index).await, held);
+                if test.database.is_shared() {
+                    assert_eq!(shown(&other, index).await, held);
+                }
+            }
+            test.page(&anonymous(), &mirror, project).await.unwrap();
+            test.app.settle().await;
+            held.insert(0, project);
+            assert_eq!(shown(&test.app, &mirror).await, held);
+            assert_eq!(shown(&test.app, &dev).await, held);
+            if test.database.is_shared() {
+                assert_eq!(shown(&other, &mirror).await, held);
+            }
+        }
+        let django = ProjectName::parse("django").unwrap();
+        test.app
+            .remove_project(&root(), &mirror, &django, Force::No)
+            .await
+            .unwrap();
+        assert_eq!(shown(&test.app, &mirror).await, ["flask"]);
     }
 }
 

@@ -158,7 +158,7 @@ async fn the_same_bytes_again_change_nothing() {
         let head = test.head().await;
         test.clock.advance(SignedDuration::from_secs(60));
         let again = test.upload(&root(), &dev, &wheel).await.unwrap();
-        assert_eq!(again, Published::Identical);
+        assert_eq!(again, Published::Identical { volatile });
         assert_eq!(test.head().await, head);
         let page = test.page(&root(), &dev, "mypkg").await.unwrap();
         assert_eq!(page["files"][0]["upload-time"], "2026-11-22T12:00:00Z");

@@ -67,6 +67,28 @@ impl Home {
         command
     }
 
+    /// The program with a data directory, started under devpi's name for its server.
+    pub(crate) fn devpi_server(&self, arguments: &[&str]) -> Command {
+        let link = self.path().join("devpi-server");
+        if !link.exists() {
+            std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_cheeseshop"), &link).unwrap();
+        }
+        let ours = self.cheeseshop(arguments);
+        let mut command = Command::new(link);
+        command
+            .args(arguments)
+            .env_clear()
+            .envs(
+                ours.get_envs()
+                    .filter_map(|(name, value)| Some((name, value?))),
+            )
+            .current_dir(self.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        command
+    }
+
     /// Runs the program to its end.
     pub(crate) fn run(&self, arguments: &[&str]) -> Output {
         finish(self.cheeseshop(arguments), "")

@@ -122,6 +122,40 @@ async fn pages_live_as_long_as_their_index_allows() {
 }
 
 #[tokio::test]
+async fn a_page_of_a_mirror_is_promised_for_no_longer_than_it_is_believed_here() {
+    let server = Server::start().await;
+    let upstream = Upstream::start().await;
+    upstream.publish(&Wheel::named("django").build());
+    for (expiry, promises) in [
+        (0, ["no-cache", "no-cache"]),
+        (1, ["max-age=1", "max-age=1"]),
+        (2, ["max-age=2", "max-age=1"]),
+        (602, ["max-age=600", "max-age=600"]),
+        (600, ["max-age=600", "max-age=599"]),
+    ] {
+        let config = json!({
+            "type": "mirror",
+            "mirror_url": upstream.url(),
+            "mirror_cache_expiry": expiry,
+        });
+        let name = format!("mirror{expiry}");
+        server.index(&server.root(), &name, config).await;
+        for page in ["", "django/"] {
+            let path = format!("/root/{name}/+simple/{page}");
+            for promise in promises {
+                // Twice: from the work, and from memory.
+                for _ in 0..2 {
+                    let answer = server.anonymous().get(&path).await;
+                    assert_eq!(answer.status, 200, "{path}");
+                    assert_eq!(answer.header("cache-control"), promise, "{path}");
+                }
+                server.clock.advance(jiff::SignedDuration::from_secs(1));
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn documents_and_errors_are_not_kept_by_caches() {
     let server = server_with_a_file().await;
     for path in [

@@ -103,6 +103,11 @@ async fn the_same_bytes_again_are_fine_and_others_are_a_conflict() {
         again.reason(),
         "Upload of identical file to non volatile index."
     );
+    server.index(&alice, "same", json!({})).await;
+    alice.publish("alice/same", &first).await;
+    let again = alice.upload("alice/same", &first).await;
+    assert_eq!(again.status, 200);
+    assert_eq!(again.reason(), "Upload of identical file.");
     let conflict = alice.upload("alice/prod", &other).await;
     assert_eq!(conflict.status, 409);
     assert_eq!(

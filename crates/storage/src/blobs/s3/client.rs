@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use object_store::aws::{AmazonS3Builder, Checksum};
-use object_store::{BackoffConfig, Certificate, ClientOptions, ObjectStore, RetryConfig};
+use object_store::{BackoffConfig, ClientOptions, ObjectStore, RetryConfig};
 use secrecy::ExposeSecret;
 
+use super::super::config::certificates;
 use super::super::{BlobError, S3BlobConfig};
 
 /// Blocks: reads files that the configuration names.
@@ -19,9 +20,7 @@ pub(super) fn connect(config: &S3BlobConfig) -> Result<Arc<dyn ObjectStore>, Blo
         .with_connect_timeout(seconds(config.connect_timeout_seconds))
         .with_read_timeout(seconds(config.read_timeout_seconds));
     if let Some(path) = &config.ca_file {
-        let pem =
-            std::fs::read(path).map_err(|source| BlobError::io("read", path.display(), source))?;
-        for certificate in Certificate::from_pem_bundle(&pem).map_err(refused)? {
+        for certificate in certificates(path)? {
             client = client.with_root_certificate(certificate);
         }
     }

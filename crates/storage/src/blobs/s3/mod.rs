@@ -31,6 +31,9 @@ use super::{Blob, BlobEntry, BlobError, S3BlobConfig, key};
 /// Directory of the spool when none is configured, in the system's temporary directory.
 const SPOOL: &str = "cheeseshop-spool";
 
+/// Part of the keys of what is written only to see whether that works.
+const PROBES: &str = "probe";
+
 type Entries = Pin<Box<dyn Stream<Item = Result<BlobEntry, BlobError>> + Send>>;
 
 /// Blobs in a bucket. Cheap to clone.
@@ -94,6 +97,21 @@ impl S3Store {
 
     pub(super) fn buffers(&self) -> &Buffers {
         &self.0.buffers
+    }
+
+    /// Lists where nothing is kept: one small request, which a missing bucket refuses, too.
+    pub(super) async fn check_alive(&self) -> Result<(), BlobError> {
+        let inner = &self.0;
+        let nothing = inner.prefix.clone().join(PROBES);
+        inner
+            .timed(
+                "list",
+                &nothing,
+                inner.store.list_with_delimiter(Some(&nothing)),
+            )
+            .await
+            .map(drop)
+            .map_err(|failure| failure.into_error("list", &nothing))
     }
 
     pub(super) async fn open_blob(&self, digest: &Sha256) -> Result<Option<Blob>, BlobError> {
@@ -190,7 +208,7 @@ impl Inner {
     async fn probe(&self) -> Result<(), BlobError> {
         let name = random_name()?;
         let written = bytes::Bytes::copy_from_slice(name.as_bytes());
-        let key = self.prefix.clone().join("probe").join(name);
+        let key = self.prefix.clone().join(PROBES).join(name);
         self.put_small(&key, written.clone()).await?;
         let read = self
             .timed("read", &key, async {

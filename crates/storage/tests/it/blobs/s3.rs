@@ -98,6 +98,20 @@ async fn a_store_that_hangs_is_given_up_in_time() {
     assert!(gate.arrivals() >= 2, "a silent store is asked again");
 }
 
+#[tokio::test]
+async fn a_store_tells_whether_it_is_there() {
+    let (test, relay) = behind_a_relay().await;
+    test.store.check_alive().await.unwrap();
+    relay.set(Relay::Cut);
+    let error = test.store.check_alive().await.unwrap_err();
+    assert!(
+        matches!(error, BlobError::Remote { .. } | BlobError::Timeout { .. }),
+        "{error:?}"
+    );
+    relay.set(Relay::Pass);
+    test.store.check_alive().await.unwrap();
+}
+
 /// A store behind a relay, patient enough for a loaded machine.
 async fn behind_a_relay() -> (TestStore, ChaosRelay) {
     let directory = tempfile::tempdir().unwrap();

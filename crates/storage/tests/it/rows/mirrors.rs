@@ -137,6 +137,10 @@ async fn mirror_files_round_trip() {
         );
         let names = mirrors::list_projects(&mut reader, id).await.unwrap();
         assert_eq!(names, ["a", "pkg", "zz"]);
+        for (name, is_held) in [("a", true), ("pkg", true), ("zz", true), ("z", false)] {
+            let holds = mirrors::holds_project(&mut reader, id, name).await;
+            assert_eq!(holds.unwrap(), is_held, "{name}");
+        }
         drop(reader);
 
         // The same bytes again keep the metadata, others do not.
