@@ -62,11 +62,11 @@ impl Plan {
             herd_rounds: 2,
             uploads: 2_000,
             devpi_uploads: 60,
-            upload_time: Duration::from_secs(60),
+            upload_time: Duration::from_mins(1),
             names: 600_000,
             list_fetches: 9,
             start_files: 100_000,
-            start_seeding: Duration::from_secs(240),
+            start_seeding: Duration::from_mins(4),
             starts: 7,
         }
     }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 
 /// How long a server may take until it answers. devpi-server needs 17 s on an idle machine.
-const START_DEADLINE: Duration = Duration::from_secs(120);
+const START_DEADLINE: Duration = Duration::from_mins(2);
 
 /// How long a server may take to stop before it is killed.
 const STOP_DEADLINE: Duration = Duration::from_secs(20);
@@ -231,6 +231,6 @@ mod tests {
         command.args(["-c", "echo no luck; exit 3"]);
         let mut process = Process::start(&mut command, &log).unwrap();
         let error = process.wait_until(|| false).unwrap_err().to_string();
-        assert!(error.contains("3") && error.contains("no luck"), "{error}");
+        assert!(error.contains('3') && error.contains("no luck"), "{error}");
     }
 }

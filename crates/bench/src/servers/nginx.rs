@@ -3,6 +3,7 @@
 //! As an administrator in a hurry would set it up: no access log, `sendfile`, open files kept,
 //! pages compressed beforehand, connections kept for ever.
 
+use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -70,21 +71,21 @@ impl Nginx {
         let path = self.folder.join("site/pages").join(name);
         std::fs::write(&path, plain)?;
         std::fs::write(path.with_extension(format!("{}.gz", extension(name))), gzip)?;
-        Ok(self.place(self.address, format!("/pages/{name}")))
+        Ok(Self::place(self.address, format!("/pages/{name}")))
     }
 
     /// Serves a file with these bytes.
     pub(crate) fn file(&self, name: &str, bytes: &[u8]) -> Result<Place> {
         std::fs::write(self.folder.join("site/files").join(name), bytes)?;
-        Ok(self.place(self.address, format!("/files/{name}")))
+        Ok(Self::place(self.address, format!("/files/{name}")))
     }
 
     /// The same place on the server with an access log.
     pub(crate) fn logged(&self, place: &Place) -> Place {
-        self.place(self.logging, place.path.clone())
+        Self::place(self.logging, place.path.clone())
     }
 
-    fn place(&self, address: SocketAddr, path: String) -> Place {
+    fn place(address: SocketAddr, path: String) -> Place {
         Place {
             who: Who::Nginx,
             address,
@@ -115,7 +116,7 @@ fn configuration(folder: &Path, address: SocketAddr, logging: SocketAddr) -> Str
     let folder = folder.display();
     let mut temporary = String::new();
     for kind in ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"] {
-        temporary.push_str(&format!("  {kind}_temp_path {folder}/temporary/{kind};\n"));
+        let _ = writeln!(temporary, "  {kind}_temp_path {folder}/temporary/{kind};");
     }
     let server = |address: SocketAddr, log: &str| {
         format!(

@@ -1,5 +1,6 @@
 //! peryx, with the same indexes as its configuration allows: a virtual index is flat.
 
+use std::fmt::Write as _;
 use std::path::Path;
 use std::process::Command;
 
@@ -46,20 +47,22 @@ fn configuration(folder: &Path, world: &World) -> String {
         folder.join("peryx").display().to_string()
     );
     for (name, url) in [(MIRROR, world.upstream.url()), (NAMES, world.names.url())] {
-        text.push_str(&format!(
+        let _ = write!(
+            text,
             "\n[[index]]\nname = {:?}\nroute = {name:?}\necosystem = \"pypi\"\n\
              [[index.upstream]]\nname = \"upstream\"\nurl = {url:?}\n",
             plain(name)
-        ));
+        );
     }
     for name in TEAM_HOSTED.into_iter().chain([HOSTED]) {
         let route = if name == TEAM { TEAM_OWN } else { name };
-        text.push_str(&format!(
+        let _ = write!(
+            text,
             "\n[[index]]\nname = {:?}\nroute = {route:?}\necosystem = \"pypi\"\nhosted = true\n\
              [[index.access_token]]\nname = \"bench\"\nsecret = {PASSWORD:?}\n\
              actions = [\"read\", \"write\"]\n",
             plain(route)
-        ));
+        );
     }
     let layers: Vec<String> = [TEAM_OWN]
         .into_iter()
@@ -67,12 +70,13 @@ fn configuration(folder: &Path, world: &World) -> String {
         .chain([MIRROR])
         .map(plain)
         .collect();
-    text.push_str(&format!(
+    let _ = write!(
+        text,
         "\n[[index]]\nname = {:?}\nroute = {TEAM:?}\necosystem = \"pypi\"\nlayers = {layers:?}\n\
          write_target = {:?}\n",
         plain(TEAM),
         plain(TEAM_OWN)
-    ));
+    );
     text
 }
 

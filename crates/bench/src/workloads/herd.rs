@@ -13,6 +13,10 @@ const WORKLOAD: &str = "Herd";
 /// Seconds and upstream fetches of every round.
 type Rounds = Vec<(f64, f64)>;
 
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "the shape that all workloads have"
+)]
 pub(super) fn run(bench: &mut Bench) -> Result<Vec<Figure>> {
     let bench = &*bench;
     let everybody: Vec<Who> = [Who::Direct]
@@ -29,6 +33,7 @@ pub(super) fn run(bench: &mut Bench) -> Result<Vec<Figure>> {
             let Ok(rounds) = result else { continue };
             match round(bench, *who, project) {
                 Ok(round) => rounds.push(round),
+                Err(error) if *who == Who::Cheeseshop => return Err(error),
                 Err(error) => *result = Err(error),
             }
         }

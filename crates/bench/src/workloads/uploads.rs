@@ -56,6 +56,7 @@ pub(super) fn run(bench: &mut Bench) -> Result<Vec<Figure>> {
                 }
                 match upload(bench, *who, proof, round) {
                     Ok(run) => runs.push(run),
+                    Err(error) if *who == Who::Cheeseshop => return Err(error),
                     Err(error) => *result = Err(error),
                 }
             }
