@@ -63,7 +63,8 @@ impl Times {
             .filter_map(|value| value.parse().ok())
             .collect();
         let all: u64 = values.iter().take(8).sum();
-        let idle: u64 = values.get(3)? + values.get(4)?;
+        // Idle, waiting for the disk, and interrupts, which belong to whoever caused them.
+        let idle: u64 = values.get(3..7)?.iter().sum();
         let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
         // Behind the name, which may hold anything; utime, stime, cutime, cstime are 14 to 17.
         let own = stat

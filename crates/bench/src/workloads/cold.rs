@@ -27,9 +27,6 @@ struct Times {
     file_total: Vec<f64>,
 }
 
-/// One of the four.
-type Part = fn(&Times) -> &Vec<f64>;
-
 impl Times {
     fn add(&mut self, page: &Answer, file: &Answer) {
         self.page_first.push(page.first_byte.as_secs_f64() * 1e3);
@@ -39,10 +36,6 @@ impl Times {
     }
 }
 
-#[expect(
-    clippy::unnecessary_wraps,
-    reason = "the shape that all workloads have"
-)]
 pub(super) fn run(bench: &mut Bench) -> Result<Vec<Figure>> {
     let bench = &*bench;
     // Connections to the upstream and, at devpi, the list of its projects are there before.

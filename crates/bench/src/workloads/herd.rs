@@ -13,10 +13,6 @@ const WORKLOAD: &str = "Herd";
 /// Seconds and upstream fetches of every round.
 type Rounds = Vec<(f64, f64)>;
 
-#[expect(
-    clippy::unnecessary_wraps,
-    reason = "the shape that all workloads have"
-)]
 pub(super) fn run(bench: &mut Bench) -> Result<Vec<Figure>> {
     let bench = &*bench;
     let everybody: Vec<Who> = [Who::Direct]
