@@ -79,7 +79,10 @@ impl Inner {
 
     fn note(&self, events: &[RecordedEvent], writer: Writer) {
         for event in events {
-            self.mirrors.on_event(event);
+            match writer {
+                Writer::ThisProcess => self.mirrors.on_own_commit(event),
+                Writer::Another => self.mirrors.on_event(event),
+            }
             self.auth.on_event(event);
             // Before own flights are left out: a list of what is held does not know that a
             // flight was due.

@@ -214,6 +214,15 @@ impl Mirrors {
         self.0.memory.forget(index);
     }
 
+    /// As [`Mirrors::on_event`], for a commit of this process: what flights of ours stored is
+    /// left out. Memory is ahead of it, and an older one that is stored late must not make it
+    /// forget what a newer one has brought.
+    pub fn on_own_commit(&self, event: &RecordedEvent) {
+        if event.actor != ACTOR {
+            self.on_event(event);
+        }
+    }
+
     /// Follows the change log: forgets what this or another node has changed.
     pub fn on_event(&self, event: &RecordedEvent) {
         match event.event.kind {

@@ -1,5 +1,7 @@
 //! The list of all projects of a mirror that has as many as PyPI.
 
+use std::time::Duration;
+
 use anyhow::{Result, bail};
 
 use super::{Bench, Figure};
@@ -9,6 +11,10 @@ use crate::report::Better;
 use crate::servers::{JSON, NAMES, Place, Who};
 
 const WORKLOAD: &str = "List of all projects";
+
+/// How long a server is left alone before its memory is looked at: allocators give memory back
+/// some time after it was freed.
+const REST: Duration = Duration::from_secs(2);
 
 pub(super) fn run(bench: &mut Bench) -> Result<Vec<Figure>> {
     let bench = &*bench;
@@ -44,6 +50,7 @@ pub(super) fn run(bench: &mut Bench) -> Result<Vec<Figure>> {
                 continue;
             }
         }
+        std::thread::sleep(REST);
         let resident = megabytes(server.process.resident_bytes()?);
         memory.add(place.who, resident, vec![resident]);
         let most = megabytes(server.process.peak_bytes()?);

@@ -72,7 +72,11 @@ impl Bench {
         let blobs = BlobStore::open(&BlobConfig::Local { path }).await.unwrap();
         let mirrors = Mirrors::new(settings, db.clone(), blobs.clone(), clock.clone()).unwrap();
         let observer = mirrors.clone();
-        db.observe(move |events| events.iter().for_each(|event| observer.on_event(event)));
+        db.observe(move |events| {
+            events
+                .iter()
+                .for_each(|event| observer.on_own_commit(event))
+        });
         Self {
             mirrors,
             db,
