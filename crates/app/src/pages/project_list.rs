@@ -44,18 +44,14 @@ impl App {
                 IndexKind::Mirror(_) => mirrors.push(Arc::clone(index)),
             }
         }
-        let mut names: Vec<Arc<str>> = Vec::new();
+        let mut own_names: Vec<String> = Vec::new();
         if !hosted.is_empty() {
             let mut reader = self.db().reader().await?;
             for id in hosted {
-                names.extend(
-                    projects::list_names(&mut reader, id)
-                        .await?
-                        .into_iter()
-                        .map(Arc::from),
-                );
+                own_names.extend(projects::list_names(&mut reader, id).await?);
             }
         }
+        let mut lists = Vec::with_capacity(mirrors.len());
         let mut fresh_until = None;
         let mut stale = false;
         let mut failed = false;
@@ -67,13 +63,13 @@ impl App {
         for (mirror, answer) in mirrors.iter().zip(answers.await) {
             match answer {
                 Ok(list) => {
-                    names.extend(list.iter().map(Arc::from));
                     stale |= list.stale;
                     fresh_until = Some(
                         fresh_until.map_or(list.fresh_until, |known: jiff::Timestamp| {
                             known.min(list.fresh_until)
                         }),
                     );
+                    lists.push(list);
                 }
                 Err(error @ Error::UpstreamFailed { .. }) if mirror.id == index.id => {
                     return Err(error);
@@ -87,15 +83,16 @@ impl App {
         let representation = turn.key.representation;
         let title = format!("{}: simple list (including inherited indices)", index.name);
         let page = tokio::task::spawn_blocking(move || {
+            // PyPI's names are borrowed, not copied: each copy of them all is 40 MB.
+            let own = own_names.iter().map(String::as_str);
+            let theirs = lists.iter().flat_map(|list| list.iter());
+            let mut names: Vec<&str> = own.chain(theirs).collect();
             names.sort_unstable();
             names.dedup();
-            let list = ProjectList {
-                names,
-                last_serial: None,
-            };
+            let names = names.into_iter();
             let body = match representation {
-                Representation::Html => list.to_html(&title),
-                Representation::Json => list.to_json(),
+                Representation::Html => ProjectList::write_html(names, &title),
+                Representation::Json => ProjectList::write_json(names, None),
             };
             Page::new(body, representation, None, stale || failed, cache_policy)
         })

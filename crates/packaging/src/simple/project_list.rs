@@ -33,13 +33,27 @@ impl ProjectList {
 
     /// Writes the list as JSON 1.4, in the order of `names`.
     pub fn to_json(&self) -> Vec<u8> {
-        json_write::list(self.names.iter().map(|name| &**name), self.last_serial)
+        Self::write_json(self.names.iter().map(|name| &**name), self.last_serial)
     }
 
     /// Writes the list as HTML 1.4 under the given title, in the order of
     /// `names`. Links are relative to the list's own address.
     pub fn to_html(&self, title: &str) -> Vec<u8> {
-        html_write::list(self.names.iter().map(|name| &**name), title)
+        Self::write_html(self.names.iter().map(|name| &**name), title)
+    }
+
+    /// As [`Self::to_json`], for normalized names that are kept elsewhere: hundreds of thousands
+    /// of them need not be copied to be written.
+    pub fn write_json<'a>(
+        names: impl ExactSizeIterator<Item = &'a str>,
+        last_serial: Option<u64>,
+    ) -> Vec<u8> {
+        json_write::list(names, last_serial)
+    }
+
+    /// As [`Self::to_html`], for normalized names that are kept elsewhere.
+    pub fn write_html<'a>(names: impl ExactSizeIterator<Item = &'a str>, title: &str) -> Vec<u8> {
+        html_write::list(names, title)
     }
 
     fn finish(&mut self) {

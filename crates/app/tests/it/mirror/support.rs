@@ -73,9 +73,9 @@ impl Bench {
         let mirrors = Mirrors::new(settings, db.clone(), blobs.clone(), clock.clone()).unwrap();
         let observer = mirrors.clone();
         db.observe(move |events| {
-            events
-                .iter()
-                .for_each(|event| observer.on_own_commit(event))
+            for event in events {
+                observer.on_own_commit(event);
+            }
         });
         Self {
             mirrors,
