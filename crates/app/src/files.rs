@@ -42,6 +42,25 @@ struct KnownFile {
     generation: Generation,
 }
 
+/// Under which path, and for whose file, something is remembered.
+struct Memo {
+    index: IndexId,
+    path: String,
+    holder: IndexId,
+    project: Arc<str>,
+}
+
+impl Memo {
+    fn new(index: IndexId, path: String, holder: &Index, project: &ProjectName) -> Self {
+        Self {
+            index,
+            path,
+            holder: holder.id,
+            project: Arc::from(project.normalized()),
+        }
+    }
+}
+
 /// Paths whose blob is known.
 pub(crate) struct HotFiles {
     known: Cache<(IndexId, Box<str>), KnownFile>,
@@ -177,23 +196,8 @@ impl App {
                             .await?
                     }
                 };
-                if let Some(sha256) = handle.sha256
-                    && handle.is_held()
-                    && path.area() == FileArea::Hashed
-                {
-                    self.remember(
-                        index.id,
-                        spelled,
-                        KnownFile {
-                            holder: holder.id,
-                            project: Arc::from(project.normalized()),
-                            name: Arc::from(file.filename.as_str()),
-                            sha256,
-                            modified: handle.modified,
-                            generation,
-                        },
-                    );
-                }
+                let memo = Memo::new(index.id, spelled, &holder, &project);
+                self.remember_mirrored(memo, path, &handle, generation);
                 Ok(handle)
             }
             Found::Kept(file) => self
@@ -248,23 +252,8 @@ impl App {
                         .mirrors()
                         .open_core_metadata(&holder, &project, &file)
                         .await?;
-                    if let Some(sha256) = handle.sha256
-                        && handle.is_held()
-                        && path.area() == FileArea::Hashed
-                    {
-                        self.remember(
-                            index.id,
-                            spelled,
-                            KnownFile {
-                                holder: holder.id,
-                                project: Arc::from(project.normalized()),
-                                name: Arc::from(handle.name.as_str()),
-                                sha256,
-                                modified: handle.modified,
-                                generation,
-                            },
-                        );
-                    }
+                    let memo = Memo::new(index.id, spelled, &holder, &project);
+                    self.remember_mirrored(memo, path, &handle, generation);
                     return Ok(handle);
                 }
                 Found::Kept(file) => {
@@ -294,6 +283,28 @@ impl App {
             self.remember(index.id, spelled, known);
         }
         Ok(handle)
+    }
+
+    /// What a mirror holds is remembered as well, if the path tells its bytes.
+    fn remember_mirrored(
+        &self,
+        memo: Memo,
+        path: &FilePath,
+        handle: &FileHandle,
+        generation: Generation,
+    ) {
+        let Some(sha256) = handle.sha256 else { return };
+        if handle.is_held() && path.area() == FileArea::Hashed {
+            let known = KnownFile {
+                holder: memo.holder,
+                project: memo.project,
+                name: Arc::from(handle.name.as_str()),
+                sha256,
+                modified: handle.modified,
+                generation,
+            };
+            self.remember(memo.index, memo.path, known);
+        }
     }
 
     async fn open_known(&self, known: &KnownFile) -> Result<Option<FileHandle>, Error> {

@@ -6,9 +6,7 @@ use cheeseshop_domain::permission::IndexNotFound;
 use cheeseshop_domain::resolution::{
     Contribution as Verdict, Decision, Step, StepKind, contributors,
 };
-use cheeseshop_domain::{
-    Caller, Directory, Index, IndexId, IndexKind, IndexName, Project, ProjectId,
-};
+use cheeseshop_domain::{Caller, Directory, Index, IndexId, IndexKind, IndexName, Project};
 use cheeseshop_packaging::ProjectName;
 use cheeseshop_storage::database::projects;
 use futures_util::future::join_all;
@@ -259,16 +257,6 @@ impl Resolution {
             .into_iter()
             .next()
             .unwrap_or_else(|| project_not_found(project))
-    }
-
-    /// The project row of the index itself or of the first hosted contributor.
-    pub fn first_hosted(&self) -> Option<(&Arc<Index>, ProjectId)> {
-        self.contributions
-            .iter()
-            .find_map(|contribution| match &contribution.content {
-                Content::Hosted(project) => Some((&contribution.index, project.id)),
-                Content::Mirror(_) => None,
-            })
     }
 }
 
