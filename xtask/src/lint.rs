@@ -36,6 +36,8 @@ fn deny() -> Result<()> {
     if !machine::ensure_cargo_tool("deny") {
         bail!("`cargo deny` is missing: install it with `cargo install cargo-deny --locked`");
     }
+    // A build fetches what this machine's target needs; the licences of all targets are looked at.
+    shell::run(cargo().args(["fetch", "--locked", "--quiet"]))?;
     // The advisory database is a git repository, which builders behind a registry proxy do not
     // reach; the other checks need no network.
     shell::run(cargo().args([
