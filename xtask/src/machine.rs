@@ -30,6 +30,11 @@ pub(crate) const FOR_TESTS: &[Tool] = &[
         package: "python3-venv",
         is_there: has_python,
     },
+    Tool {
+        name: "curl",
+        package: "curl",
+        is_there: || find_program("curl").is_some(),
+    },
 ];
 
 /// What `cargo xtask bench` needs.
