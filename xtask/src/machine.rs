@@ -18,6 +18,13 @@ pub(crate) struct Tool {
     is_there: fn() -> bool,
 }
 
+const NGINX: Tool = Tool {
+    name: "nginx",
+    package: "nginx-light",
+    // Not on the search path of an ordinary user.
+    is_there: || find_program("nginx").is_some() || Path::new("/usr/sbin/nginx").is_file(),
+};
+
 /// What `cargo xtask test` needs.
 pub(crate) const FOR_TESTS: &[Tool] = &[
     Tool {
@@ -35,15 +42,17 @@ pub(crate) const FOR_TESTS: &[Tool] = &[
         package: "curl",
         is_there: || find_program("curl").is_some(),
     },
+    NGINX,
+    Tool {
+        name: "systemd-analyze",
+        package: "systemd",
+        is_there: || find_program("systemd-analyze").is_some(),
+    },
 ];
 
 /// What `cargo xtask bench` needs.
 pub(crate) const FOR_BENCHMARK: &[Tool] = &[
-    Tool {
-        name: "nginx",
-        package: "nginx-light",
-        is_there: || find_program("nginx").is_some(),
-    },
+    NGINX,
     Tool {
         name: "wrk",
         package: "wrk",

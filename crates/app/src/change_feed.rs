@@ -114,8 +114,7 @@ impl Inner {
             if event.event.kind == EventKind::MirrorReset {
                 self.generations.bump_configuration();
             }
-            // That a mirror holds a file from now on changes no page and no other path.
-            if event.event.kind != EventKind::MirrorFileStored
+            if changes_pages(event.event.kind)
                 && let Some(project) = event.event.project()
             {
                 self.generations.bump_project(project);
@@ -136,6 +135,7 @@ impl Inner {
             let Some(last) = events.last() else {
                 // The log was compacted past us: nothing derived can be trusted.
                 self.generations.bump_configuration();
+                self.auth.forget_tokens();
                 self.feed.directory_outdated.store(true, Ordering::Release);
                 self.feed.seen.fetch_max(head.0, Ordering::AcqRel);
                 break;
@@ -156,13 +156,30 @@ impl Inner {
         }
         // A request that fails here, or goes away, leaves the reading to the next one.
         let unread = OutdatedUnlessRead(&self.feed.directory_outdated);
-        let directory = read_directory(&self.db).await?;
+        let directory = read_directory(&self.db, self.auth.policy().login_required).await?;
         std::mem::forget(unread);
         self.directory.store(std::sync::Arc::new(directory));
         // After the store: a page made under the old picture carries the old counter.
         self.generations.bump_configuration();
         Ok(())
     }
+}
+
+/// Whether pages of a project, or what is known of the paths of its files, may differ afterwards.
+fn changes_pages(kind: EventKind) -> bool {
+    !matches!(
+        kind,
+        // That a mirror holds a file from now on changes no page and no other path, and what
+        // another server took changes nothing here.
+        EventKind::MirrorFileStored
+            | EventKind::ReleasePushedOutside
+            // Neither stands on a page, and their paths are not remembered.
+            | EventKind::DocumentationPublished
+            | EventKind::DocumentationPushed
+            | EventKind::DocumentationRemoved
+            | EventKind::TestResultAdded
+            | EventKind::TestResultRemoved
+    )
 }
 
 /// Says that the directory is still outdated when the one who reads it does not come to the end.

@@ -2,6 +2,7 @@
 
 use cheeseshop_domain::{Caller, FilePath, IndexName};
 use cheeseshop_packaging::{FileName, Hashes, ProjectName};
+use cheeseshop_storage::database::mirrors;
 use jiff::Timestamp;
 use url::Url;
 
@@ -44,12 +45,29 @@ impl App {
                 modified: Some(file.uploaded),
                 upstream_url: None,
             },
-            Found::Mirrored { project, file, .. } => FileDescription {
-                version: version_of(path.name(), &project),
-                project: project.normalized().to_owned(),
-                hashes: file.hashes,
-                modified: None,
-                upstream_url: without_credentials(&file.url),
+            Found::Mirrored {
+                holder,
+                project,
+                file,
+                ..
+            } => {
+                let mut reader = self.db().reader().await?;
+                let held =
+                    mirrors::find_file_by_path(&mut reader, holder.id, &path.to_string()).await?;
+                FileDescription {
+                    version: version_of(path.name(), &project),
+                    project: project.normalized().to_owned(),
+                    hashes: file.hashes,
+                    modified: held.map(|held| held.fetched_at),
+                    upstream_url: without_credentials(&file.url),
+                }
+            }
+            Found::Attached(file) => FileDescription {
+                project: file.project.normalized().to_owned(),
+                version: file.version.as_str().to_owned(),
+                hashes: Hashes::from(file.sha256),
+                modified: Some(file.uploaded),
+                upstream_url: None,
             },
             Found::Kept(file) => FileDescription {
                 version: ProjectName::parse(&file.project)

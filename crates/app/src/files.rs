@@ -5,10 +5,13 @@
 
 use std::sync::Arc;
 
-use cheeseshop_domain::{Caller, File, FileArea, FilePath, Index, IndexId, IndexKind, IndexName};
+use cheeseshop_domain::{
+    Caller, Documentation, File, FileArea, FilePath, Index, IndexId, IndexKind, IndexName,
+    TestResult,
+};
 use cheeseshop_packaging::simple::PageFile;
-use cheeseshop_packaging::{ProjectName, Sha256};
-use cheeseshop_storage::database::{files, mirrors, tombstones};
+use cheeseshop_packaging::{FileName, ProjectName, Sha256, Version};
+use cheeseshop_storage::database::{documentation, files, mirrors, test_results, tombstones};
 use jiff::Timestamp;
 use moka::sync::Cache;
 
@@ -90,6 +93,45 @@ pub(crate) enum Found {
     },
     /// Held by a mirror that no longer lists it.
     Kept(mirrors::MirrorFile),
+    /// Documentation or a test result of a hosted index. Not remembered: hardly anybody asks.
+    Attached(Attached),
+}
+
+/// What belongs to a release or to a file of it and has a path of its own.
+pub(crate) struct Attached {
+    pub(crate) name: FileName,
+    pub(crate) project: ProjectName,
+    pub(crate) version: Version,
+    pub(crate) sha256: Sha256,
+    pub(crate) uploaded: Timestamp,
+}
+
+impl Found {
+    /// The normalized name of the project that it belongs to.
+    fn project(&self) -> &str {
+        match self {
+            Self::Hosted { project, .. } | Self::Mirrored { project, .. } => project.normalized(),
+            Self::Kept(file) => &file.project,
+            Self::Attached(attached) => attached.project.normalized(),
+        }
+    }
+
+    /// Whether the index that was asked for this path lets it through.
+    fn is_admitted_by(&self, asked: &Index, path: &FilePath) -> bool {
+        if asked.constraints().is_none() {
+            return true;
+        }
+        let version = match self {
+            Self::Hosted { file, .. } => Some(file.version.clone()),
+            Self::Attached(attached) => Some(attached.version.clone()),
+            // As on the page: the name tells.
+            Self::Mirrored { project, .. } => path.name().version_for(project),
+            Self::Kept(file) => ProjectName::parse(&file.project)
+                .ok()
+                .and_then(|project| path.name().version_for(&project)),
+        };
+        asked.admits(self.project(), version.as_ref())
+    }
 }
 
 impl App {
@@ -126,6 +168,7 @@ impl App {
         let directory = self.0.directory.load();
         let index = directory.index(user, index)?;
         let known = self.0.hot_files.known.get(&(index.id, Box::from(path)))?;
+        let caller = &*caller.about(&known.project);
         let current = self.0.generations.of_project(&known.project) == known.generation;
         (current
             && directory.order(index.id).contains(&known.holder)
@@ -204,6 +247,12 @@ impl App {
                 .open_blob(&file.filename, file.sha256, file.fetched_at)
                 .await?
                 .ok_or_else(no_such_file),
+            Found::Attached(file) => self
+                .open_blob(file.name.as_str(), file.sha256, file.uploaded)
+                .await?
+                .ok_or_else(|| {
+                    Error::internal(format!("blob {} of a kept file is missing", file.sha256))
+                }),
         }
     }
 
@@ -256,6 +305,7 @@ impl App {
                     self.remember_mirrored(memo, path, &handle, generation);
                     return Ok(handle);
                 }
+                Found::Attached(file) => return Err(no_core_metadata(file.name.as_str())),
                 Found::Kept(file) => {
                     let name = format!("{}.metadata", file.filename);
                     let Some(sha256) = file.core_metadata else {
@@ -359,6 +409,11 @@ impl App {
                 IndexKind::Mirror(_) => self.find_mirrored(caller, index, holder, path).await,
             };
             match found {
+                // A token may cover some projects of an index only; the others are not there.
+                Ok(Some(found))
+                    if !directory.readable(&caller.about(found.project()), holder.id) => {}
+                // What the pages of the index do not list is not behind them either.
+                Ok(Some(found)) if !found.is_admitted_by(index, path) => {}
                 Ok(Some(found)) => return Ok(found),
                 Ok(None) => {
                     gone |= holder.id == index.id && self.is_tombstone(holder, path).await?;
@@ -385,13 +440,37 @@ impl App {
         path: &FilePath,
     ) -> Result<Option<Found>, Error> {
         let mut reader = self.db().reader().await?;
-        Ok(files::find_by_path(&mut reader, holder.id, path)
-            .await?
-            .map(|(file, project)| Found::Hosted {
+        if let Some((file, project)) = files::find_by_path(&mut reader, holder.id, path).await? {
+            return Ok(Some(Found::Hosted {
                 holder: Arc::clone(holder),
                 project,
                 file,
-            }))
+            }));
+        }
+        if Documentation::may_be_called(path.name())
+            && let Some((found, project)) =
+                documentation::find_by_path(&mut reader, holder.id, path).await?
+        {
+            return Ok(Some(Found::Attached(Attached {
+                name: found.name,
+                project,
+                version: found.version,
+                sha256: found.sha256,
+                uploaded: found.uploaded,
+            })));
+        }
+        if TestResult::may_be_called(path.name())
+            && let Some(found) = test_results::find_by_path(&mut reader, holder.id, path).await?
+        {
+            return Ok(Some(Found::Attached(Attached {
+                name: found.result.name,
+                project: found.project,
+                version: found.version,
+                sha256: found.result.sha256,
+                uploaded: found.result.uploaded,
+            })));
+        }
+        Ok(None)
     }
 
     async fn find_mirrored(

@@ -69,7 +69,7 @@ impl App {
         let is_hidden = |base: &IndexName| {
             directory
                 .index_by_name(base)
-                .is_some_and(|base| !permission::may_read(caller, base))
+                .is_some_and(|base| !directory.readable(caller, base.id))
         };
         if !index.bases().iter().any(is_hidden)
             || self.permit(caller, Action::ModifyIndex(index)).is_ok()
@@ -95,12 +95,13 @@ impl App {
         name: &IndexName,
         body: &Map<String, Value>,
     ) -> Result<Arc<Index>, Error> {
-        self.permit(caller, Action::CreateIndex(name))?;
         self.catch_up().await?;
         let directory = self.directory();
+        // Before the right, as in devpi: who there is, is no secret.
         if directory.user(name.user.as_str()).is_none() {
             return Err(user_not_found(name.user.as_str()));
         }
+        self.permit(caller, Action::CreateIndex(name))?;
         if directory.index(name.user.as_str(), &name.index).is_some() {
             return Err(index_exists(name));
         }
@@ -279,7 +280,7 @@ fn changes(before: &IndexConfig, after: &IndexConfig) -> Map<String, Value> {
 }
 
 /// Whether a mirror follows another upstream after the change.
-fn starts_over(before: &IndexConfig, after: &IndexConfig) -> bool {
+pub(crate) fn starts_over(before: &IndexConfig, after: &IndexConfig) -> bool {
     match (&before.kind, &after.kind) {
         (IndexKind::Mirror(before), IndexKind::Mirror(after)) => mirror::starts_over(before, after),
         _ => false,

@@ -7,12 +7,17 @@
 
 pub mod auth;
 mod change_feed;
+pub mod consistency;
+pub mod documentation;
 mod error;
+pub mod export;
 pub mod file_description;
 pub mod file_handle;
 pub mod files;
+mod find_links;
 pub mod garbage;
 mod generations;
+pub mod import;
 pub mod indexes;
 pub mod mirror;
 pub mod outbound;
@@ -26,6 +31,9 @@ pub mod removal;
 mod resolve;
 pub mod settings;
 pub mod status;
+pub mod test_results;
+pub mod tokens;
+mod trigger;
 pub mod users;
 pub mod yank;
 
@@ -61,6 +69,8 @@ struct Inner {
     mirrors: mirror::Mirrors,
     auth: auth::Auth,
     publishing: publish::Publishing,
+    documentation_archives: documentation::Archives,
+    outgoing: outbound::Outgoing,
     node: status::Node,
 }
 
@@ -85,19 +95,24 @@ impl App {
             blobs.clone(),
             Arc::clone(&clock),
         )?;
+        let outgoing = outbound::Outgoing::new(&settings)?;
         let auth = auth::Auth::open(&settings.auth, &db, Arc::clone(&clock)).await?;
         let node = status::Node::open(&db, &clock).await?;
         let head = db.head().await?;
         let inner = Arc::new(Inner {
             pages: page_cache::PageCache::new(settings.cache.page_bytes),
             hot_files: files::HotFiles::new(),
-            directory: ArcSwap::from_pointee(read_directory(&db).await?),
+            directory: ArcSwap::from_pointee(
+                read_directory(&db, settings.auth.login_required).await?,
+            ),
             directory_reload: tokio::sync::Mutex::new(()),
             generations: generations::Generations::new(),
             feed: change_feed::ChangeFeed::new(head),
             mirrors,
             auth,
             publishing: publish::Publishing::new(&settings.publish),
+            documentation_archives: documentation::Archives::new(),
+            outgoing,
             node,
             db,
             blobs,
@@ -128,10 +143,7 @@ impl App {
         T: Send + 'static,
     {
         let origin = Origin {
-            actor: caller.identity.as_ref().map_or_else(
-                || "anonymous".to_owned(),
-                |identity| identity.user.to_string(),
-            ),
+            actor: caller.actor(),
             address: caller.address,
         };
         self.write_as(origin, operation).await
@@ -167,10 +179,10 @@ impl App {
         self.0.directory.load_full()
     }
 
-    /// Waits until everything that mirrors are fetching has landed and been stored; for a
-    /// graceful stop.
+    /// Waits until everything that mirrors are fetching has landed and been stored, and what is
+    /// being sent to other servers has arrived; for a graceful stop.
     pub async fn settle(&self) {
-        self.mirrors().settle().await;
+        futures_util::join!(self.mirrors().settle(), self.outgoing().settle());
     }
 
     pub(crate) fn db(&self) -> &Database {
@@ -198,14 +210,18 @@ impl App {
         &self.0.auth
     }
 
+    pub(crate) fn outgoing(&self) -> &outbound::Outgoing {
+        &self.0.outgoing
+    }
+
     pub(crate) fn publishing(&self) -> &publish::Publishing {
         &self.0.publishing
     }
 }
 
-async fn read_directory(db: &Database) -> Result<Directory, Error> {
+async fn read_directory(db: &Database, login_required: bool) -> Result<Directory, Error> {
     let mut reader = db.reader().await?;
     let users = user_rows::list(&mut reader).await?;
     let indexes = index_rows::list(&mut reader).await?;
-    Ok(Directory::build(users, indexes))
+    Ok(Directory::build(users, indexes).requiring_login(login_required))
 }

@@ -19,6 +19,7 @@ impl App {
         project: &ProjectName,
     ) -> Result<(), Error> {
         self.catch_up().await?;
+        let caller = &*caller.about(project.normalized());
         let index = self.readable_index(caller, index)?;
         let mut result = Ok(());
         for mirror in self.mirrors_to_ask(caller, &index, project).await? {

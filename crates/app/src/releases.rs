@@ -1,16 +1,22 @@
 //! What an index knows of projects and releases: devpi's project and version documents.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use cheeseshop_domain::{Caller, File, FilePath, Index, IndexKind, IndexName, JsonMap, LogEntry};
+use cheeseshop_domain::{
+    Caller, Documentation, File, FileId, FilePath, Index, IndexKind, IndexName, JsonMap, LogEntry,
+    ReleaseId, TestResult,
+};
 use cheeseshop_packaging::simple::PageFile;
-use cheeseshop_packaging::{FileName, Hashes, ProjectName, Version, Yanked};
-use cheeseshop_storage::database::{files, mirrors, projects, releases};
+use cheeseshop_packaging::{FileName, Hashes, ProjectName, Sha256, Version, Yanked};
+use cheeseshop_storage::database::{
+    documentation, files, mirrors, projects, releases, test_results,
+};
 use serde_json::json;
 use url::Url;
 
 use crate::mirror::ListingState;
-use crate::resolve::{Content, Contribution, Scope};
+use crate::resolve::{Content, Contribution, Scope, project_filter};
 use crate::{App, Error};
 
 /// A project's releases as an index presents them: devpi's `projectconfig`.
@@ -31,7 +37,7 @@ pub struct ReleaseDocument {
     pub version: Version,
     /// Metadata in devpi's keys and order.
     pub metadata: JsonMap,
-    /// Files, sorted by name.
+    /// Files, sorted by name; then documentation; then test results, oldest first.
     pub links: Vec<ReleaseLink>,
     /// The same version in later indexes.
     pub shadowing: Vec<ReleaseDocument>,
@@ -40,7 +46,7 @@ pub struct ReleaseDocument {
 /// One item of `+links`.
 #[derive(Clone, Debug)]
 pub struct ReleaseLink {
-    /// `releasefile` (documentation and test results follow later).
+    /// `releasefile`, `doczip` or `toxresult`.
     pub rel: &'static str,
     /// The index that holds the file.
     pub index: IndexName,
@@ -48,6 +54,8 @@ pub struct ReleaseLink {
     pub path: FilePath,
     /// Known digests; SHA-256 first.
     pub hashes: Hashes,
+    /// The release file that a test result belongs to, below the same index.
+    pub tested: Option<FilePath>,
     /// What happened to the file; `None` for a mirror's.
     pub log: Option<Vec<LogEntry>>,
 }
@@ -76,8 +84,16 @@ impl App {
         index: &IndexName,
     ) -> Result<Vec<String>, Error> {
         let index = self.index(caller, index).await?;
+        let mut names = self.held_projects(&index).await?;
+        if let Some(is_visible) = project_filter(&self.directory(), caller, index.id) {
+            names.retain(|name| is_visible(name));
+        }
+        Ok(names)
+    }
+
+    async fn held_projects(&self, index: &Arc<Index>) -> Result<Vec<String>, Error> {
         if index.is_mirror() {
-            match self.mirrors().project_names(&index).await {
+            match self.mirrors().project_names(index).await {
                 Ok(list) => return Ok(list.iter().map(str::to_owned).collect()),
                 Err(Error::UpstreamFailed { .. }) => {}
                 Err(error) => return Err(error),
@@ -102,18 +118,31 @@ impl App {
         project: &ProjectName,
         scope: Scope,
     ) -> Result<ProjectDocument, Error> {
+        let caller = &*caller.about(project.normalized());
         let index = self.index(caller, index).await?;
-        let resolution = self
-            .resolve_project(caller, &index, project, scope)
-            .await
-            .map_err(|error| match error {
-                Error::NotFound(_) => Error::NotFound(format!("no project '{project}'")),
-                other => other,
-            })?;
+        let absent = |error| match error {
+            Error::NotFound(_) => Error::NotFound(format!("no project '{project}'")),
+            other => other,
+        };
+        let resolution = match self.resolve_project(caller, &index, project, scope).await {
+            // Known by inheritance, but nothing of it is this index's own: no error in devpi.
+            Err(Error::NotFound(_)) if matches!(scope, Scope::OwnOnly) => {
+                self.resolve_project(caller, &index, project, Scope::WithBases)
+                    .await
+                    .map_err(absent)?;
+                return Ok(ProjectDocument {
+                    name: project.clone(),
+                    releases: Vec::new(),
+                });
+            }
+            resolution => resolution.map_err(absent)?,
+        };
         let mut by_version: BTreeMap<Version, ReleaseDocument> = BTreeMap::new();
         for contribution in &resolution.contributions {
             for release in self.releases_of(contribution, project).await? {
-                add(&mut by_version, release);
+                if index.admits(project.normalized(), Some(&release.version)) {
+                    add(&mut by_version, release);
+                }
             }
         }
         Ok(ProjectDocument {
@@ -136,11 +165,28 @@ impl App {
         version: &str,
         scope: Scope,
     ) -> Result<ReleaseDocument, Error> {
+        let caller = &*caller.about(project.normalized());
         let index = self.index(caller, index).await?;
-        let resolution = self.resolve_project(caller, &index, project, scope).await?;
+        let absent = || {
+            Error::NotFound(format!(
+                "The version {version} of project {} does not exist.",
+                project.normalized()
+            ))
+        };
+        let resolution = self
+            .resolve_project(caller, &index, project, scope)
+            .await
+            .map_err(|error| match error {
+                Error::NotFound(_) => absent(),
+                other => other,
+            })?;
         let mut found: Option<ReleaseDocument> = None;
         for contribution in &resolution.contributions {
-            let Some(release) = self.release_of(contribution, project, version).await? else {
+            let release = self.release_of(contribution, project, version).await?;
+            let admitted = |release: &ReleaseDocument| {
+                index.admits(project.normalized(), Some(&release.version))
+            };
+            let Some(release) = release.filter(admitted) else {
                 continue;
             };
             match &mut found {
@@ -148,12 +194,7 @@ impl App {
                 None => found = Some(release),
             }
         }
-        found.ok_or_else(|| {
-            Error::NotFound(format!(
-                "The version {version} of project {} does not exist.",
-                project.normalized()
-            ))
-        })
+        found.ok_or_else(absent)
     }
 
     async fn releases_of(
@@ -166,16 +207,13 @@ impl App {
             Content::Hosted(held) => {
                 let mut reader = self.db().reader().await?;
                 let rows = releases::list(&mut reader, held.id).await?;
-                let mut listed = files::list_for_project(&mut reader, held.id).await?;
+                let contents = Contents {
+                    files: files::list_for_project(&mut reader, held.id).await?,
+                    documentation: documentation::list_for_project(&mut reader, held.id).await?,
+                    test_results: test_results::list_for_project(&mut reader, held.id).await?,
+                };
                 drop(reader);
-                listed.sort_by(|one, other| one.name.cmp(&other.name));
-                let mut links: BTreeMap<_, Vec<ReleaseLink>> = BTreeMap::new();
-                for file in listed {
-                    links
-                        .entry(file.release)
-                        .or_default()
-                        .push(hosted_link(index, file));
-                }
+                let mut links = contents.links(index);
                 Ok(rows
                     .into_iter()
                     .map(|release| ReleaseDocument {
@@ -204,17 +242,19 @@ impl App {
                 let Some(release) = releases::find(&mut reader, held.id, version).await? else {
                     return Ok(None);
                 };
-                let mut listed = files::list_for_release(&mut reader, release.id).await?;
+                let documentation = documentation::find(&mut reader, release.id).await?;
+                let contents = Contents {
+                    files: files::list_for_release(&mut reader, release.id).await?,
+                    documentation: documentation.into_iter().collect(),
+                    test_results: test_results::list_for_release(&mut reader, release.id).await?,
+                };
                 drop(reader);
-                listed.sort_by(|one, other| one.name.cmp(&other.name));
+                let links = contents.links(index).remove(&release.id);
                 Ok(Some(ReleaseDocument {
                     index: index.name.clone(),
                     version: release.version,
                     metadata: release.metadata,
-                    links: listed
-                        .into_iter()
-                        .map(|file| hosted_link(index, file))
-                        .collect(),
+                    links: links.unwrap_or_default(),
                     shadowing: Vec::new(),
                 }))
             }
@@ -238,13 +278,48 @@ fn add(by_version: &mut BTreeMap<Version, ReleaseDocument>, release: ReleaseDocu
     }
 }
 
-fn hosted_link(index: &Index, file: File) -> ReleaseLink {
-    ReleaseLink {
-        rel: "releasefile",
-        index: index.name.clone(),
-        path: FilePath::of_sha256(&file.sha256, file.name),
-        hashes: Hashes::from(file.sha256),
-        log: Some(file.log),
+/// What a hosted index holds of one or more releases.
+struct Contents {
+    files: Vec<File>,
+    documentation: Vec<Documentation>,
+    test_results: Vec<TestResult>,
+}
+
+impl Contents {
+    /// The links of each release.
+    fn links(mut self, index: &Index) -> BTreeMap<ReleaseId, Vec<ReleaseLink>> {
+        let link = |rel, path, sha256: Sha256, log| ReleaseLink {
+            rel,
+            index: index.name.clone(),
+            path,
+            hashes: Hashes::from(sha256),
+            tested: None,
+            log: Some(log),
+        };
+        self.files.sort_by(|one, other| one.name.cmp(&other.name));
+        let mut links: BTreeMap<_, Vec<ReleaseLink>> = BTreeMap::new();
+        let mut tested: BTreeMap<FileId, (ReleaseId, FilePath)> = BTreeMap::new();
+        for file in self.files {
+            let path = FilePath::of_sha256(&file.sha256, file.name);
+            tested.insert(file.id, (file.release, path.clone()));
+            let of_release = links.entry(file.release).or_default();
+            of_release.push(link("releasefile", path, file.sha256, file.log));
+        }
+        for found in self.documentation {
+            let path = found.path();
+            let of_release = links.entry(found.release).or_default();
+            of_release.push(link("doczip", path, found.sha256, found.log));
+        }
+        for result in self.test_results {
+            if let Some((release, file)) = tested.get(&result.file) {
+                let path = result.path();
+                links.entry(*release).or_default().push(ReleaseLink {
+                    tested: Some(file.clone()),
+                    ..link("toxresult", path, result.sha256, result.log)
+                });
+            }
+        }
+        links
     }
 }
 
@@ -282,6 +357,7 @@ fn mirrored_releases(
             index: index.name.clone(),
             path: FilePath::of_upstream(&file.hashes, &url, name),
             hashes: file.hashes.clone(),
+            tested: None,
             log: None,
         });
     }

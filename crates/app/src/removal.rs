@@ -6,13 +6,19 @@
 
 use std::sync::Arc;
 
-use cheeseshop_domain::{Action, Caller, Event, EventKind, File, FilePath, Index, IndexName};
+use cheeseshop_domain::{
+    Action, Caller, Documentation, Event, EventKind, File, FilePath, Index, IndexName,
+};
 use cheeseshop_packaging::{FileName, ProjectName};
 use cheeseshop_storage::Transaction;
-use cheeseshop_storage::database::{files, mirrors, projects, releases, tombstones};
+use cheeseshop_storage::database::test_results::FoundTestResult;
+use cheeseshop_storage::database::{
+    documentation, files, mirrors, projects, releases, test_results, tombstones,
+};
 use serde_json::json;
 
 use crate::publish::{current_index, path_of, remove_if_empty};
+use crate::test_results::bury_results;
 use crate::{App, Error, mirror};
 
 /// Whether a removal may touch a non-volatile index: devpi's query `force`.
@@ -23,6 +29,25 @@ pub enum Force {
     No,
     /// Non-volatile ones too.
     Yes,
+}
+
+/// What somebody wants to remove from an index. Users who may remove one may remove all; tokens
+/// tell them apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Removal {
+    File,
+    Release,
+    Project,
+}
+
+impl Removal {
+    fn from(self, index: &Index) -> Action<'_> {
+        match self {
+            Self::File => Action::RemoveFiles(index),
+            Self::Release => Action::RemoveRelease(index),
+            Self::Project => Action::RemoveProject(index),
+        }
+    }
 }
 
 impl App {
@@ -38,12 +63,15 @@ impl App {
         project: &ProjectName,
         force: Force,
     ) -> Result<(), Error> {
-        let known = self.removable_from(caller, index).await?;
+        let caller = &*caller.about(project.normalized());
+        let known = self.removable_from(caller, index, Removal::Project).await?;
         let project = project.clone();
         let (app, asker) = (self.clone(), caller.clone());
         self.write(caller, move |tx| {
             Box::pin(async move {
-                let index = app.still_removable_from(tx, &asker, &known).await?;
+                let index = app
+                    .still_removable_from(tx, &asker, &known, Removal::Project)
+                    .await?;
                 check_volatile(&index, force, || {
                     format!(
                         "project {} is on non-volatile index {}",
@@ -80,12 +108,15 @@ impl App {
         version: &str,
         force: Force,
     ) -> Result<(), Error> {
-        let known = self.removable_from(caller, index).await?;
+        let caller = &*caller.about(project.normalized());
+        let known = self.removable_from(caller, index, Removal::Release).await?;
         let (project, version) = (project.clone(), version.to_owned());
         let (app, asker) = (self.clone(), caller.clone());
         self.write(caller, move |tx| {
             Box::pin(async move {
-                let index = app.still_removable_from(tx, &asker, &known).await?;
+                let index = app
+                    .still_removable_from(tx, &asker, &known, Removal::Release)
+                    .await?;
                 check_volatile(&index, force, || VERSION_IS_FIXED.to_owned())?;
                 if index.is_mirror() {
                     return remove_mirrored_release(tx, &index, &project, &version).await;
@@ -98,10 +129,12 @@ impl App {
                     .ok_or_else(|| version_not_on(&version, &project, &index))?;
                 let gone = files::list_for_release(tx, release.id).await?;
                 for file in &gone {
-                    tombstones::record(tx, index.id, &path_of(file)).await?;
-                    files::remove(tx, file.id).await?;
+                    bury_file(tx, &index, file).await?;
                 }
                 record_removed_files(tx, &index, &project, &gone);
+                if let Some(held) = documentation::find(tx, release.id).await? {
+                    bury_documentation(tx, &index, &project, &held).await?;
+                }
                 remove_if_empty(tx, &index, &held, &release).await
             })
         })
@@ -109,7 +142,8 @@ impl App {
         Ok(())
     }
 
-    /// Removes a file; the last one takes release and project along.
+    /// Removes a file, documentation or a test result by its path. A file takes its test results
+    /// along; the last that a release has takes release and project along.
     ///
     /// # Errors
     ///
@@ -122,29 +156,28 @@ impl App {
         path: &FilePath,
         force: Force,
     ) -> Result<(), Error> {
-        let known = self.removable_from(caller, index).await?;
+        let known = self.removable_from(caller, index, Removal::File).await?;
         let path = path.clone();
         let (app, asker) = (self.clone(), caller.clone());
         self.write(caller, move |tx| {
             Box::pin(async move {
-                let index = app.still_removable_from(tx, &asker, &known).await?;
+                let index = app
+                    .still_removable_from(tx, &asker, &known, Removal::File)
+                    .await?;
+                // Only the row tells whose file it is.
+                let permit = |project: &ProjectName| {
+                    let asker = asker.about(project.normalized());
+                    app.permit(&asker, Removal::File.from(&index))
+                };
                 if index.is_mirror() {
-                    return remove_mirrored_file(tx, &index, &path, force).await;
+                    return remove_mirrored_file(tx, &index, &path, force, &permit).await;
                 }
-                let Some((file, project)) = files::find_by_path(tx, index.id, &path).await? else {
+                let Some(found) = Removable::find(tx, &index, &path).await? else {
                     return Err(file_not_on(tx, &index, &path).await?);
                 };
+                permit(found.project())?;
                 check_volatile(&index, force, || VERSION_IS_FIXED.to_owned())?;
-                let held = projects::find(tx, index.id, project.normalized())
-                    .await?
-                    .ok_or_else(|| project_not_on(&project, &index))?;
-                let release = releases::find(tx, held.id, file.version.as_str())
-                    .await?
-                    .ok_or_else(|| version_not_on(file.version.as_str(), &project, &index))?;
-                tombstones::record(tx, index.id, &path_of(&file)).await?;
-                files::remove(tx, file.id).await?;
-                record_removed_files(tx, &index, &project, std::slice::from_ref(&file));
-                remove_if_empty(tx, &index, &held, &release).await
+                found.remove(tx, &index).await
             })
         })
         .await?;
@@ -156,17 +189,18 @@ impl App {
         &self,
         caller: &Caller,
         name: &IndexName,
+        what: Removal,
     ) -> Result<Arc<Index>, Error> {
         self.catch_up().await?;
         let directory = self.directory();
         // Uploaders may remove what they uploaded even where they cannot read.
         if let Some(index) = directory.index(name.user.as_str(), &name.index)
-            && self.permit(caller, Action::RemoveFiles(index)).is_ok()
+            && self.permit(caller, what.from(index)).is_ok()
         {
             return Ok(Arc::clone(index));
         }
         let index = self.readable_index(caller, name)?;
-        self.permit(caller, Action::RemoveFiles(&index))?;
+        self.permit(caller, what.from(&index))?;
         Ok(index)
     }
 
@@ -177,9 +211,10 @@ impl App {
         tx: &mut Transaction,
         caller: &Caller,
         known: &Index,
+        what: Removal,
     ) -> Result<Index, Error> {
         let index = current_index(tx, known.id, &known.name).await?;
-        self.permit(caller, Action::RemoveFiles(&index))?;
+        self.permit(caller, what.from(&index))?;
         Ok(index)
     }
 }
@@ -199,7 +234,102 @@ fn check_volatile(
     }
 }
 
-async fn remove_hosted(
+/// What a path of a hosted index may lead to.
+enum Removable {
+    File(File, ProjectName),
+    Documentation(Documentation, ProjectName),
+    TestResult(FoundTestResult),
+}
+
+impl Removable {
+    async fn find(
+        tx: &mut Transaction,
+        index: &Index,
+        path: &FilePath,
+    ) -> Result<Option<Self>, Error> {
+        if let Some((file, project)) = files::find_by_path(tx, index.id, path).await? {
+            return Ok(Some(Self::File(file, project)));
+        }
+        if let Some((found, project)) = documentation::find_by_path(tx, index.id, path).await? {
+            return Ok(Some(Self::Documentation(found, project)));
+        }
+        let found = test_results::find_by_path(tx, index.id, path).await?;
+        Ok(found.map(Self::TestResult))
+    }
+
+    fn project(&self) -> &ProjectName {
+        match self {
+            Self::File(_, project) | Self::Documentation(_, project) => project,
+            Self::TestResult(found) => &found.project,
+        }
+    }
+
+    async fn remove(&self, tx: &mut Transaction, index: &Index) -> Result<(), Error> {
+        let (version, project) = match self {
+            Self::File(file, project) => {
+                bury_file(tx, index, file).await?;
+                record_removed_files(tx, index, project, std::slice::from_ref(file));
+                (&file.version, project)
+            }
+            Self::Documentation(found, project) => {
+                bury_documentation(tx, index, project, found).await?;
+                (&found.version, project)
+            }
+            // Its file stays, and so does the release.
+            Self::TestResult(found) => return remove_test_result(tx, index, found).await,
+        };
+        let held = projects::find(tx, index.id, project.normalized())
+            .await?
+            .ok_or_else(|| project_not_on(project, index))?;
+        let release = releases::find(tx, held.id, version.as_str())
+            .await?
+            .ok_or_else(|| version_not_on(version.as_str(), project, index))?;
+        remove_if_empty(tx, index, &held, &release).await
+    }
+}
+
+/// Removes a file with its test results; their paths answer 410 from then on.
+async fn bury_file(tx: &mut Transaction, index: &Index, file: &File) -> Result<(), Error> {
+    bury_results(tx, index, file).await?;
+    tombstones::record(tx, index.id, &path_of(file)).await?;
+    files::remove(tx, file.id).await?;
+    Ok(())
+}
+
+async fn bury_documentation(
+    tx: &mut Transaction,
+    index: &Index,
+    project: &ProjectName,
+    gone: &Documentation,
+) -> Result<(), Error> {
+    tombstones::record(tx, index.id, &gone.path().to_string()).await?;
+    documentation::remove(tx, gone.release).await?;
+    tx.record(Event::of_project(
+        EventKind::DocumentationRemoved,
+        &index.name,
+        project.normalized(),
+        json!({"version": gone.version.as_str(), "sha256": gone.sha256}),
+    ));
+    Ok(())
+}
+
+async fn remove_test_result(
+    tx: &mut Transaction,
+    index: &Index,
+    gone: &FoundTestResult,
+) -> Result<(), Error> {
+    tombstones::record(tx, index.id, &gone.result.path().to_string()).await?;
+    test_results::remove(tx, gone.result.id).await?;
+    tx.record(Event::of_project(
+        EventKind::TestResultRemoved,
+        &index.name,
+        gone.project.normalized(),
+        json!({"version": gone.version.as_str(), "result": gone.result.name.as_str()}),
+    ));
+    Ok(())
+}
+
+pub(crate) async fn remove_hosted(
     tx: &mut Transaction,
     index: &Index,
     project: &ProjectName,
@@ -208,8 +338,15 @@ async fn remove_hosted(
         return Ok(false);
     };
     let gone = files::list_for_project(tx, held.id).await?;
-    for file in &gone {
-        tombstones::record(tx, index.id, &path_of(file)).await?;
+    let mut paths: Vec<String> = gone.iter().map(path_of).collect();
+    for found in documentation::list_for_project(tx, held.id).await? {
+        paths.push(found.path().to_string());
+    }
+    for result in test_results::list_for_project(tx, held.id).await? {
+        paths.push(result.path().to_string());
+    }
+    for path in &paths {
+        tombstones::record(tx, index.id, path).await?;
     }
     projects::remove(tx, held.id).await?;
     let names: Vec<&str> = gone.iter().map(|file| file.name.as_str()).collect();
@@ -300,12 +437,14 @@ async fn remove_mirrored_file(
     index: &Index,
     path: &FilePath,
     force: Force,
+    permit: &(dyn Fn(&ProjectName) -> Result<(), Error> + Sync),
 ) -> Result<(), Error> {
     let Some(file) = mirrors::find_file_by_path(tx, index.id, &path.to_string()).await? else {
         return Err(file_not_on(tx, index, path).await?);
     };
-    check_volatile(index, force, || VERSION_IS_FIXED.to_owned())?;
     let project = ProjectName::parse(&file.project).map_err(Error::internal)?;
+    permit(&project)?;
+    check_volatile(index, force, || VERSION_IS_FIXED.to_owned())?;
     tombstones::record(tx, index.id, &path.to_string()).await?;
     remove_mirror_files(tx, index, &project, std::slice::from_ref(&file)).await?;
     if mirrors::list_files(tx, index.id, project.normalized())

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cheeseshop_domain::permission::IndexNotFound;
+use cheeseshop_domain::permission::{self, IndexNotFound, Reason};
 use cheeseshop_domain::resolution::{
     Contribution as Verdict, Decision, Step, StepKind, contributors,
 };
@@ -63,7 +63,8 @@ impl App {
     ///
     /// # Errors
     /// [`Error::Unauthenticated`] for anonymous callers where credentials could help,
-    /// [`Error::NotFound`] otherwise; what one may not read does not exist.
+    /// [`Error::Forbidden`] for a token that does not cover the index, [`Error::NotFound`]
+    /// otherwise; what one may not read does not exist.
     pub fn readable_index(&self, caller: &Caller, name: &IndexName) -> Result<Arc<Index>, Error> {
         readable_in(&self.directory(), caller, name)
     }
@@ -79,6 +80,10 @@ impl App {
         index: &Index,
         project: &ProjectName,
     ) -> Result<Vec<Arc<Index>>, Error> {
+        if !index.admits_project(project.normalized()) {
+            return Ok(Vec::new());
+        }
+        let caller = &*caller.about(project.normalized());
         let directory = self.directory();
         let (decisions, _) = self
             .decide(&directory, index, directory.order(index.id), project)
@@ -152,6 +157,11 @@ impl App {
         project: &ProjectName,
         scope: Scope,
     ) -> Result<Resolution, Error> {
+        // What the index hides as a whole it asks nobody for.
+        if !index.admits_project(project.normalized()) {
+            return Err(project_not_found(project));
+        }
+        let caller = &*caller.about(project.normalized());
         let directory = self.directory();
         let own = [index.id];
         let order: &[IndexId] = match scope {
@@ -266,18 +276,36 @@ pub(crate) fn readable_in(
     caller: &Caller,
     name: &IndexName,
 ) -> Result<Arc<Index>, Error> {
-    let Some(index) = directory.index_by_name(name) else {
-        return Err(index_not_found(name));
-    };
-    if directory.readable(caller, index.id) {
+    let index = directory.index_by_name(name);
+    if let Some(index) = index
+        && directory.readable(caller, index.id)
+    {
         return Ok(Arc::clone(index));
     }
-    if caller.identity.is_none() {
+    if caller.is_anonymous() && index.is_some() {
         return Err(Error::Unauthenticated(format!(
             "reading index {name} needs a login"
         )));
     }
-    Err(index_not_found(name))
+    // Whether the index exists plays no part from here on.
+    Err(match permission::reading_refusal(caller, name) {
+        Reason::MayNotRead(name) => index_not_found(&name),
+        lacking => Error::Forbidden(lacking.to_string()),
+    })
+}
+
+/// Which projects of an index that they may read the caller sees, by normalized name; `None`: all
+/// of them.
+pub(crate) fn project_filter<'c>(
+    directory: &Directory,
+    caller: &'c Caller,
+    index: IndexId,
+) -> Option<impl Fn(&str) -> bool + use<'c>> {
+    let limits = &caller.token()?.limits;
+    if limits.covers_all_projects() || directory.readable(&Caller::anonymous(), index) {
+        return None;
+    }
+    Some(|project: &str| limits.covers_project(project))
 }
 
 pub(crate) fn index_not_found(name: &IndexName) -> Error {

@@ -4,6 +4,7 @@ use serde::Deserialize;
 
 pub use crate::auth::AuthSettings;
 pub use crate::mirror::MirrorSettings;
+pub use crate::outbound::{AllowedHosts, PushSettings, TriggerSettings};
 pub use crate::publish::PublishLimits;
 
 /// All settings of the app. Live things are built from them in [`crate::App::open`] only.
@@ -15,6 +16,10 @@ pub struct Settings {
     pub publish: PublishLimits,
     /// How upstreams are asked.
     pub mirror: MirrorSettings,
+    /// Pushes to other servers.
+    pub push: PushSettings,
+    /// Calls after an upload.
+    pub trigger: TriggerSettings,
     /// How much memory hot pages may take.
     pub cache: CacheSettings,
 }

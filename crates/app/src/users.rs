@@ -214,7 +214,7 @@ impl App {
             user: Arc::clone(user),
             indexes: directory
                 .indexes_of(user.name.as_str())
-                .filter(|index| permission::may_read(caller, index))
+                .filter(|index| directory.readable(caller, index.id))
                 .map(|index| self.presented(directory, caller, index))
                 .collect(),
         }

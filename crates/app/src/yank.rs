@@ -5,6 +5,7 @@ use cheeseshop_packaging::{FileName, ProjectName, Version, Yanked};
 use cheeseshop_storage::database::{files, projects, releases};
 use serde_json::json;
 
+use crate::removal::Removal;
 use crate::resolve::project_not_found;
 use crate::{App, Error};
 
@@ -93,8 +94,9 @@ impl App {
         target: &YankTarget,
         yanked: Yanked,
     ) -> Result<usize, Error> {
+        let caller = &*caller.about(project.normalized());
         let known = self
-            .removable_from(caller, index)
+            .removable_from(caller, index, Removal::File)
             .await
             .map_err(|error| login_first(error, caller, index))?;
         if known.is_mirror() {
@@ -112,7 +114,7 @@ impl App {
             .write(caller, move |tx| {
                 Box::pin(async move {
                     let index = app
-                        .still_removable_from(tx, &asker, &known)
+                        .still_removable_from(tx, &asker, &known, Removal::File)
                         .await
                         .map_err(|error| login_first(error, &asker, &known.name))?;
                     let held = projects::find(tx, index.id, project.normalized())

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use url::Url;
 
-use crate::config::Preset;
+use crate::config::Given;
 
 /// A private Python package index.
 ///
@@ -69,41 +69,9 @@ pub(crate) struct SettingArgs {
     #[arg(long, global = true, value_name = "FILTER", help_heading = "Settings")]
     pub(crate) log: Option<String>,
 
-    /// What the name of the program changes in the defaults.
+    /// What other names of the program make of their own options and defaults.
     #[arg(skip)]
-    pub(crate) presets: Vec<Preset>,
-}
-
-/// The server, under the name that devpi gives to its own.
-///
-/// The same as `cheeseshop serve`, but anybody may create a user, and passwords may be empty.
-#[derive(Debug, Parser)]
-#[command(name = "devpi-server", version, max_term_width = 100)]
-pub(crate) struct DevpiServerCli {
-    #[command(flatten)]
-    settings: SettingArgs,
-    #[command(flatten)]
-    serve: ServeArgs,
-}
-
-impl From<DevpiServerCli> for Cli {
-    fn from(cli: DevpiServerCli) -> Self {
-        let preset = |key| Preset {
-            program: "devpi-server",
-            key,
-            value: "true",
-        };
-        Self {
-            settings: SettingArgs {
-                presets: vec![
-                    preset("auth.self_registration"),
-                    preset("auth.allow_empty_password"),
-                ],
-                ..cli.settings
-            },
-            command: Command::Serve(cli.serve),
-        }
-    }
+    pub(crate) given: Vec<Given>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -122,6 +90,14 @@ pub(crate) enum Command {
     Audit(AuditCommand),
     /// Remove the bytes that no file refers to any more.
     Gc(GcArgs),
+    /// Look whether the bytes of all files are there and whole.
+    Fsck(FsckArgs),
+    /// Make links under which this program is devpi-server and its companions.
+    InstallLinks(InstallLinksArgs),
+    /// Take in what a devpi-server holds: its export, its own data, or whatever it serves.
+    Import(ImportArgs),
+    /// Write everything in the form that devpi-server imports.
+    Export(ExportArgs),
     /// Ask a running server how it is.
     Status(StatusArgs),
 }
@@ -177,6 +153,108 @@ pub(crate) struct GcArgs {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct FsckArgs {
+    /// Look only whether the bytes are there and as many as there should be.
+    #[arg(long)]
+    pub(crate) no_checksum: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InstallLinksArgs {
+    /// The directory for the links; best one of the search path, before that of devpi's own.
+    pub(crate) directory: PathBuf,
+
+    /// Replace files and links of others too.
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ImportArgs {
+    /// Directory that `devpi-export` has written, the directory of a stopped devpi-server, or the
+    /// URL of its PostgreSQL database.
+    #[arg(required_unless_present = "url")]
+    pub(crate) source: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) follow: FollowArgs,
+
+    /// Read and check everything, and say what would become of it.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+
+    /// Share the files with the source (hard links) where that is possible, instead of copying them.
+    #[arg(long)]
+    pub(crate) hard_links: bool,
+
+    /// Write what became of everything into this file, as JSON.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) report: Option<PathBuf>,
+
+    /// Leave out indexes of this type. May be repeated.
+    #[arg(long, value_name = "TYPE")]
+    pub(crate) skip_index_type: Vec<String>,
+
+    /// Leave out this index. May be repeated.
+    #[arg(long, value_name = "USER/INDEX")]
+    pub(crate) skip_index: Vec<String>,
+}
+
+/// How a running devpi-server is followed.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Following a running devpi-server")]
+pub(crate) struct FollowArgs {
+    /// Take in what the devpi-server at this URL holds, and whatever changes there, until stopped.
+    ///
+    /// It must have been started with `--role primary` and `--secretfile FILE`.
+    #[arg(
+        long = "follow",
+        value_name = "URL",
+        requires = "secret_file",
+        conflicts_with_all = ["source", "dry_run", "hard_links", "report"]
+    )]
+    pub(crate) url: Option<Url>,
+
+    /// The file that the devpi-server was started with as `--secretfile`.
+    #[arg(long, value_name = "FILE", requires = "url")]
+    pub(crate) secret_file: Option<PathBuf>,
+
+    /// End as soon as everything was taken in.
+    #[arg(long, requires = "url")]
+    pub(crate) until_in_sync: bool,
+
+    /// As given to the devpi-server, if it was.
+    #[arg(long, value_name = "KIB", requires = "url", hide_short_help = true)]
+    pub(crate) argon2_memory_cost: Option<u32>,
+
+    /// As given to the devpi-server, if it was.
+    #[arg(long, value_name = "PASSES", requires = "url", hide_short_help = true)]
+    pub(crate) argon2_time_cost: Option<u32>,
+
+    /// As given to the devpi-server, if it was.
+    #[arg(long, value_name = "LANES", requires = "url", hide_short_help = true)]
+    pub(crate) argon2_parallelism: Option<u32>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExportArgs {
+    /// Directory to write to; it must not exist, or be empty.
+    pub(crate) directory: PathBuf,
+
+    /// Also the files that mirrors hold.
+    #[arg(long)]
+    pub(crate) include_mirrored_files: bool,
+
+    /// Share the files with the export (hard links) where that is possible, instead of copying them.
+    #[arg(long)]
+    pub(crate) hard_links: bool,
+
+    /// Write what became of everything into this file, as JSON.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) report: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct StatusArgs {
     /// The server's URL.
     #[arg(default_value = "http://127.0.0.1:3141/")]
@@ -196,7 +274,6 @@ mod tests {
     #[test]
     fn the_command_tree_is_consistent() {
         Cli::command().debug_assert();
-        DevpiServerCli::command().debug_assert();
     }
 
     #[test]

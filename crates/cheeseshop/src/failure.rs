@@ -60,6 +60,16 @@ impl Failure {
         self
     }
 
+    /// The message behind a title of its own, and the hint.
+    pub(crate) fn titled(&self, title: &str) -> String {
+        let mut text = format!("{title}: {}", self.message);
+        if let Some(hint) = &self.hint {
+            text.push_str("\nhint: ");
+            text.push_str(hint);
+        }
+        text
+    }
+
     /// Prints the message and says how the process has to end.
     pub(crate) fn report(&self) -> ExitCode {
         output::talk(&self.to_string());
@@ -72,11 +82,7 @@ impl Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "error: {}", self.message)?;
-        if let Some(hint) = &self.hint {
-            write!(formatter, "\nhint: {hint}")?;
-        }
-        Ok(())
+        formatter.write_str(&self.titled("error"))
     }
 }
 

@@ -1,18 +1,93 @@
-//! Opening the addresses to listen on.
+//! Opening the addresses to listen on: TCP, and sockets of the file system.
 
+use std::fmt;
 use std::io;
-use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::net::{Ipv4Addr, SocketAddr, ToSocketAddrs as _};
+use std::os::unix::fs::FileTypeExt as _;
+use std::path::{Path, PathBuf};
 
-use socket2::{Domain, Protocol, Socket, Type};
-use tokio::net::TcpListener;
+use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio_util::either::Either;
 
 use crate::failure::Failure;
 
 /// What an address looks like.
-const HOW_TO_WRITE: &str = "HOST:PORT, for example 127.0.0.1:3141 or [::1]:3141";
+const HOW_TO_WRITE: &str =
+    "HOST:PORT, for example 127.0.0.1:3141 or [::1]:3141, or unix:/run/cheeseshop.sock";
+
+/// What an address begins with that is a path.
+const UNIX: &str = "unix:";
 
 /// Connections that may wait to be accepted; the kernel cuts it to its own limit.
 const BACKLOG: i32 = 1024;
+
+/// An address that takes connections.
+#[derive(Debug)]
+pub(crate) enum Listener {
+    Tcp(TcpListener),
+    Unix(UnixListener, SocketFile),
+}
+
+/// A connection of either kind.
+pub(crate) type Stream = Either<TcpStream, UnixStream>;
+
+/// The name of a socket in the file system; it goes with the listener.
+#[derive(Debug)]
+pub(crate) struct SocketFile(PathBuf);
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        // One that stays behind is found out by the next start.
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+impl Listener {
+    /// The next connection, and who it comes from. Whoever may open a socket of the file system
+    /// is on this machine, and counts as one who comes over loopback.
+    pub(crate) async fn accept(&self) -> io::Result<(Stream, SocketAddr)> {
+        match self {
+            Self::Tcp(listener) => {
+                let (stream, peer) = listener.accept().await?;
+                // Answers are written whole; waiting for more to send with them only costs time.
+                if let Err(error) = stream.set_nodelay(true) {
+                    tracing::debug!(%error, "TCP_NODELAY could not be set");
+                }
+                Ok((Either::Left(stream), peer))
+            }
+            Self::Unix(listener, _) => {
+                let (stream, _) = listener.accept().await?;
+                let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+                Ok((Either::Right(stream), peer))
+            }
+        }
+    }
+
+    /// Where it listens, with the port that was taken if any would do.
+    pub(crate) fn place(&self) -> io::Result<Place> {
+        match self {
+            Self::Tcp(listener) => listener.local_addr().map(Place::Tcp),
+            Self::Unix(_, file) => Ok(Place::Unix(file.0.clone())),
+        }
+    }
+}
+
+/// Where a server listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Place {
+    Tcp(SocketAddr),
+    Unix(PathBuf),
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => write!(formatter, "http://{address}"),
+            Self::Unix(path) => write!(formatter, "{UNIX}{}", path.display()),
+        }
+    }
+}
 
 /// What is wrong with the addresses as they are written, without looking up names.
 pub(crate) fn problems(addresses: &[String]) -> Vec<String> {
@@ -21,21 +96,39 @@ pub(crate) fn problems(addresses: &[String]) -> Vec<String> {
             "there is no address to listen on; write {HOW_TO_WRITE}"
         )];
     }
+    let is_wrong = |written: &&String| match written.strip_prefix(UNIX) {
+        Some(path) => !path.starts_with('/'),
+        None => written
+            .rsplit_once(':')
+            .is_none_or(|(host, port)| host.is_empty() || port.parse::<u16>().is_err()),
+    };
     addresses
         .iter()
-        .filter(|written| {
-            written
-                .rsplit_once(':')
-                .is_none_or(|(host, port)| host.is_empty() || port.parse::<u16>().is_err())
-        })
+        .filter(is_wrong)
         .map(|written| format!("`{written}` is no address to listen on; write {HOW_TO_WRITE}"))
         .collect()
 }
 
-/// Opens every address of every name. A name such as `localhost` may stand for several.
-pub(crate) fn open(addresses: &[String]) -> Result<Vec<TcpListener>, Failure> {
+/// Reads the mode of a socket: octal digits.
+pub(crate) fn parse_mode(text: &str) -> Result<u32, String> {
+    match u32::from_str_radix(text, 8) {
+        Ok(mode) if mode <= 0o777 => Ok(mode),
+        _ => Err(format!(
+            "`{text}` is no mode; write octal digits such as 660"
+        )),
+    }
+}
+
+/// Opens every address of every name. A name such as `localhost` may stand for several. Sockets
+/// of the file system get this mode.
+pub(crate) fn open(addresses: &[String], mode: u32) -> Result<Vec<Listener>, Failure> {
     let mut listeners = Vec::new();
     for written in addresses {
+        if let Some(path) = written.strip_prefix(UNIX) {
+            let path = Path::new(path);
+            listeners.push(listen_at(path, mode).map_err(|error| refused_at(path, &error))?);
+            continue;
+        }
         let resolved: Vec<SocketAddr> = match written.to_socket_addrs() {
             Ok(resolved) => resolved.collect(),
             Err(error) => {
@@ -49,7 +142,7 @@ pub(crate) fn open(addresses: &[String]) -> Result<Vec<TcpListener>, Failure> {
         let before = listeners.len();
         for address in resolved {
             match listen(address) {
-                Ok(listener) => listeners.push(listener),
+                Ok(listener) => listeners.push(Listener::Tcp(listener)),
                 // One family of a name may be missing on this machine; the other is enough.
                 Err(error) if error.kind() == io::ErrorKind::AddrNotAvailable => {
                     last_error = Some((address, error));
@@ -85,6 +178,30 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     TcpListener::from_std(socket.into())
 }
 
+fn listen_at(path: &Path, mode: u32) -> io::Result<Listener> {
+    let is_socket = path
+        .symlink_metadata()
+        .is_ok_and(|metadata| metadata.file_type().is_socket());
+    if is_socket {
+        match std::os::unix::net::UnixStream::connect(path) {
+            // Whoever made it was killed.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+                std::fs::remove_file(path)?;
+            }
+            _ => return Err(io::ErrorKind::AddrInUse.into()),
+        }
+    }
+    let socket = Socket::new(Domain::UNIX, Type::STREAM.nonblocking(), None)?;
+    // Before it has a name: Linux gives the file the mode of the socket, less the umask, so that
+    // it is open to others at no moment.
+    rustix::fs::fchmod(&socket, rustix::fs::Mode::from_raw_mode(mode & 0o700))?;
+    socket.bind(&SockAddr::unix(path)?)?;
+    let file = SocketFile(path.to_path_buf());
+    socket.listen(BACKLOG)?;
+    std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(mode))?;
+    Ok(Listener::Unix(UnixListener::from_std(socket.into())?, file))
+}
+
 fn refused(address: SocketAddr, error: &io::Error) -> Failure {
     match error.kind() {
         io::ErrorKind::AddrInUse => Failure::could_not_try(format!(
@@ -100,15 +217,30 @@ fn refused(address: SocketAddr, error: &io::Error) -> Failure {
     }
 }
 
+fn refused_at(path: &Path, error: &io::Error) -> Failure {
+    let path = path.display();
+    match error.kind() {
+        io::ErrorKind::AddrInUse => Failure::could_not_try(format!(
+            "cannot listen on {UNIX}{path}: it is in use by another program, or a file"
+        ))
+        .with_hint("stop that program, remove the file, or choose another path"),
+        _ => Failure::could_not_try(format!("cannot listen on {UNIX}{path}: {error}"))
+            .with_hint("its directory must exist and be yours to write to"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[tokio::test]
     async fn a_taken_port_is_told_with_a_way_out() {
-        let first = open(&["127.0.0.1:0".to_owned()]).unwrap();
-        let address = first[0].local_addr().unwrap().to_string();
-        let failure = open(std::slice::from_ref(&address))
+        let first = open(&["127.0.0.1:0".to_owned()], 0o600).unwrap();
+        let Place::Tcp(address) = first[0].place().unwrap() else {
+            panic!("{first:?}");
+        };
+        let address = address.to_string();
+        let failure = open(std::slice::from_ref(&address), 0o600)
             .unwrap_err()
             .to_string();
         assert_eq!(
@@ -122,7 +254,52 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_no_address_is_told() {
-        let failure = open(&["3141".to_owned()]).unwrap_err().to_string();
+        let failure = open(&["3141".to_owned()], 0o600).unwrap_err().to_string();
         assert!(failure.contains("`3141` is no address"), "{failure}");
+        for (written, expected) in [
+            ("unix:/run/x.sock", 0),
+            ("unix:x.sock", 1),
+            ("unix:", 1),
+            ("a.test:1", 0),
+        ] {
+            let found = problems(&[written.to_owned()]);
+            assert_eq!(found.len(), expected, "{written}: {found:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_socket_has_its_mode_goes_with_its_listener_and_is_taken_over_when_left_behind() {
+        use std::os::unix::fs::PermissionsExt as _;
+
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("socket");
+        let address = [format!("unix:{}", path.display())];
+        let mode = || std::fs::metadata(&path).unwrap().permissions().mode() & 0o777;
+        for wanted in [0o600, 0o666] {
+            let open = open(&address, wanted).unwrap();
+            assert_eq!(mode(), wanted);
+            assert_eq!(open[0].place().unwrap().to_string(), address[0]);
+            drop(open);
+            assert!(!path.exists());
+        }
+        drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+        assert!(path.exists(), "as after a kill");
+        let first = open(&address, 0o600).unwrap();
+        let failure = open(&address, 0o600).unwrap_err().to_string();
+        assert!(failure.contains("in use by another program"), "{failure}");
+        drop(first);
+        std::fs::write(&path, "precious").unwrap();
+        let failure = open(&address, 0o600).unwrap_err().to_string();
+        assert!(failure.contains("or a file"), "{failure}");
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "precious");
+    }
+
+    #[test]
+    fn modes_are_octal() {
+        assert_eq!(parse_mode("660"), Ok(0o660));
+        assert_eq!(parse_mode("0600"), Ok(0o600));
+        for wrong in ["", "rw", "888", "1777"] {
+            assert!(parse_mode(wrong).is_err(), "{wrong}");
+        }
     }
 }

@@ -8,6 +8,7 @@ mod clock;
 mod commands;
 mod config;
 mod data_directory;
+mod devpi_names;
 mod failure;
 mod lifecycle;
 mod limits;
@@ -19,53 +20,30 @@ mod server;
 mod systemd;
 mod upstream;
 
-use std::ffi::OsString;
-use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser as _;
 
-use crate::cli::{Cli, DevpiServerCli};
+use crate::cli::Cli;
+use crate::devpi_names::Program;
 use crate::failure::Failure;
 
 /// Half the time of a cold page goes into small allocations; this one is made for many threads.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Whom the program is started as decides which commands it has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Personality {
-    /// Our own commands.
-    Cheeseshop,
-    /// The server alone, with devpi's defaults where they differ.
-    DevpiServer,
-}
-
-impl Personality {
-    /// Chooses by the name that the program was started under.
-    ///
-    /// `devpi` and the companions of `devpi-server` will be recognised here and take devpi's
-    /// options; a renamed or unknown name is ours.
-    fn of(program: Option<&OsString>) -> Self {
-        let name = program
-            .and_then(|path| Path::new(path).file_stem())
-            .and_then(|name| name.to_str());
-        match name {
-            Some("devpi-server") => Self::DevpiServer,
-            None | Some(_) => Self::Cheeseshop,
-        }
-    }
-}
-
 fn main() -> ExitCode {
     // With more than one provider in the build rustls refuses to choose; the first to be
     // installed stays. It fails only when there is one already, which is as good.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
 
-    let result = match Personality::of(std::env::args_os().next().as_ref()) {
-        Personality::Cheeseshop => run(Cli::parse()),
-        Personality::DevpiServer => run(DevpiServerCli::parse().into()),
-    };
+    let mut arguments = std::env::args_os();
+    let name = arguments.next().unwrap_or_default();
+    // A renamed or unknown program is ours.
+    if let Some(program) = Program::started_as(&name) {
+        return devpi_names::run(program, arguments);
+    }
+    let result = on_threads(commands::run(Cli::parse())).and_then(|result| result);
     // What went wrong comes after what led to it.
     logging::flush();
     match result {
@@ -74,13 +52,14 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(cli: Cli) -> Result<(), Failure> {
+/// Runs the work of a command on the threads of this process, to its end.
+fn on_threads<T>(work: impl Future<Output = T>) -> Result<T, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|error| Failure::caused_by("cannot start threads", &error))?;
-    let result = runtime.block_on(commands::run(cli));
+    let result = runtime.block_on(work);
     // Work that does not end by itself (a name look-up, a download nobody waits for) is left behind.
     runtime.shutdown_background();
-    result
+    Ok(result)
 }

@@ -1,6 +1,5 @@
 //! Opening what every command works with: data directory, database, blobs, app.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use cheeseshop_app::App;
@@ -104,6 +103,16 @@ impl Node {
         Ok(true)
     }
 
+    /// The upstream for a new `root/pypi`.
+    pub(crate) fn default_upstream(&self) -> &DefaultUpstream {
+        &self.upstream
+    }
+
+    /// Whether the user `root` was made.
+    pub(crate) fn is_initialised(&self) -> bool {
+        self.app.directory().user("root").is_some()
+    }
+
     /// Ends all work on the database and waits until it is closed.
     pub(crate) async fn close(self) {
         self.db.close().await;
@@ -113,15 +122,11 @@ impl Node {
 /// Makes sure that there is something to open, so that a command with a mistyped directory does
 /// not leave a new one behind.
 pub(crate) fn existing(config: &Config) -> Result<(), Failure> {
-    let url = config.database.url.as_ref().map_or("", |url| url.expose());
-    let Some(file) = url
-        .strip_prefix("sqlite://")
-        .or_else(|| url.strip_prefix("sqlite:"))
-    else {
+    let Some(file) = config.embedded_database() else {
         // A database server says by itself what it does not have.
         return Ok(());
     };
-    let missing = [config.data_dir.as_path(), Path::new(file)]
+    let missing = [config.data_dir.as_path(), file]
         .into_iter()
         .find(|path| !path.exists());
     match missing {

@@ -17,6 +17,13 @@ pub(crate) fn data(line: &str) {
     let _ = stdout.flush();
 }
 
+/// Shows a line in place of the one shown before, on a terminal; an empty one ends that.
+pub(crate) fn passing(line: &str) {
+    let mut stderr = std::io::stderr().lock();
+    let _ = write!(stderr, "\r\x1b[K{line}");
+    let _ = stderr.flush();
+}
+
 /// Prints one line of talk: progress, counts, advice.
 pub(crate) fn talk(line: &str) {
     eprintln!("{line}");

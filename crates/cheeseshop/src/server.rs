@@ -15,11 +15,12 @@ use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
-use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tower::{Service, ServiceExt as _};
+
+use crate::listeners::{Listener, Stream};
 
 /// How long accepting rests when the process has no file descriptor left.
 const REST_WHEN_FULL: Duration = Duration::from_millis(50);
@@ -52,7 +53,7 @@ pub(crate) struct ConnectionSettings {
 /// Comes back when the last connection has ended. Dropping the future ends nothing that runs;
 /// the process does.
 pub(crate) async fn serve<S, B>(
-    listeners: Vec<TcpListener>,
+    listeners: Vec<Listener>,
     service: S,
     settings: ConnectionSettings,
     stop: CancellationToken,
@@ -104,7 +105,7 @@ pub(crate) async fn serve<S, B>(
 }
 
 struct Connection {
-    stream: TcpStream,
+    stream: Stream,
     peer: SocketAddr,
     watcher: Watcher,
     permit: OwnedSemaphorePermit,
@@ -128,11 +129,11 @@ fn protocol(settings: &ConnectionSettings) -> auto::Builder<TokioExecutor> {
 
 /// The next connection, once there is room for it; `None` when it is time to stop.
 async fn next(
-    listener: &TcpListener,
+    listener: &Listener,
     permits: &Arc<Semaphore>,
     stop: &CancellationToken,
     complaint: &mut Option<Instant>,
-) -> Option<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
+) -> Option<(Stream, SocketAddr, OwnedSemaphorePermit)> {
     let permit = tokio::select! {
         () = stop.cancelled() => return None,
         permit = Arc::clone(permits).acquire_owned() => {
@@ -186,10 +187,6 @@ async fn run<S, B>(
         watcher,
         permit,
     } = connection;
-    // Answers are written whole; waiting for more to send with them only costs time.
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "TCP_NODELAY could not be set");
-    }
     let asked = Arc::new(AtomicBool::new(false));
     let asking = Arc::clone(&asked);
     let service = service_fn(move |mut request: Request<Incoming>| {
@@ -222,6 +219,7 @@ mod tests {
     use std::future::ready;
 
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::{TcpListener, TcpStream};
     use tokio::sync::Notify;
 
     use super::*;
@@ -233,10 +231,10 @@ mod tests {
         }
     }
 
-    async fn listener() -> (TcpListener, SocketAddr) {
+    async fn listener() -> (Listener, SocketAddr) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        (listener, address)
+        (Listener::Tcp(listener), address)
     }
 
     async fn ask(address: SocketAddr) -> String {

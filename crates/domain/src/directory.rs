@@ -22,6 +22,7 @@ pub struct Directory {
     user_positions: HashMap<Arc<str>, usize>,
     positions: HashMap<Arc<str>, HashMap<Arc<str>, usize>>,
     positions_by_id: HashMap<IndexId, usize>,
+    login_required: bool,
 }
 
 #[derive(Debug)]
@@ -86,6 +87,19 @@ impl Directory {
         directory
     }
 
+    /// The same snapshot on a server where nobody reads anything without saying who they are
+    /// ([`crate::PermissionPolicy::login_required`]).
+    #[must_use]
+    pub fn requiring_login(mut self, login_required: bool) -> Self {
+        self.login_required = login_required;
+        for entry in &mut self.entries {
+            entry.is_public = !login_required && entry.index.config.acl_read.is_public();
+            // What was made of it before may say otherwise.
+            entry.order = OnceLock::new();
+        }
+        self
+    }
+
     /// Finds a user by name.
     pub fn user(&self, name: &str) -> Option<&Arc<User>> {
         self.users.get(*self.user_positions.get(name)?)
@@ -139,7 +153,7 @@ impl Directory {
     /// Whether the caller may see the index; false for an unknown one.
     pub fn readable(&self, caller: &Caller, index: IndexId) -> bool {
         self.find(index)
-            .is_some_and(|entry| entry.is_readable(caller))
+            .is_some_and(|entry| self.is_readable(caller, entry))
     }
 
     /// The resolution order without what the caller may not see. Empty when the index itself is hidden
@@ -153,12 +167,12 @@ impl Directory {
         if order.is_public {
             return order.indexes.clone();
         }
-        if !entry.is_readable(caller) {
+        if !self.is_readable(caller, entry) {
             return Arc::default();
         }
         let visible: Vec<_> = self
             .entries_of(order)
-            .filter(|base| base.is_readable(caller))
+            .filter(|base| self.is_readable(caller, base))
             .map(|base| base.index.id)
             .collect();
         if visible.len() == order.indexes.len() {
@@ -174,7 +188,10 @@ impl Directory {
             return false;
         };
         let order = self.order_of(entry);
-        !order.is_public && self.entries_of(order).any(|base| !base.is_readable(caller))
+        !order.is_public
+            && self
+                .entries_of(order)
+                .any(|base| !self.is_readable(caller, base))
     }
 
     /// Whether the caller may name the index as a base: it exists and they may see it, or it is a base
@@ -188,7 +205,11 @@ impl Directory {
     ) -> bool {
         let is_present = changed.is_some_and(|config| config.kind.bases().contains(base));
         self.index_by_name(base)
-            .is_some_and(|index| is_present || may_read(caller, index))
+            .is_some_and(|index| is_present || may_read(self.login_required, caller, index))
+    }
+
+    fn is_readable(&self, caller: &Caller, entry: &Entry) -> bool {
+        entry.is_public || may_read(self.login_required, caller, &entry.index)
     }
 
     fn order_of<'a>(&'a self, entry: &'a Entry) -> &'a Order {
@@ -220,11 +241,5 @@ impl Directory {
 
     fn find(&self, id: IndexId) -> Option<&Entry> {
         self.entries.get(*self.positions_by_id.get(&id)?)
-    }
-}
-
-impl Entry {
-    fn is_readable(&self, caller: &Caller) -> bool {
-        self.is_public || may_read(caller, &self.index)
     }
 }

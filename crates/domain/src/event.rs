@@ -81,6 +81,25 @@ event_kinds! {
     FileYanked = "file_yanked",
     /// A file is no longer yanked. Subject: the project.
     FileUnyanked = "file_unyanked",
+    /// A release was sent to another server, wholly or in part. Subject: the project here.
+    ReleasePushedOutside = "release_pushed_outside",
+    /// Documentation of a release was uploaded or replaced. Subject: the project.
+    DocumentationPublished = "documentation_published",
+    /// Documentation of a release was removed. Subject: the project.
+    DocumentationRemoved = "documentation_removed",
+    /// Documentation came here from another index. Subject: the project here.
+    DocumentationPushed = "documentation_pushed",
+    /// A test result was added to a file. Subject: the project.
+    TestResultAdded = "test_result_added",
+    /// A single test result was removed; with their file they go without a word. Subject: the
+    /// project.
+    TestResultRemoved = "test_result_removed",
+    /// A token was made. Subject: the user.
+    TokenCreated = "token_created",
+    /// A token was removed. Subject: the user.
+    TokenRemoved = "token_removed",
+    /// Data of another server came in. Subject: the index.
+    IndexImported = "index_imported",
     /// An upstream's page of a project differs from what was held. Subject: the project.
     MirrorListingChanged = "mirror_listing_changed",
     /// An upstream's list of projects differs from what was held. Subject: the index.
@@ -178,7 +197,8 @@ pub struct RecordedEvent {
     pub serial: Serial,
     /// When it was recorded.
     pub recorded_at: Timestamp,
-    /// Who did it: a user's name, `anonymous`, or a part of the server such as `mirror`.
+    /// Who did it: a user's name, with the token that it was done by (`bob (token k3JxWq8T)`),
+    /// `anonymous`, or a part of the server such as `mirror`.
     pub actor: String,
     /// Where they asked from.
     pub address: Option<IpAddr>,

@@ -27,6 +27,8 @@ ids! {
     ReleaseId,
     /// Identity of a file as listed by one release.
     FileId,
+    /// Identity of a test result of a file.
+    TestResultId,
     /// Number of a change: strictly increasing and without gaps in the order of commits. 0 is the empty log.
     Serial,
 }

@@ -11,6 +11,7 @@ mod acl;
 pub mod api;
 mod clock;
 mod directory;
+mod documentation;
 mod event;
 mod file;
 mod file_path;
@@ -23,25 +24,33 @@ mod project;
 mod release;
 pub mod resolution;
 mod secret_url;
+mod test_result;
+pub mod token;
 mod user;
 
 pub use acl::{Acl, Principal};
 pub use clock::{Clock, FixedClock};
 pub use directory::Directory;
+pub use documentation::Documentation;
 pub use event::{Event, EventKind, RecordedEvent, UnknownEventKind};
 pub use file::{File, LogAction, LogEntry};
 pub use file_path::{FileArea, FilePath, FilePathError, external_dirname};
-pub use id::{FileId, IndexId, ProjectId, ReleaseId, Serial, UserId};
+pub use id::{FileId, IndexId, ProjectId, ReleaseId, Serial, TestResultId, UserId};
 pub use index::{
-    BaseExists, ConfigError, ConfigErrors, HostedConfig, Index, IndexConfig, IndexKind,
-    Inheritance, MirrorConfig, Whitelist,
+    AdoptedConfig, BaseExists, ConfigError, ConfigErrors, Constraints, HostedConfig, Index,
+    IndexConfig, IndexKind, Inheritance, MirrorConfig, TriggerUrl, Whitelist,
 };
 pub use mirror::MirrorListing;
 pub use name::{IndexName, NameError, UserName};
-pub use permission::{Action, Caller, Identity, PermissionPolicy, Reason, Verdict};
+pub use permission::{
+    Action, Caller, HeldToken, Identity, PermissionPolicy, Reason, TokenAct, Verdict,
+};
 pub use project::Project;
 pub use release::Release;
 pub use secret_url::{SecretUrl, SecretUrlError, UrlCredentials};
+pub use test_result::{
+    TestCommand, TestEnvironment, TestOutcome, TestReport, TestReportError, TestResult,
+};
 pub use user::{NewPassword, NewUser, User, UserConfigError, UserPatch, UserProfile};
 
 /// A JSON object that keeps the order of its keys.

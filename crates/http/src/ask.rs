@@ -62,19 +62,33 @@ impl<S: Send + Sync> FromRequestParts<S> for Ask {
     }
 }
 
+/// As [`Ask::caller`], for the front.
+pub(crate) async fn caller(
+    app: &App,
+    context: &RequestContext,
+    headers: &HeaderMap,
+) -> Result<Caller, Error> {
+    let credentials = credentials::credentials(&context.method, headers);
+    let caller = app
+        .authenticate(credentials.as_ref(), context.client)
+        .await
+        .inspect_err(|error| {
+            if matches!(error, Error::Forbidden(_)) {
+                let _ = context.refused_token.set(());
+            }
+        })?;
+    if let Some(identity) = &caller.identity {
+        let _ = context.user.set(identity.user.to_string());
+    } else if credentials.is_some() {
+        let _ = context.rejected.set(());
+    }
+    Ok(caller)
+}
+
 impl Ask {
     /// Who asks. Wrong credentials make an anonymous caller; only a guesser gets an error.
     pub(crate) async fn caller(&self, app: &App) -> Result<Caller, Error> {
-        let credentials = credentials::credentials(&self.headers);
-        let caller = app
-            .authenticate(credentials.as_ref(), self.context.client)
-            .await?;
-        if let Some(identity) = &caller.identity {
-            let _ = self.context.user.set(identity.user.to_string());
-        } else if credentials.is_some() {
-            let _ = self.context.rejected.set(());
-        }
-        Ok(caller)
+        caller(app, &self.context, &self.headers).await
     }
 
     /// A segment of the path by the name that the route gives it, percent-decoded once.
@@ -133,6 +147,11 @@ impl Ask {
                 "this URL only has application/json".to_owned(),
             ))
         }
+    }
+
+    /// The query as sent, without its question mark.
+    pub(crate) fn query(&self) -> &str {
+        &self.query
     }
 
     /// Whether the query has this key, with whatever value: devpi's flags.

@@ -1,30 +1,76 @@
 //! Credentials out of headers.
 
+use std::borrow::Cow;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use cheeseshop_app::auth::Credentials;
-use http::HeaderMap;
-use http::header::AUTHORIZATION;
+use cheeseshop_app::auth::{self, Credentials};
+use http::header::{AUTHORIZATION, COOKIE};
+use http::{HeaderMap, Method};
+use percent_encoding::percent_decode_str;
+
+/// The cookie of a login in a browser, by devpi-lockdown's name: `user:token`, percent-encoded.
+pub(crate) const COOKIE_NAME: &str = "auth_tkt";
 
 const X_DEVPI_AUTH: &str = "x-devpi-auth";
 
 /// The caller's credentials. `X-Devpi-Auth` decides when it is present, even when it is
-/// unreadable; what cannot be read counts as no credentials (devpi's rules).
-pub(crate) fn credentials(headers: &HeaderMap) -> Option<Credentials> {
+/// unreadable; what cannot be read counts as no credentials (devpi's rules). Where neither header
+/// says anything, the cookie of a login in a browser does.
+pub(crate) fn credentials(method: &Method, headers: &HeaderMap) -> Option<Credentials> {
     if let Some(value) = headers.get(X_DEVPI_AUTH) {
         return decode(value.as_bytes());
     }
-    let value = headers.get(AUTHORIZATION)?.as_bytes();
-    let scheme = value.get(..6)?;
-    scheme
-        .eq_ignore_ascii_case(b"basic ")
-        .then(|| decode(&value[6..]))
-        .flatten()
+    match headers.get(AUTHORIZATION) {
+        Some(value) => authorization(value.as_bytes()),
+        None => cookie(method, headers),
+    }
 }
 
 /// Whether the request says who sends it, in whatever form.
-pub(crate) fn are_sent(headers: &HeaderMap) -> bool {
-    headers.contains_key(AUTHORIZATION) || headers.contains_key(X_DEVPI_AUTH)
+pub(crate) fn are_sent(method: &Method, headers: &HeaderMap) -> bool {
+    headers.contains_key(AUTHORIZATION)
+        || headers.contains_key(X_DEVPI_AUTH)
+        || cookie(method, headers).is_some()
+}
+
+fn authorization(value: &[u8]) -> Option<Credentials> {
+    let (scheme, rest) = value.split_at_checked(value.iter().position(|byte| *byte == b' ')?)?;
+    let rest = rest.trim_ascii();
+    if scheme.eq_ignore_ascii_case(b"basic") {
+        return decode(rest);
+    }
+    // Only tokens are sent this way. Anything else is for somebody in front of us.
+    let text = std::str::from_utf8(rest).ok()?;
+    (scheme.eq_ignore_ascii_case(b"bearer") && auth::is_api_token(text)).then(|| Credentials {
+        user: String::new(),
+        secret: text.to_owned().into(),
+    })
+}
+
+/// A browser sends its cookie whoever made it ask, so a cookie only ever reads: for a change, the page
+/// of another site must not be enough. It holds a login and nothing else that a password stands for.
+fn cookie(method: &Method, headers: &HeaderMap) -> Option<Credentials> {
+    if method != Method::GET && method != Method::HEAD {
+        return None;
+    }
+    let value = headers
+        .get_all(COOKIE)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|text| text.split(';'))
+        .find_map(|pair| {
+            let (name, value) = pair.trim().split_once('=')?;
+            (name == COOKIE_NAME).then_some(value)
+        })?;
+    let text: Cow<'_, str> = percent_decode_str(value.trim_matches('"'))
+        .decode_utf8()
+        .ok()?;
+    let (user, secret) = text.split_once(':')?;
+    auth::is_login_token(secret).then(|| Credentials {
+        user: user.to_owned(),
+        secret: secret.to_owned().into(),
+    })
 }
 
 /// `base64("user:secret")`; UTF-8, else Latin-1 (RFC 7617 leaves it open, devpi takes both).
@@ -55,7 +101,8 @@ mod tests {
             .iter()
             .map(|(name, value)| (http::HeaderName::from_static(name), value.parse().unwrap()))
             .collect();
-        credentials(&headers).map(|found| (found.user, found.secret.expose_secret().to_owned()))
+        credentials(&Method::GET, &headers)
+            .map(|found| (found.user, found.secret.expose_secret().to_owned()))
     }
 
     fn encoded(bytes: impl AsRef<[u8]>) -> String {
@@ -91,6 +138,66 @@ mod tests {
         );
         assert_eq!(both("*".to_owned()), None);
         assert_eq!(both(encoded("no colon")), None);
+    }
+
+    /// The shortest text that has the form of a login token.
+    fn login() -> String {
+        format!("csl1_{}", "A".repeat(54))
+    }
+
+    #[test]
+    fn a_cookie_is_read_where_no_header_says_who_asks() {
+        let expected = Some(("jürgen".to_owned(), login()));
+        let cookie = format!("a=b; auth_tkt=j%C3%BCrgen%3A{}; c=d", login());
+        assert_eq!(read(&[("cookie", cookie.clone())]), expected);
+        let quoted = format!("auth_tkt=\"j%C3%BCrgen%3A{}\"", login());
+        assert_eq!(read(&[("cookie", quoted)]), expected);
+        let basic = format!("Basic {}", encoded("bob:right"));
+        assert_eq!(
+            read(&[("cookie", cookie), ("authorization", basic)]),
+            Some(("bob".to_owned(), "right".to_owned()))
+        );
+        for other in [
+            "auth_tkt=",
+            "auth_tkt=bob:password",
+            "auth=bob:x",
+            "auth_tkt",
+        ] {
+            assert_eq!(read(&[("cookie", other.to_owned())]), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn a_cookie_changes_nothing() {
+        let headers: HeaderMap = [(
+            COOKIE,
+            format!("auth_tkt=bob%3A{}", login()).parse().unwrap(),
+        )]
+        .into_iter()
+        .collect();
+        for (method, counts) in [
+            (Method::GET, true),
+            (Method::HEAD, true),
+            (Method::POST, false),
+            (Method::PUT, false),
+            (Method::PATCH, false),
+            (Method::DELETE, false),
+            (Method::from_bytes(b"PUSH").unwrap(), false),
+        ] {
+            assert_eq!(credentials(&method, &headers).is_some(), counts, "{method}");
+            assert_eq!(are_sent(&method, &headers), counts, "{method}");
+        }
+    }
+
+    #[test]
+    fn a_bearer_is_a_token() {
+        let token = "AgEyY2hlZXNlc2hvcDE6-damaged";
+        for scheme in ["Bearer", "bearer"] {
+            assert_eq!(
+                read(&[("authorization", format!("{scheme} {token}"))]),
+                Some((String::new(), token.to_owned()))
+            );
+        }
     }
 
     #[test]

@@ -20,7 +20,7 @@ enum Face {
     Simple,
     Upload,
     Devpi,
-    /// A file URL: devpi's envelope for those who ask for JSON by name, short text for others.
+    /// A file URL: devpi's envelope for those who take JSON, short text for others.
     File,
 }
 
@@ -84,7 +84,8 @@ fn park(face: Face, error: Error) -> Response {
 impl Failure {
     /// The answer to the client. What must stay here goes to the log, once.
     pub(crate) fn spell(&self, context: &RequestContext) -> Response {
-        let blamed = blame_credentials(&self.error, context);
+        let for_installers = matches!(self.face, Face::Simple | Face::File);
+        let blamed = blame_credentials(&self.error, for_installers, context);
         let error = blamed.as_ref().unwrap_or(&self.error);
         if let Error::Internal(source) = error {
             tracing::error!(
@@ -98,9 +99,18 @@ impl Failure {
         let mut response = match self.face {
             Face::Upload => upload::error::spell(error, context.asks_for_json),
             Face::Devpi => devpi::error::spell(error, context.accepts_json),
-            Face::File if context.asks_for_json => devpi::error::spell(error, true),
+            Face::File if context.accepts_json => devpi::error::spell(error, true),
+            // devpi's client asks for a refresh.
+            Face::Simple if context.asks_for_json => devpi::error::spell(error, true),
             Face::Simple | Face::File => simple::error::spell(error),
         };
+        if let Error::Forbidden(text) | Error::Unauthenticated(text) = error
+            && for_installers
+        {
+            // pip, with `-vv`, prints the reason phrase and nothing of the body.
+            let reason = upload::error::reason_phrase(text);
+            response.extensions_mut().insert(reason);
+        }
         add_hints(error, &mut response);
         response
     }
@@ -108,12 +118,22 @@ impl Failure {
 
 /// Whoever sent credentials and is asked for some would look for the mistake elsewhere. The
 /// text that devpi's clients know stays inside.
-fn blame_credentials(error: &Error, context: &RequestContext) -> Option<Error> {
+///
+/// A token that does not hold is a 403 everywhere, as in devpi, but for installers: pip takes that
+/// for an index without the project and says nothing, and warns of wrong credentials for a 401.
+fn blame_credentials(
+    error: &Error,
+    for_installers: bool,
+    context: &RequestContext,
+) -> Option<Error> {
     match error {
         Error::Unauthenticated(text) if context.rejected.get().is_some() => {
             Some(Error::Unauthenticated(format!(
                 "name or password is wrong, or the login has expired ({text})"
             )))
+        }
+        Error::Forbidden(text) if for_installers && context.refused_token.get().is_some() => {
+            Some(Error::Unauthenticated(text.clone()))
         }
         _ => None,
     }

@@ -7,11 +7,12 @@
 //! 3. *Path*: prefix off, `%2B` and double slashes spelled plainly.
 //! 4. *Hot path*: a page or a small file that is in memory is answered here and now.
 //! 5. *Other sites* may not make a browser change anything.
-//! 6. *Routes*, with a guard that turns a panic into a 500. Body limits and pauses are watched
+//! 6. *The door*, where nobody reads anything without a login (`lockdown`).
+//! 7. *Routes*, with a guard that turns a panic into a 500. Body limits and pauses are watched
 //!    where bodies are read, for they differ by route.
-//! 7. *Errors* are spelled by the face that they belong to.
-//! 8. *Common headers*: devpi's identity, request id, security, a default `Cache-Control`.
-//! 9. *Log line and metrics*, when the last byte is gone or the client is.
+//! 8. *Errors* are spelled by the face that they belong to.
+//! 9. *Common headers*: devpi's identity, request id, security, a default `Cache-Control`.
+//! 10. *Log line and metrics*, when the last byte is gone or the client is.
 //!
 //! One explicit function instead of a stack of layers: the order is visible, the hot path
 //! passes the same steps without a future, and compile time stays low.
@@ -40,7 +41,7 @@ use crate::request_context::{RequestContext, RequestIds};
 use crate::request_log::{Line, Pending};
 use crate::response_headers::CommonHeaders;
 use crate::settings::HttpSettings;
-use crate::{PeerAddress, hot, metrics, negotiate, outside, routes};
+use crate::{PeerAddress, hot, lockdown, metrics, negotiate, outside, routes};
 
 /// What handlers share.
 pub(crate) struct Shared {
@@ -92,9 +93,33 @@ impl Service {
 
     fn route(&self, mut request: Request<Body>, context: Arc<RequestContext>) -> Reply {
         request.extensions_mut().insert(Arc::clone(&context));
+        let this = self.clone();
+        let guarded = self.shared.app.settings().auth.login_required
+            && !lockdown::is_open(request.uri().path());
+        if guarded {
+            return Reply(State::Coming(Box::pin(async move {
+                match lockdown::admit(&this.shared, &context, request.headers()).await {
+                    Ok(()) => this.handle(request, context).await,
+                    Err(error) => {
+                        let (parts, body) = request.into_parts();
+                        let response =
+                            lockdown::refuse(&this.shared, &context, &parts.headers, body, error);
+                        this.finish(spelled(response, &context), context)
+                    }
+                }
+            })));
+        }
+        Reply(State::Coming(Box::pin(this.handle(request, context))))
+    }
+
+    fn handle(
+        &self,
+        request: Request<Body>,
+        context: Arc<RequestContext>,
+    ) -> impl Future<Output = Response<ReplyBody>> + Send + use<> {
         let handled = self.router.clone().call(request);
         let this = self.clone();
-        Reply(State::Coming(Box::pin(async move {
+        async move {
             let response = AssertUnwindSafe(handled)
                 .catch_unwind()
                 .await
@@ -103,7 +128,7 @@ impl Service {
                     Ok(SimpleError(Error::internal("a handler panicked")).into_response())
                 });
             this.finish(spelled(into_inner(response), &context), context)
-        })))
+        }
     }
 
     fn finish(
@@ -199,6 +224,7 @@ where
             asks_for_json: negotiate::asks_for_json(&parts.headers),
             user: OnceLock::new(),
             rejected: OnceLock::new(),
+            refused_token: OnceLock::new(),
             route: OnceLock::new(),
         });
         if !parts.method.is_safe() && outside::is_of_another_site(&parts.headers, &context.base_url)

@@ -113,10 +113,10 @@ fn split(path: &str) -> Option<(&str, &str, &str)> {
 
 /// Who asks, if that is known without waiting.
 fn caller(shared: &Shared, request: &Parts) -> Option<Caller> {
-    if !credentials::are_sent(&request.headers) {
+    if !credentials::are_sent(&request.method, &request.headers) {
         return Some(Caller::anonymous());
     }
-    let credentials = credentials::credentials(&request.headers)?;
+    let credentials = credentials::credentials(&request.method, &request.headers)?;
     let peer = request.extensions.get::<PeerAddress>().map(|peer| peer.0);
     let address = outside::client_address(&shared.settings, &request.headers, peer);
     shared.app.remembered_caller(&credentials, address)

@@ -15,14 +15,22 @@ use crate::settings::HttpSettings;
 const DRAIN_LIMIT: u64 = 64 << 20;
 
 /// The whole body, as long as it stays within the limits of size and pauses.
-pub(crate) async fn read(mut body: Body, settings: &HttpSettings) -> Result<Bytes, Error> {
+pub(crate) async fn read(body: Body, settings: &HttpSettings) -> Result<Bytes, Error> {
+    read_up_to(body, settings.max_json_bytes as u64, settings).await
+}
+
+/// As [`read`], with a limit of its own.
+pub(crate) async fn read_up_to(
+    mut body: Body,
+    limit: u64,
+    settings: &HttpSettings,
+) -> Result<Bytes, Error> {
     let mut collected = BytesMut::new();
     while let Some(data) = next_chunk(&mut body, settings.body_idle()).await? {
-        if collected.len() + data.len() > settings.max_json_bytes {
+        if (collected.len() + data.len()) as u64 > limit {
             drain::rest_in_background(body, DRAIN_LIMIT, settings.drain_time());
             return Err(Error::TooLarge(format!(
-                "the request body is larger than {} bytes",
-                settings.max_json_bytes
+                "the request body is larger than {limit} bytes"
             )));
         }
         collected.extend_from_slice(&data);

@@ -17,6 +17,7 @@ mod body;
 mod conditional;
 mod credentials;
 mod devpi;
+mod documentation;
 mod drain;
 mod failure;
 mod files;
@@ -24,6 +25,7 @@ mod front;
 mod health;
 mod hot;
 mod json_body;
+mod lockdown;
 mod metrics;
 mod negotiate;
 mod outside;
@@ -34,6 +36,7 @@ mod routes;
 mod settings;
 mod simple;
 mod upload;
+mod web;
 
 use std::net::SocketAddr;
 

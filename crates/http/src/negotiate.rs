@@ -135,6 +135,15 @@ pub(crate) fn asks_for_json(headers: &HeaderMap) -> bool {
         .any(|(range, quality)| quality > 0 && range.eq_ignore_ascii_case("application/json"))
 }
 
+/// Whether `text/html` is asked for by name and nothing for installers is: what browsers do.
+pub(crate) fn asks_for_html(headers: &HeaderMap) -> bool {
+    let named = |wanted: &str| {
+        elements(headers, &ACCEPT)
+            .any(|(range, quality)| quality > 0 && range.eq_ignore_ascii_case(wanted))
+    };
+    named("text/html") && !named(SIMPLE_JSON) && !named(SIMPLE_HTML)
+}
+
 /// Whether simple JSON is asked for by name: such a request means the simple page whatever
 /// the route.
 pub(crate) fn asks_for_simple_json(headers: &HeaderMap) -> bool {
@@ -368,6 +377,29 @@ mod tests {
         }
         assert!(accepts_json(&HeaderMap::new()));
         assert!(!asks_for_json(&HeaderMap::new()));
+    }
+
+    #[test]
+    fn pages_for_people_are_for_browsers() {
+        for (accept, expected) in [
+            (
+                "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
+                true,
+            ),
+            ("text/html", true),
+            ("text/html;q=0, */*", false),
+            ("*/*", false),
+            ("application/json", false),
+            (
+                "application/vnd.pypi.simple.v1+json, \
+                 application/vnd.pypi.simple.v1+html;q=0.1, text/html;q=0.01",
+                false,
+            ),
+        ] {
+            let headers = headers(&ACCEPT, &[accept]);
+            assert_eq!(asks_for_html(&headers), expected, "{accept}");
+        }
+        assert!(!asks_for_html(&HeaderMap::new()));
     }
 
     #[test]

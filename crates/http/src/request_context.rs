@@ -32,6 +32,8 @@ pub(crate) struct RequestContext {
     /// Set once credentials were read and turned out wrong: the caller is anonymous then, but
     /// need not be told to send any.
     pub(crate) rejected: OnceLock<()>,
+    /// Set once a token was read and turned out not to hold.
+    pub(crate) refused_token: OnceLock<()>,
     /// The pattern of the route that took it.
     pub(crate) route: OnceLock<axum::extract::MatchedPath>,
 }

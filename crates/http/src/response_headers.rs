@@ -49,21 +49,25 @@ impl CommonHeaders {
         headers.insert(SERIAL, HeaderValue::from(app.known_serial().0));
         headers.insert(REQUEST_ID, request_id.clone());
         headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-        headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
-        headers.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
+        // Pages that somebody uploaded bring policies of their own.
+        headers
+            .entry(X_FRAME_OPTIONS)
+            .or_insert(HeaderValue::from_static("DENY"));
+        headers
+            .entry(REFERRER_POLICY)
+            .or_insert(HeaderValue::from_static("same-origin"));
         let is_html = headers
             .get(CONTENT_TYPE)
             .and_then(|value| value.to_str().ok())
             .is_some_and(|value| value.contains("html"));
-        if is_html {
+        if is_html && !headers.contains_key(CONTENT_SECURITY_POLICY) {
             // Whatever a file or a project name smuggles in, a browser runs none of it.
-            headers.insert(
-                CONTENT_SECURITY_POLICY,
-                HeaderValue::from_static(
+            headers
+                .entry(CONTENT_SECURITY_POLICY)
+                .or_insert(HeaderValue::from_static(
                     "default-src 'none'; base-uri 'none'; form-action 'none'; \
                      frame-ancestors 'none'",
-                ),
-            );
+                ));
         }
         // Documents of devpi's API and errors must not linger in caches; what may says so.
         if !headers.contains_key(CACHE_CONTROL) {

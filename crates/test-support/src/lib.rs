@@ -15,10 +15,13 @@
 
 mod chaos;
 mod clients;
+mod devpi_server;
 mod distribution;
+mod documentation;
 mod postgres;
 mod process;
 mod proxy;
+mod receiver;
 mod s3;
 mod sdist;
 mod serve;
@@ -28,10 +31,15 @@ mod wheel;
 mod zip_file;
 
 pub use chaos::{ChaosRelay, Relay};
-pub use clients::{client_command, client_environment, python_client, python_packages};
+pub use clients::{
+    client_command, client_environment, python_client, python_packages, python_source,
+};
+pub use devpi_server::{DevpiCommand, DevpiServer};
 pub use distribution::BuiltFile;
+pub use documentation::DocumentationArchive;
 pub use postgres::{DurablePostgres, PostgresDatabase, durable_postgres, postgres};
 pub use proxy::{ForwardProxy, ProxyRequest};
+pub use receiver::{Answer, ReceivedFile, ReceivedForm, Receiver};
 pub use s3::{S3Bucket, s3};
 pub use sdist::{Sdist, SdistDefect};
 pub use tls::CertificateAuthority;

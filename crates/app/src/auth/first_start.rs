@@ -8,10 +8,11 @@ use base64::engine::general_purpose::STANDARD_NO_PAD;
 use cheeseshop_domain::{Event, EventKind, IndexConfig, IndexName, User, UserName, UserProfile};
 use cheeseshop_storage::database::{indexes, settings, users};
 use cheeseshop_storage::{Database, Origin};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
 use url::Url;
 
+use super::password::check_foreign_hash;
 use crate::{App, Error};
 
 /// The setting that holds the key of login tokens.
@@ -74,6 +75,31 @@ impl App {
             return Ok(FirstStart::AlreadyThere);
         }
         let hash = self.auth().hash_new_password(password).await?;
+        self.create_root(hash, upstream).await
+    }
+
+    /// As [`App::ensure_root`], with a password that was hashed elsewhere: devpi-init's
+    /// `--root-passwd-hash`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] for what is no affordable argon2 hash in PHC format, and for an unusable
+    /// upstream.
+    pub async fn ensure_root_with_hash(
+        &self,
+        hash: &SecretString,
+        upstream: Option<&str>,
+    ) -> Result<FirstStart, Error> {
+        let hash = hash.expose_secret();
+        check_foreign_hash(hash)?;
+        self.catch_up().await?;
+        if self.directory().user("root").is_some() {
+            return Ok(FirstStart::AlreadyThere);
+        }
+        self.create_root(hash.to_owned(), upstream).await
+    }
+
+    async fn create_root(&self, hash: String, upstream: Option<&str>) -> Result<FirstStart, Error> {
         let root = UserName::parse("root").expect("`root` is a legal user name");
         let mirror = upstream
             .map(|upstream| default_mirror(&root, upstream))

@@ -1,10 +1,14 @@
-//! Who is asking: passwords, login tokens and the price of guessing.
+//! Who is asking: passwords, login tokens, users' tokens and the price of guessing.
 //!
 //! What a caller may do is decided in [`cheeseshop_domain::permission`]; this
-//! room only finds out who it is. Credentials that are wrong make an anonymous
-//! caller, as in devpi; only a guesser who came too often gets an error.
+//! room only finds out who it is. Passwords and logins that are wrong make an anonymous
+//! caller, as in devpi; only a guesser who came too often gets an error, and whoever sends a
+//! token that does not hold.
 
+pub(crate) mod api_token;
 mod first_start;
+mod held;
+mod macaroon;
 mod password;
 mod remembered;
 mod settings;
@@ -25,14 +29,16 @@ use tokio::sync::Mutex;
 use crate::{App, Error};
 
 pub use self::first_start::FirstStart;
+pub use self::held::is_api_token;
 pub use self::settings::{Argon2Cost, AuthSettings, ThrottleSettings};
 
+use self::held::HeldTokens;
 use self::password::{MAX_PASSWORD_BYTES, Passwords, Turn};
 use self::remembered::{Answer, Remembered};
 use self::throttle::Throttle;
 use self::token::Tokens;
 
-pub(crate) use self::password::check_foreign_hash;
+pub(crate) use self::password::{check_foreign_hash, stored_form_of_import};
 
 /// How many distinct secrets are verified side by side; requests with the same secret wait
 /// for one verification.
@@ -46,7 +52,7 @@ const MAX_WAITING: usize = 1024;
 pub struct Credentials {
     /// The user's name as sent; not yet known to exist.
     pub user: String,
-    /// A password or a login token.
+    /// A password, a login token or a user's token.
     pub secret: SecretString,
 }
 
@@ -65,6 +71,7 @@ pub(crate) struct Auth {
     policy: PermissionPolicy,
     passwords: Passwords,
     tokens: Tokens,
+    pub(crate) held: HeldTokens,
     throttle: Throttle,
     remembered: Remembered,
     /// Held while a secret is verified, so that fifty requests of one client cost one hash.
@@ -87,11 +94,14 @@ impl Auth {
                 .as_deref()
                 .map(PermissionPolicy::parse_restrict_modify),
             self_registration: settings.self_registration,
+            login_required: settings.login_required,
         };
+        let key = first_start::token_key(database).await?;
         Ok(Self {
             policy,
             passwords: Passwords::new(settings)?,
-            tokens: Tokens::new(first_start::token_key(database).await?),
+            tokens: Tokens::new(key),
+            held: HeldTokens::new(key, settings),
             throttle: Throttle::new(settings.throttle),
             remembered: Remembered::new(settings)?,
             flights: std::array::from_fn(|_| Mutex::new(())),
@@ -109,6 +119,17 @@ impl Auth {
     /// Takes note of a commit, ours or another node's.
     pub(crate) fn on_event(&self, event: &RecordedEvent) {
         self.remembered.on_event(event);
+        self.held.on_event(event);
+    }
+
+    /// Nothing that is remembered of users' tokens can be relied upon.
+    pub(crate) fn forget_tokens(&self) {
+        self.held.forget();
+    }
+
+    /// How many tokens a user may have.
+    pub(crate) fn tokens_per_user(&self) -> usize {
+        usize::try_from(self.settings.tokens_per_user).unwrap_or(usize::MAX)
     }
 
     /// The stored form of a new password.
@@ -122,9 +143,9 @@ impl Auth {
                 "the password must not be longer than {MAX_PASSWORD_BYTES} bytes"
             )));
         }
-        if token::looks_like_token(password) {
+        if looks_like_any_token(password) {
             return Err(Error::Invalid(
-                "the password must not look like a login token".to_owned(),
+                "the password must not look like a token".to_owned(),
             ));
         }
         self.passwords.hash(password).await
@@ -214,6 +235,17 @@ impl Auth {
     }
 }
 
+/// Whether a text has the form of what a login gives. It says nothing of whether it holds.
+pub fn is_login_token(text: &str) -> bool {
+    token::looks_like_token(text)
+}
+
+/// Whether a secret is of a kind that stands for a password and is none.
+fn looks_like_any_token(secret: &SecretString) -> bool {
+    token::looks_like_token(secret.expose_secret())
+        || api_token::looks_like_token(secret.expose_secret())
+}
+
 impl App {
     /// Finds out who sent `credentials`.
     ///
@@ -221,6 +253,7 @@ impl App {
     ///
     /// # Errors
     ///
+    /// [`Error::Forbidden`] for a user's token that does not hold (devpi-tokens' rule),
     /// [`Error::Throttled`] for a guesser, [`Error::Busy`] when too many passwords wait to be
     /// verified, and whatever the database gives.
     pub async fn authenticate(
@@ -232,14 +265,18 @@ impl App {
             identity: None,
             address,
         };
-        let Some(Credentials { user: name, secret }) = credentials else {
+        let Some(credentials) = credentials else {
             return Ok(anonymous);
         };
-        // Another node may have removed the user or changed the password.
+        // Another node may have removed the user or the token, or changed the password.
         self.catch_up().await?;
+        if let Some(token) = credentials.token() {
+            return self.authenticate_token(token, address).await;
+        }
+        let Credentials { user: name, secret } = credentials;
         let directory = self.directory();
         let user = directory.user(name).map(|user| &**user);
-        let proved = if token::looks_like_token(secret) {
+        let proved = if token::looks_like_token(secret.expose_secret()) {
             user.is_some_and(|user| self.auth().tokens.verify(secret, user, self.clock().now()))
         } else {
             let answer = self
@@ -253,6 +290,7 @@ impl App {
                 identity: Some(Identity {
                     user: user.name.clone(),
                     groups: Vec::new(),
+                    token: None,
                 }),
                 address,
             },
@@ -270,11 +308,16 @@ impl App {
         if self.db().is_shared() {
             return None;
         }
-        let Credentials { user: name, secret } = credentials;
         let directory = self.directory();
-        let user = directory.user(name)?;
         let auth = self.auth();
-        let proved = if token::looks_like_token(secret) {
+        if let Some(token) = credentials.token() {
+            let key = auth.remembered.key("", &SecretString::from(token));
+            let holder = auth.held.find(&key, &directory, auth.now())?;
+            return Some(holder.ok()?.at(address));
+        }
+        let Credentials { user: name, secret } = credentials;
+        let user = directory.user(name)?;
+        let proved = if token::looks_like_token(secret.expose_secret()) {
             auth.tokens.verify(secret, user, auth.now())
         } else {
             let key = auth.remembered.key(name, secret);
@@ -288,6 +331,7 @@ impl App {
             identity: Some(Identity {
                 user: user.name.clone(),
                 groups: Vec::new(),
+                token: None,
             }),
             address,
         })
@@ -310,7 +354,7 @@ impl App {
         let user = directory.user(name);
         let refused =
             || Error::Unauthenticated(format!("user '{name}' could not be authenticated"));
-        if token::looks_like_token(password) {
+        if looks_like_any_token(password) {
             return Err(refused());
         }
         let answer = self

@@ -1,5 +1,8 @@
 //! Password hashes: argon2id in PHC strings, as devpi stores them.
 //!
+//! An import may bring older ones: any argon2, and the salted SHA-256 of devpi-server before 4.9,
+//! which is kept as `SALT:DIGEST`. They verify, and the next login writes today's form over them.
+//!
 //! Hashing is slow and takes much memory on purpose, so it runs on the blocking threads, a
 //! few at a time, and only so many requests may wait for their turn.
 
@@ -11,7 +14,9 @@ use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 use argon2::{Algorithm, Argon2, Params, Version};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
+use cheeseshop_packaging::Sha256;
 use secrecy::{ExposeSecret, SecretString};
+use sha2::Digest as _;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::settings::{Argon2Cost, AuthSettings};
@@ -92,26 +97,33 @@ impl Passwords {
         let permit = self.permit().await?;
         let known = stored.is_some();
         let stored = stored.unwrap_or(&self.decoy).to_owned();
+        let decoy = self.decoy.clone();
         let password = password.clone();
         let matches = blocking(move || {
             let _permit = permit;
-            PasswordHash::new(&stored).is_ok_and(|hash| {
-                Argon2::default()
-                    .verify_password(password.expose_secret().as_bytes(), &hash)
-                    .is_ok()
-            })
+            let password = password.expose_secret().as_bytes();
+            let matches = |stored: &str| {
+                PasswordHash::new(stored)
+                    .is_ok_and(|hash| Argon2::default().verify_password(password, &hash).is_ok())
+            };
+            match SaltedDigest::read(&stored) {
+                // The time of an answer must not tell whose hash is old.
+                Some(old) => old.is_of(password) & !matches(&decoy),
+                None => matches(&stored),
+            }
         })
         .await?;
         Ok(matches && known)
     }
 
-    /// Whether a stored hash has another cost than the settings ask for.
+    /// Whether a stored hash has another form or another cost than the settings ask for.
     pub(crate) fn is_outdated(&self, stored: &str) -> bool {
-        parameters(stored).is_none_or(|params| {
-            params.m_cost() != self.cost.memory_kib
-                || params.t_cost() != self.cost.iterations
-                || params.p_cost() != self.cost.parallelism
-        })
+        !stored.starts_with("$argon2id$v=19$")
+            || parameters(stored).is_none_or(|params| {
+                params.m_cost() != self.cost.memory_kib
+                    || params.t_cost() != self.cost.iterations
+                    || params.p_cost() != self.cost.parallelism
+            })
     }
 
     async fn permit(&self) -> Result<OwnedSemaphorePermit, Error> {
@@ -138,6 +150,48 @@ pub(crate) fn check_foreign_hash(stored: &str) -> Result<(), Error> {
         Err(Error::Invalid(
             "pwhash is not an argon2 hash in PHC format with affordable parameters".to_owned(),
         ))
+    }
+}
+
+/// The form in which a user's hash of an import is stored: `pwhash`, and `pwsalt` of devpi-server
+/// before 4.9, where it is set.
+///
+/// # Errors
+/// [`Error::Invalid`] for a hash that cannot be verified, or not at a price that can be afforded.
+pub(crate) fn stored_form_of_import(hash: &str, salt: Option<&str>) -> Result<String, Error> {
+    let Some(salt) = salt else {
+        check_foreign_hash(hash)?;
+        return Ok(hash.to_owned());
+    };
+    let stored = format!("{salt}:{hash}");
+    if SaltedDigest::read(&stored).is_some() {
+        Ok(stored)
+    } else {
+        Err(Error::Invalid(
+            "pwsalt and pwhash are not the salted SHA-256 of an old devpi-server".to_owned(),
+        ))
+    }
+}
+
+/// `SALT:DIGEST`, where DIGEST is the SHA-256 of salt and password in hex.
+struct SaltedDigest<'s> {
+    salt: &'s str,
+    digest: Sha256,
+}
+
+impl<'s> SaltedDigest<'s> {
+    fn read(stored: &'s str) -> Option<Self> {
+        let (salt, digest) = stored.split_once(':')?;
+        let digest = digest.parse().ok()?;
+        (!salt.is_empty() && !salt.starts_with('$')).then_some(Self { salt, digest })
+    }
+
+    fn is_of(&self, password: &[u8]) -> bool {
+        let mut hash = sha2::Sha256::new();
+        hash.update(self.salt);
+        hash.update(password);
+        // Which bytes of a hash agree tells nothing of the password.
+        Sha256(hash.finalize().into()) == self.digest
     }
 }
 
@@ -217,6 +271,67 @@ mod tests {
         assert!(ours.verify(&"123".into(), Some(&stored)).await.unwrap());
         assert!(ours.is_outdated(&stored));
         assert!(!elsewhere.is_outdated(&stored));
+    }
+
+    /// Made by argon2-cffi and passlib (devpi-server 4.9 and later) and by devpi-server 4.0's rule.
+    #[tokio::test]
+    async fn every_form_that_devpi_ever_stored_is_verified_and_renewed() {
+        let salted = stored_form_of_import(
+            "55fa5b9719d755667687ee226852043ea27f5766e8b3b70c06175c9a99039e5a",
+            Some("AAECAwQFBgcICQoLDA0ODw=="),
+        )
+        .unwrap();
+        let ours = passwords();
+        for (stored, is_outdated) in [
+            (
+                "$argon2id$v=19$m=64,t=1,p=1$SkkJYUwJ4bxXao0RAmBsLQ$\
+                 TcV9fU08gjLuJtxZOO6Zc61j47WKAwtmv1hbrR3lciY",
+                false,
+            ),
+            (
+                "$argon2id$v=19$m=64,t=2,p=2$u45i64UPC6wNLNyIDyAunw$\
+                 pnoTCwD3Gr8YMgQN2eetTjBvP2ff9Yupnlv6/PVeXUU",
+                true,
+            ),
+            (
+                "$argon2i$v=19$m=64,t=2,p=2$5EmXsc3l2yVfb0wV9ZX7qw$\
+                 WAyZncgNEIoIe8ZZNUWanX7afP6UnFtR+ddQ8GaVERY",
+                true,
+            ),
+            (
+                "$argon2d$v=19$m=64,t=2,p=2$4kqgwrmcvKl7yAQ1l6mygg$\
+                 BB6rAtc4kE+AHngDm8xgB2zHXdSSvc5MrQ3RyhKOw+Y",
+                true,
+            ),
+            (
+                "$argon2i$v=16$m=64,t=2,p=1$c2FsdHNhbHRzYWx0c2FsdA$Ui5K4S63Ivnu9/mbWlGVlA",
+                true,
+            ),
+            (salted.as_str(), true),
+        ] {
+            for (password, expected) in [("pässword", true), ("password", false), ("", false)] {
+                let matches = ours.verify(&password.into(), Some(stored)).await.unwrap();
+                assert_eq!(matches, expected, "{stored} {password}");
+            }
+            assert_eq!(ours.is_outdated(stored), is_outdated, "{stored}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_hash_is_not_imported() {
+        let digest = "5".repeat(64);
+        for (hash, salt) in [
+            ("5f4dcc3b5aa765d61d8327deb882cf99", Some("salt")),
+            (digest.as_str(), Some("")),
+            (digest.as_str(), Some("$argon2id$v=19$")),
+            (digest.as_str(), None),
+            ("", None),
+        ] {
+            assert!(
+                stored_form_of_import(hash, salt).is_err(),
+                "{hash} {salt:?}"
+            );
+        }
     }
 
     #[test]

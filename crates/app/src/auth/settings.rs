@@ -15,6 +15,11 @@ pub struct AuthSettings {
     pub restrict_modify: Option<String>,
     /// Whether a user may have the empty password (devpi allows it).
     pub allow_empty_password: bool,
+    /// Whether nobody reads anything without saying who they are, whatever `acl_read`
+    /// says (devpi-lockdown).
+    pub login_required: bool,
+    /// How many tokens a user may have.
+    pub tokens_per_user: u32,
     /// Lifetime of a login token in seconds. devpi: 36000, which clients see.
     pub login_lifetime_seconds: u64,
     /// The cost of one password hash.
@@ -36,6 +41,8 @@ impl Default for AuthSettings {
             self_registration: false,
             restrict_modify: None,
             allow_empty_password: false,
+            login_required: false,
+            tokens_per_user: 100,
             login_lifetime_seconds: 36_000,
             argon2: Argon2Cost::default(),
             concurrent_hashes: 2,

@@ -13,18 +13,18 @@ use sha2::{Sha224, Sha384, Sha512};
 /// The digests that were announced for a file, being computed.
 ///
 /// SHA-256 is missing here: the blob writer computes it anyway.
-pub(super) struct Digests {
+pub(crate) struct Digests {
     expected: Vec<(HashAlgorithm, String, Box<dyn DynDigest + Send>)>,
 }
 
 /// The first digest that differs.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Mismatch(pub(super) HashAlgorithm);
+pub(crate) struct Mismatch(pub(crate) HashAlgorithm);
 
 impl Digests {
     /// Takes what was announced. Algorithms that nobody lists in practice (SHA-3) are not
     /// computed.
-    pub(super) fn new(announced: &Hashes) -> Self {
+    pub(crate) fn new(announced: &Hashes) -> Self {
         Self {
             expected: announced
                 .iter()
@@ -35,14 +35,14 @@ impl Digests {
         }
     }
 
-    pub(super) fn update(&mut self, bytes: &[u8]) {
+    pub(crate) fn update(&mut self, bytes: &[u8]) {
         for (_, _, hasher) in &mut self.expected {
             hasher.update(bytes);
         }
     }
 
     /// Compares; all must fit.
-    pub(super) fn verify(self) -> Result<(), Mismatch> {
+    pub(crate) fn verify(self) -> Result<(), Mismatch> {
         for (algorithm, expected, hasher) in self.expected {
             let mut hex = String::with_capacity(expected.len());
             for byte in hasher.finalize() {

@@ -78,7 +78,7 @@ pub(super) fn read_page(
         let mut page = ProjectPage::parse_html(&bytes, &base)
             .map_err(|error| UpstreamError::NotAPage(error.into()))?;
         page.restrict_to(project);
-        if page.files.is_empty() && !says_that_it_lists(&bytes) {
+        if page.files.is_empty() && !says_that_it_lists(&bytes) && !bytes.trim_ascii().is_empty() {
             return Err(UpstreamError::Unusable("an HTML page that lists no files"));
         }
         page
@@ -240,7 +240,8 @@ mod tests {
                 true,
             ),
             ("<html><form>Please log in</form></html>", false),
-            ("", false),
+            // devpi-server says so of a project without releases.
+            ("", true),
         ] {
             let result = read_page(body(html, "text/html"), &flask(), None, NOW);
             assert_eq!(result.is_ok(), is_page, "{html}");

@@ -20,12 +20,13 @@
 
 mod core_metadata;
 mod default_upstream;
-mod digests;
+pub(crate) mod digests;
 mod document;
 mod download;
 mod failure;
 mod files;
 mod flights;
+mod held_page;
 mod listing;
 mod listing_fetch;
 mod listing_store;
@@ -48,11 +49,13 @@ use cheeseshop_storage::{BlobStore, Database};
 use tokio_util::task::TaskTracker;
 
 pub use self::default_upstream::{DefaultUpstream, Surroundings, UpstreamOrigin, default_upstream};
+pub(crate) use self::held_page::{HeldPage, note_if_newly_held, read_listing};
 pub(crate) use self::listing::ACTOR;
 pub use self::listing::{ListingState, Remembered};
 pub use self::names::ProjectNames;
 pub(crate) use self::project_list::{REMOVED, changes_held_projects};
 pub(crate) use self::reading::Reading;
+pub(crate) use self::settings::seconds;
 pub use self::settings::{MirrorSettings, ProxySetting};
 
 use self::core_metadata::MetadataFlights;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use cheeseshop_domain::mirror::{Freshness, is_from, judge_freshness};
 use cheeseshop_domain::{Event, EventKind, Index, IndexId};
 use cheeseshop_packaging::Sha256;
-use cheeseshop_packaging::simple::ProjectList;
+use cheeseshop_packaging::simple::{NameList, ProjectList};
 use cheeseshop_storage::database::mirrors::{self, StoredListing};
 use cheeseshop_storage::{DatabaseError, Origin, Transaction};
 use futures_util::FutureExt;
@@ -23,7 +23,7 @@ use super::flights::{Flights, Landed, Landing};
 use super::listing::ACTOR;
 use super::listing_fetch::{add_validators, validators};
 use super::memory::{DOCUMENT, HeldList, Memory, Scope};
-use super::names::{NameList, ProjectNames};
+use super::names::ProjectNames;
 use super::source::{Source, for_logs};
 use super::upstream::{Request, UpstreamError, unpack};
 use super::{Inner, telemetry};
@@ -217,7 +217,7 @@ impl Inner {
         }
         let names = self.held_names(target.index.id).await?;
         match error {
-            Some(error) if names.iter().len() == 0 => {
+            Some(error) if names.is_empty() => {
                 Err(Failure::upstream(&error, "the list of projects"))
             }
             error => {
@@ -267,7 +267,7 @@ impl Inner {
             };
             let list = list.map_err(|error| UpstreamError::NotAPage(error.into()))?;
             drop(body);
-            let names = NameList::pack(list.names);
+            let names = list.names;
             let digest = digest(&names);
             Ok(Fetched::Names {
                 names,
@@ -323,7 +323,7 @@ impl Inner {
     async fn held_names(&self, index: IndexId) -> Result<NameList, Error> {
         let mut reader = self.db.reader().await?;
         let names = mirrors::list_projects(&mut reader, index).await?;
-        Ok(NameList::pack(names))
+        Ok(names.into_iter().collect())
     }
 
     async fn save_list(
@@ -355,7 +355,7 @@ impl Inner {
         let event = Event::of_index(
             EventKind::MirrorProjectListChanged,
             &target.index.name,
-            json!({ "projects": names.iter().len(), DOCUMENT: digest.to_string() }),
+            json!({ "projects": names.len(), DOCUMENT: digest.to_string() }),
         );
         let packed = off_thread(names.as_text().len(), move || {
             pack(names.as_text().as_bytes())

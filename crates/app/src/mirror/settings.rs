@@ -109,7 +109,7 @@ impl<'de> Deserialize<'de> for ProxySetting {
 }
 
 /// Seconds as people write them: whole or with a fraction, above zero.
-fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+pub(crate) fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     let seconds = f64::deserialize(deserializer)?;
     Duration::try_from_secs_f64(seconds)
         .ok()

@@ -3,7 +3,7 @@
 use cheeseshop_domain::resolution::merge;
 use cheeseshop_domain::{File, FilePath, Index, IndexId};
 use cheeseshop_packaging::simple::{CoreMetadataMark, PageFile, ProjectPage};
-use cheeseshop_packaging::{FileKind, FileName, Hashes, ProjectName};
+use cheeseshop_packaging::{FileKind, FileName, Hashes, ProjectName, Version};
 use cheeseshop_storage::database::mirrors;
 use url::Url;
 
@@ -114,9 +114,29 @@ pub(super) fn complete_from_held(files: &mut [PageFile], held: &[mirrors::Mirror
     }
 }
 
+/// Leaves of a part what the index that was asked lets through.
+pub(super) fn keep_admitted(asked: &Index, project: &ProjectName, part: &mut ProjectPage) {
+    let name = project.normalized();
+    part.files
+        .retain(|file| asked.admits(name, version_of(file, project).as_ref()));
+    part.versions
+        .retain(|text| asked.admits(name, Version::parse(text).ok().as_ref()));
+}
+
+/// The version that a file's name tells, for a file of this project.
+fn version_of(file: &PageFile, project: &ProjectName) -> Option<Version> {
+    FileName::parse(&file.filename).ok()?.version_for(project)
+}
+
 /// Joins the parts in resolution order: the first index of a file name wins, versions unite,
-/// the first status and the highest serial stand.
-pub(super) fn join_parts(project: &ProjectName, parts: Vec<(IndexId, ProjectPage)>) -> ProjectPage {
+/// the first status stands. The serial of an upstream is only told by the mirror itself: on an index
+/// that inherits it would vanish with the first upload that hides the mirror, and who mirrors us
+/// would take that for an outdated page.
+pub(super) fn join_parts(
+    project: &ProjectName,
+    asked: IndexId,
+    parts: Vec<(IndexId, ProjectPage)>,
+) -> ProjectPage {
     let mut page = ProjectPage {
         name: project.normalized().to_owned(),
         ..ProjectPage::default()
@@ -125,7 +145,9 @@ pub(super) fn join_parts(project: &ProjectName, parts: Vec<(IndexId, ProjectPage
     for (index, part) in parts {
         page.versions.extend(part.versions);
         page.status = page.status.take().or(part.status);
-        page.last_serial = page.last_serial.max(part.last_serial);
+        if index == asked {
+            page.last_serial = part.last_serial;
+        }
         lists.push((index, part.files));
     }
     page.files = merge(lists).into_iter().map(|(_, file)| file).collect();

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use cheeseshop_domain::{Caller, IndexKind, IndexName};
+use cheeseshop_domain::{Caller, Constraints, IndexKind, IndexName};
 use cheeseshop_packaging::simple::ProjectList;
 use cheeseshop_storage::database::projects;
 use futures_util::future::join_all;
 
 use super::page::{Page, PageOptions, Representation, prepare};
 use super::turn::Turn;
+use crate::resolve::project_filter;
 use crate::{App, Error};
 
 impl App {
@@ -25,7 +26,9 @@ impl App {
     ) -> Result<Arc<Page>, Error> {
         self.catch_up().await?;
         let turn = self.turn(caller, index, None, options).await?;
-        let page = match turn.find(self) {
+        // Whose token covers some projects only gets a list of their own, which nobody else may.
+        let known = turn.find(self).filter(|_| caller.sees_all_projects());
+        let page = match known {
             Some(page) => page,
             None => self.render_project_list(caller, &turn).await?,
         };
@@ -44,11 +47,17 @@ impl App {
                 IndexKind::Mirror(_) => mirrors.push(Arc::clone(index)),
             }
         }
+        let is_closed = index.constraints().is_some_and(Constraints::is_closed);
         let mut own_names: Vec<String> = Vec::new();
         if !hosted.is_empty() {
             let mut reader = self.db().reader().await?;
             for id in hosted {
-                own_names.extend(projects::list_names(&mut reader, id).await?);
+                let mut names = projects::list_names(&mut reader, id).await?;
+                if let Some(is_visible) = project_filter(&directory, caller, id) {
+                    names.retain(|name| is_visible(name));
+                }
+                names.retain(|name| index.admits_project(name));
+                own_names.extend(names);
             }
         }
         let mut lists = Vec::with_capacity(mirrors.len());
@@ -69,7 +78,19 @@ impl App {
                             known.min(list.fresh_until)
                         }),
                     );
-                    lists.push(list);
+                    let is_visible = project_filter(&directory, caller, mirror.id);
+                    if is_visible.is_some() || is_closed {
+                        let is_visible = |name: &str| {
+                            index.admits_project(name)
+                                && is_visible
+                                    .as_ref()
+                                    .is_none_or(|is_visible| is_visible(name))
+                        };
+                        let visible = list.iter().filter(|name| is_visible(name));
+                        own_names.extend(visible.map(str::to_owned));
+                    } else {
+                        lists.push(list);
+                    }
                 }
                 Err(error @ Error::UpstreamFailed { .. }) if mirror.id == index.id => {
                     return Err(error);
@@ -83,25 +104,40 @@ impl App {
         let representation = turn.key.representation;
         let title = format!("{}: simple list (including inherited indices)", index.name);
         let page = tokio::task::spawn_blocking(move || {
-            // PyPI's names are borrowed, not copied: each copy of them all is 40 MB.
-            let own = own_names.iter().map(String::as_str);
-            let theirs = lists.iter().flat_map(|list| list.iter());
-            let mut names: Vec<&str> = own.chain(theirs).collect();
-            names.sort_unstable();
-            names.dedup();
-            let names = names.into_iter();
-            let body = match representation {
-                Representation::Html => ProjectList::write_html(names, &title),
-                Representation::Json => ProjectList::write_json(names, None),
+            // PyPI's names are borrowed, not copied: each copy of them all is 40 MB, and only to
+            // point at them 10 MB.
+            let body = if let [only] = &*lists
+                && own_names.is_empty()
+            {
+                write_list(only.iter(), representation, &title)
+            } else {
+                let theirs: usize = lists.iter().map(|list| list.len()).sum();
+                let mut names = Vec::with_capacity(own_names.len() + theirs);
+                names.extend(own_names.iter().map(String::as_str));
+                names.extend(lists.iter().flat_map(|list| list.iter()));
+                names.sort_unstable();
+                names.dedup();
+                write_list(names.into_iter(), representation, &title)
             };
             Page::new(body, representation, None, stale || failed, cache_policy)
         })
         .await
         .map_err(Error::internal)?;
         let page = Arc::new(page);
-        if !failed {
+        if !failed && caller.sees_all_projects() {
             turn.keep(self, &page, fresh_until);
         }
         Ok(page)
+    }
+}
+
+fn write_list<'a>(
+    names: impl ExactSizeIterator<Item = &'a str>,
+    representation: Representation,
+    title: &str,
+) -> Vec<u8> {
+    match representation {
+        Representation::Html => ProjectList::write_html(names, title),
+        Representation::Json => ProjectList::write_json(names, None),
     }
 }

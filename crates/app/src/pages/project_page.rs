@@ -9,7 +9,8 @@ use cheeseshop_storage::database::{files, mirrors, releases};
 
 use super::page::{Page, PageOptions, Representation, prepare};
 use super::parts::{
-    Links, complete_from_held, hosted_file, join_parts, lacks_something_we_may_know, mirror_part,
+    Links, complete_from_held, hosted_file, join_parts, keep_admitted, lacks_something_we_may_know,
+    mirror_part,
 };
 use super::turn::{Turn, key};
 use crate::resolve::{Content, Contribution, Resolution, Scope};
@@ -32,6 +33,7 @@ impl App {
         }
         let directory = self.0.directory.load();
         let index = directory.index(user, index)?;
+        let caller = &*caller.about(project);
         if !directory.readable(caller, index.id) {
             return None;
         }
@@ -56,6 +58,7 @@ impl App {
     ) -> Result<Arc<Page>, Error> {
         self.catch_up().await?;
         let name = project.normalized();
+        let caller = &*caller.about(name);
         let turn = self.turn(caller, index, Some(name), options).await?;
         let page = if let Some(page) = turn.find(self) {
             page
@@ -81,10 +84,13 @@ impl App {
         };
         let mut parts = Vec::with_capacity(resolution.contributions.len());
         for contribution in &resolution.contributions {
-            let part = self.page_part(contribution, project, &links).await?;
+            let mut part = self.page_part(contribution, project, &links).await?;
+            if turn.index.constraints().is_some() {
+                keep_admitted(&turn.index, project, &mut part);
+            }
             parts.push((contribution.index.id, part));
         }
-        let page = join_parts(project, parts);
+        let page = join_parts(project, turn.index.id, parts);
         let fresh_until = resolution.fresh_until.filter(|_| !resolution.stale);
         let cache_policy = self.cache_policy(&turn.index, fresh_until);
         let representation = turn.key.representation;

@@ -54,11 +54,11 @@ impl CheckedFile {
 }
 
 /// The refusal that clients know by the words "already exists".
-pub(super) fn conflict(name: &FileName) -> Error {
+pub(super) fn already_exists(name: &FileName) -> Error {
     Error::Conflict(format!("{name} already exists in non-volatile index"))
 }
 
-fn invalid_metadata(error: impl std::fmt::Display) -> Error {
+pub(super) fn invalid_metadata(error: impl std::fmt::Display) -> Error {
     Error::Invalid(format!("invalid metadata: {error}"))
 }
 

@@ -141,7 +141,7 @@ impl Received {
         Ok(())
     }
 
-    fn open(&self) -> Result<BufReader<File>, Error> {
+    pub(super) fn open(&self) -> Result<BufReader<File>, Error> {
         File::open(&self.path)
             .map(|file| BufReader::with_capacity(64 * 1024, file))
             .map_err(Error::internal)

@@ -16,6 +16,15 @@ pub struct PublishLimits {
     pub verify_archives: bool,
     /// How many archives are read at once.
     pub concurrent_inspections: usize,
+    /// Files and folders in an archive of documentation.
+    pub max_documentation_entries: u64,
+    /// Sum of the unpacked sizes of all files of an archive of documentation, in bytes. Such an
+    /// archive is unpacked once, into nowhere, when it is uploaded.
+    pub max_documentation_bytes: u64,
+    /// The largest test result in bytes.
+    pub max_test_result_bytes: u64,
+    /// Test results that a file may have.
+    pub max_test_results_per_file: usize,
     /// What reading an archive may cost.
     #[serde(skip)]
     pub archive: ArchiveLimits,
@@ -28,17 +37,33 @@ impl Default for PublishLimits {
             max_form_bytes: 8 << 20,
             verify_archives: true,
             concurrent_inspections: 4,
+            max_documentation_entries: 100_000,
+            max_documentation_bytes: 2 << 30,
+            max_test_result_bytes: 32 << 20,
+            max_test_results_per_file: 1_000,
             archive: ArchiveLimits::default(),
         }
     }
 }
 
 impl PublishLimits {
+    /// What reading an archive of documentation may cost.
+    pub(crate) fn documentation_archive(&self) -> ArchiveLimits {
+        ArchiveLimits {
+            max_entries: self.max_documentation_entries,
+            max_unpacked_bytes: self.max_documentation_bytes,
+            ..self.archive
+        }
+    }
+
     /// Small limits, for tests that want to reach them.
     pub fn for_testing() -> Self {
         Self {
             max_file_bytes: 16 << 20,
             max_form_bytes: 1 << 20,
+            max_documentation_bytes: 64 << 20,
+            max_test_result_bytes: 64 << 10,
+            max_test_results_per_file: 5,
             ..Self::default()
         }
     }

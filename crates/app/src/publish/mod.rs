@@ -7,6 +7,7 @@
 //! non-volatile index.
 
 mod check;
+mod documentation;
 mod inspect;
 mod limits;
 mod place;
@@ -15,24 +16,27 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use cheeseshop_domain::{Action, Caller, Event, EventKind, Index, IndexName, LogEntry};
-use cheeseshop_packaging::{UploadForm, Yanked};
+use cheeseshop_packaging::{ProjectName, UploadForm, Yanked};
 use cheeseshop_storage::blobs::StoredBlob;
 use cheeseshop_storage::database::{files, projects};
 use cheeseshop_storage::{BlobWriter, SpooledBlob};
 use serde_json::json;
 use tokio::sync::Semaphore;
 
-use crate::resolve::index_not_found;
+use crate::resolve::readable_in;
+use crate::trigger::Arrival;
 use crate::{App, Error};
 
 pub use self::limits::PublishLimits;
 
+pub(crate) use self::documentation::IncomingDocumentation;
 pub(crate) use self::inspect::{Found, Received};
 pub(crate) use self::place::{
-    Incoming, Metadata, Placed, current_index, path_of, register_release, remove_if_empty,
+    Incoming, Metadata, Placed, Registered, current_index, path_of, register_release,
+    remove_if_empty,
 };
 
-use self::check::{CheckedFile, CheckedRelease, conflict};
+use self::check::{CheckedFile, CheckedRelease, already_exists};
 
 /// What became of a published file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,10 +54,19 @@ pub enum Published {
 }
 
 /// What became of a form.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Uploaded {
     /// `file_upload`.
     File(Published),
+    /// `file_upload`: the file is there, but somebody who wants to know of it could not be told.
+    Unannounced {
+        /// What became of the file.
+        file: Published,
+        /// Why, for the uploader; holds no secret.
+        reason: String,
+    },
+    /// `doc_upload`.
+    Documentation(Published),
     /// `submit`: metadata was registered.
     Metadata,
 }
@@ -80,6 +93,7 @@ pub struct Upload {
     form: UploadForm,
     form_bytes: u64,
     content: Option<Content>,
+    base_url: Option<String>,
 }
 
 struct Content {
@@ -105,16 +119,18 @@ impl App {
             form: UploadForm::new(),
             form_bytes: 0,
             content: None,
+            base_url: None,
         })
     }
 
     /// The index, if the caller may upload to it. Who may upload need not be able to read.
     fn submittable_index(&self, caller: &Caller, name: &IndexName) -> Result<Arc<Index>, Error> {
         let directory = self.directory();
-        let index = directory
-            .index(name.user.as_str(), &name.index)
-            .ok_or_else(|| index_not_found(name))?;
+        let Some(index) = directory.index_by_name(name) else {
+            return readable_in(&directory, caller, name);
+        };
         match self.permit_upload(caller, index) {
+            Ok(()) if index.is_read_only() => Err(read_only()),
             Ok(()) => Ok(Arc::clone(index)),
             Err(error) => {
                 // Whoever may not see the index must not learn that it exists.
@@ -166,6 +182,12 @@ impl Upload {
             .saturating_add(1 << 20)
     }
 
+    /// Announces a published file to those whom the index names, with this address of the
+    /// server, which has no slash at the end. Without it nobody is told.
+    pub fn announce_as(&mut self, base_url: &str) {
+        self.base_url = Some(base_url.to_owned());
+    }
+
     /// Takes one form field, `:action` included. Fields may be repeated.
     ///
     /// # Errors
@@ -196,6 +218,8 @@ impl Upload {
                 "the form has more than one content file".to_owned(),
             ));
         }
+        // Where the name came first, as it mostly does, no bytes need be taken for nothing.
+        self.permit_project()?;
         self.content = Some(Content {
             filename: filename.to_owned(),
             writer: self.app.blobs().writer().await?,
@@ -229,13 +253,14 @@ impl Upload {
     /// non-volatile index`, and the errors of [`App::start_upload`], since the index may have
     /// changed meanwhile.
     pub async fn finish(self) -> Result<Uploaded, Error> {
+        self.permit_project()?;
         match self.form.action() {
-            Some("file_upload") => self.publish().await.map(Uploaded::File),
+            Some("file_upload") => self.publish_and_announce().await,
             Some("submit") => self.submit().await.map(|()| Uploaded::Metadata),
-            Some("doc_upload") => Err(Error::Invalid(
-                "action 'doc_upload' not supported: this server does not take documentation yet"
-                    .to_owned(),
-            )),
+            Some("doc_upload") => self
+                .publish_documentation()
+                .await
+                .map(Uploaded::Documentation),
             None | Some("") => Err(Error::Invalid("the form has no `:action` field".to_owned())),
             Some(action) => {
                 let action: String = action
@@ -245,6 +270,43 @@ impl Upload {
                     .collect();
                 Err(Error::Invalid(format!("action '{action}' not supported")))
             }
+        }
+    }
+
+    /// Publishes the file, and then tells whoever wants to know. That fails no upload.
+    async fn publish_and_announce(self) -> Result<Uploaded, Error> {
+        let announced = self
+            .base_url
+            .clone()
+            .zip(CheckedRelease::of(&self.form).ok());
+        let (app, index) = (self.app.clone(), Arc::clone(&self.index));
+        let file = self.publish().await?;
+        // Sent once more to a volatile index, a file is announced once more, as in devpi.
+        let is_news = file != Published::Identical { volatile: false };
+        let Some((base_url, release)) = announced.filter(|_| is_news) else {
+            return Ok(Uploaded::File(file));
+        };
+        let arrival = Arrival {
+            index: &index,
+            project: &release.project,
+            version: &release.version,
+            base_url: &base_url,
+        };
+        Ok(match app.announce(&arrival).await {
+            Ok(()) => Uploaded::File(file),
+            Err(reason) => Uploaded::Unannounced { file, reason },
+        })
+    }
+
+    /// Whether the caller's token covers the project of the form. A form whose project cannot be
+    /// read is refused for that.
+    fn permit_project(&self) -> Result<(), Error> {
+        match self.form.get("name").map(ProjectName::parse) {
+            Some(Ok(project)) => {
+                let caller = self.caller.about(project.normalized());
+                self.app.permit_upload(&caller, &self.index)
+            }
+            Some(Err(_)) | None => Ok(()),
         }
     }
 
@@ -394,7 +456,7 @@ impl Upload {
         if self.index.config.volatile {
             Ok(None)
         } else {
-            Err(conflict(&file.name))
+            Err(already_exists(&file.name))
         }
     }
 
@@ -433,6 +495,11 @@ impl Upload {
 /// line breaks in it. Which versions of Python it means is the business of installers.
 pub(crate) fn is_requirement(text: &str) -> bool {
     !text.contains(|c: char| c.is_control() && !c.is_whitespace())
+}
+
+/// An index with constraints shows what it inherits, and nothing else.
+pub(crate) fn read_only() -> Error {
+    Error::ReadOnly("index is marked read only".to_owned())
 }
 
 fn content_missing() -> Error {

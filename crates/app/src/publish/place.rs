@@ -8,13 +8,16 @@ use cheeseshop_packaging::{FileName, ProjectName, Sha256, Version, Yanked};
 use cheeseshop_storage::Transaction;
 use cheeseshop_storage::blobs::StoredBlob;
 use cheeseshop_storage::database::files::NewFile;
-use cheeseshop_storage::database::{blobs, files, indexes, projects, releases, tombstones};
+use cheeseshop_storage::database::{
+    blobs, documentation, files, indexes, projects, releases, tombstones,
+};
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::check::{CheckedFile, conflict};
+use super::check::{CheckedFile, already_exists};
 use crate::Error;
 use crate::resolve::index_not_found;
+use crate::test_results::bury_results;
 
 /// What happens to a release's metadata.
 pub(crate) enum Metadata {
@@ -146,7 +149,7 @@ impl Incoming {
                 return Ok(Placed::Identical);
             }
             if !index.config.volatile {
-                return Err(conflict(&self.name));
+                return Err(already_exists(&self.name));
             }
         }
         for blob in &self.new_blobs {
@@ -177,6 +180,10 @@ impl Incoming {
             return Ok(Placed::Created);
         };
         let moved = held.sha256 != new.sha256;
+        if moved {
+            // They tell of other bytes.
+            bury_results(tx, index, &held).await?;
+        }
         files::replace(tx, held.id, new).await?;
         if moved {
             tombstones::record(tx, index.id, &path_of(&held)).await?;
@@ -195,14 +202,17 @@ pub(crate) fn path_of(file: &File) -> String {
     FilePath::of_sha256(&file.sha256, file.name.clone()).to_string()
 }
 
-/// After files went: a release without files goes, and a project without releases, as in devpi.
+/// After files went: a release without files and documentation goes, and a project without
+/// releases, as in devpi.
 pub(crate) async fn remove_if_empty(
     tx: &mut Transaction,
     index: &Index,
     project: &Project,
     release: &Release,
 ) -> Result<(), Error> {
-    if files::list_for_release(tx, release.id).await?.is_empty() {
+    if files::list_for_release(tx, release.id).await?.is_empty()
+        && documentation::find(tx, release.id).await?.is_none()
+    {
         releases::remove(tx, release.id).await?;
         tx.record(Event::of_project(
             EventKind::ReleaseRemoved,

@@ -8,6 +8,7 @@ use cheeseshop_packaging::simple::PageFile;
 use cheeseshop_packaging::{FileName, ProjectName, UploadForm, Version};
 use futures_util::TryStreamExt as _;
 
+use super::attached::Attached;
 use super::{Leaving, Route, no_files};
 use crate::publish::{Incoming, Received, is_requirement};
 use crate::{App, Error};
@@ -51,6 +52,7 @@ impl App {
             version,
             metadata,
             files: arriving,
+            attached: Attached::default(),
         })
     }
 

@@ -1,35 +1,52 @@
-//! Push: copy a release from one index to another.
+//! Push: copy a release from one index to another, or send it to another server.
 //!
 //! A push between indexes is one transaction: all files arrive or none (devpi keeps what it had
 //! stored before a conflict). Bytes are shared, not copied. Files of a mirror are fetched first,
 //! before the transaction, for no network call is made while one is open.
 
+mod attached;
+mod external;
 mod fetch;
+mod step;
 
 use std::sync::Arc;
 
 use cheeseshop_domain::api::{ActionLogEntry, PushDocs, PushRequest, PushTarget};
 use cheeseshop_domain::permission::PushRefused;
-use cheeseshop_domain::{
-    Action, Caller, Event, EventKind, FilePath, Index, IndexName, JsonMap, LogEntry,
-};
+use cheeseshop_domain::{Action, Caller, Event, EventKind, FilePath, Index, IndexName, JsonMap};
 use cheeseshop_packaging::{ProjectName, Version};
 use cheeseshop_storage::Transaction;
 use cheeseshop_storage::blobs::StoredBlob;
 use cheeseshop_storage::database::{files, projects, releases};
-use jiff::Timestamp;
 use serde_json::json;
 
-use crate::publish::{Incoming, Metadata, Placed, current_index, register_release};
-use crate::resolve::index_not_found;
+use crate::publish::{Incoming, Metadata, Placed, current_index, read_only, register_release};
+use crate::resolve::readable_in;
 use crate::users::invalid;
 use crate::{App, Error};
+
+use self::attached::{Arrival, Attached};
+use self::external::Outside;
+
+pub use self::attached::AttachedAction;
+pub use self::step::{OutsideStep, Sent};
 
 /// What a push did, in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PushOutcome {
-    /// The actions; all of them succeeded, for a push is one transaction.
+    /// The actions. Between indexes all of them succeeded, for such a push is one transaction.
     pub actions: Vec<PushAction>,
+}
+
+impl PushOutcome {
+    /// Whether the whole counts as done: for a push to another server its last step decides, as
+    /// in devpi, whose client looks at each line itself.
+    pub fn succeeded(&self) -> bool {
+        match self.actions.last() {
+            Some(PushAction::Outside(step)) => step.succeeded(),
+            Some(_) | None => true,
+        }
+    }
 }
 
 /// One line of devpi's `actionlog`.
@@ -55,6 +72,10 @@ pub enum PushAction {
         /// The path without a leading slash.
         path: String,
     },
+    /// A test result or documentation went along.
+    Attached(AttachedAction),
+    /// A step of a push to another server, which may have failed.
+    Outside(OutsideStep),
 }
 
 impl PushAction {
@@ -81,51 +102,40 @@ impl PushAction {
                     json!("identical file is there already"),
                 ],
             },
+            Self::Attached(action) => action.to_log_entry(),
+            Self::Outside(step) => step.into_log_entry(),
         }
     }
 }
 
-/// A push between indexes of this server.
+/// Which release is pushed.
 #[derive(Clone)]
 struct Route {
     project: ProjectName,
     version: String,
-    target: IndexName,
 }
 
 impl Route {
     fn of(request: &PushRequest) -> Result<Self, Error> {
-        let target = match &request.target {
-            PushTarget::Index(target) => target.clone(),
-            PushTarget::External(_) => {
-                return Err(Error::Invalid(
-                    "pushing to another server is not supported by this server yet".to_owned(),
-                ));
-            }
-        };
-        if request.docs == PushDocs::Only {
-            return Err(Error::Invalid(
-                "'only_docs': this server does not take documentation yet".to_owned(),
-            ));
-        }
         Ok(Self {
             project: ProjectName::parse(&request.name).map_err(invalid)?,
             version: request.version.clone(),
-            target,
         })
     }
 }
 
 impl App {
-    /// Copies a release of `source` (this index only) to another index, wholly or not at all.
-    /// Pushes to other servers are refused for now.
+    /// Copies a release of `source` (this index only) to another index, wholly or not at all; or
+    /// sends it to another server, as far as that takes it.
     ///
     /// # Errors
     ///
     /// [`Error::Invalid`] `there are no files for p 1.0 on stage u/i`, [`Error::NotFound`]
     /// `no release/files found for p 1.0` (registered without files) or no such index,
-    /// [`Error::Unauthenticated`] `user 'u' cannot upload to 'x/y'`, [`Error::Conflict`],
-    /// [`Error::UpstreamFailed`] when a mirror's file cannot be fetched.
+    /// [`Error::Unauthenticated`] `user 'u' cannot upload to 'x/y'`, [`Error::ReadOnly`],
+    /// [`Error::Conflict`], [`Error::UpstreamFailed`] when a mirror's file cannot be fetched.
+    /// Towards another server also [`Error::Forbidden`] when the operator does not allow it, and
+    /// [`Error::Busy`]; what that server answers is no error, see [`PushOutcome::succeeded`].
     pub async fn push(
         &self,
         caller: &Caller,
@@ -133,16 +143,30 @@ impl App {
         request: &PushRequest,
     ) -> Result<PushOutcome, Error> {
         let route = Route::of(request)?;
+        let caller = &*caller.about(route.project.normalized());
         let source = self.index(caller, source).await?;
-        let target = self.push_target(caller, &route.target)?;
+        let target = match &request.target {
+            PushTarget::Index(target) => self.push_target(caller, target)?,
+            PushTarget::External(target) => {
+                let outside = Outside {
+                    target,
+                    docs: request.docs,
+                };
+                return self.push_outside(caller, &source, &route, outside).await;
+            }
+        };
         // What no version can be called is no text for a database either.
         if Version::parse(&route.version).is_err() {
             return Err(no_files(&route, &source));
         }
-        let fetched = if source.is_mirror() {
-            Some(self.fetch_release(&source, &route).await?)
-        } else {
-            None
+        let docs = request.docs;
+        let fetched = match (source.is_mirror(), docs) {
+            // An upstream has no documentation for us.
+            (true, PushDocs::Only) => return Err(nothing_found(&route)),
+            (true, PushDocs::Included | PushDocs::Excluded) => {
+                Some(self.fetch_release(&source, &route).await?)
+            }
+            (false, _) => None,
         };
         let (app, asker) = (self.clone(), caller.clone());
         let now = self.clock().now();
@@ -153,9 +177,16 @@ impl App {
                     app.permit_push(&asker, &target)?;
                     let leaving = match fetched {
                         Some(fetched) => fetched,
-                        None => read_release(tx, &source, &route).await?,
+                        None => read_release(tx, &source, &route, docs).await?,
                     };
-                    leaving.arrive(tx, &source, &target, &asker, now).await
+                    let arrival = Arrival {
+                        source: &source,
+                        target: &target,
+                        caller: &asker,
+                        now,
+                        most_results: app.settings().publish.max_test_results_per_file,
+                    };
+                    leaving.arrive(tx, &arrival).await
                 })
             })
             .await?;
@@ -166,10 +197,11 @@ impl App {
 
     fn push_target(&self, caller: &Caller, name: &IndexName) -> Result<Arc<Index>, Error> {
         let directory = self.directory();
-        let index = directory
-            .index(name.user.as_str(), &name.index)
-            .ok_or_else(|| index_not_found(name))?;
+        let Some(index) = directory.index_by_name(name) else {
+            return readable_in(&directory, caller, name);
+        };
         match self.permit_push(caller, index) {
+            Ok(()) if index.is_read_only() => Err(read_only()),
             Ok(()) => Ok(Arc::clone(index)),
             // Whoever may not see the index must not learn that it exists.
             Err(error) => self.readable_index(caller, name).and(Err(error)),
@@ -177,11 +209,16 @@ impl App {
     }
 
     fn permit_push(&self, caller: &Caller, target: &Index) -> Result<(), Error> {
-        self.permit(caller, Action::Upload(target)).map_err(|_| {
-            let target = &target.name;
-            // devpi's view answers 401 here, whoever asks.
-            Error::Unauthenticated(PushRefused { caller, target }.to_string())
-        })
+        self.permit(caller, Action::Upload(target))
+            .map_err(|error| {
+                // Another password does not help a token.
+                if caller.token().is_some() {
+                    return error;
+                }
+                let target = &target.name;
+                // devpi's view answers 401 here, whoever asks.
+                Error::Unauthenticated(PushRefused { caller, target }.to_string())
+            })
     }
 }
 
@@ -192,17 +229,16 @@ struct Leaving {
     metadata: JsonMap,
     /// Sorted by name; with the logs of the source.
     files: Vec<Incoming>,
+    attached: Attached,
 }
 
 impl Leaving {
     async fn arrive(
-        self,
+        mut self,
         tx: &mut Transaction,
-        source: &Index,
-        target: &Index,
-        caller: &Caller,
-        now: Timestamp,
+        arrival: &Arrival<'_>,
     ) -> Result<Vec<PushAction>, Error> {
+        let Arrival { source, target, .. } = arrival;
         let registered = register_release(
             tx,
             target,
@@ -226,13 +262,8 @@ impl Leaving {
                 "sha256": file.blob.sha256,
                 "size": file.blob.size,
             });
-            file.log = LogEntry::after_push(
-                &file.log,
-                caller.user_name(),
-                now,
-                &source.name,
-                &target.name,
-            );
+            file.log = arrival.log(&file.log);
+            let name = file.name.clone();
             match file.place(tx, target, &registered).await? {
                 Placed::Identical => actions.push(PushAction::Identical { path }),
                 Placed::Created | Placed::Replaced => {
@@ -245,7 +276,17 @@ impl Leaving {
                     actions.push(PushAction::Stored { path });
                 }
             }
+            let results = self
+                .attached
+                .add_results(tx, arrival, &registered, &name)
+                .await?;
+            actions.extend(results.into_iter().map(PushAction::Attached));
         }
+        let documentation = self
+            .attached
+            .add_documentation(tx, arrival, &registered)
+            .await?;
+        actions.extend(documentation.map(PushAction::Attached));
         Ok(actions)
     }
 }
@@ -255,6 +296,7 @@ async fn read_release(
     tx: &mut Transaction,
     source: &Index,
     route: &Route,
+    docs: PushDocs,
 ) -> Result<Leaving, Error> {
     let source = current_index(tx, source.id, &source.name).await?;
     let held = projects::find(tx, source.id, route.project.normalized())
@@ -263,12 +305,13 @@ async fn read_release(
     let release = releases::find(tx, held.id, &route.version)
         .await?
         .ok_or_else(|| no_files(route, &source))?;
-    let mut listed = files::list_for_release(tx, release.id).await?;
-    if listed.is_empty() {
-        return Err(Error::NotFound(format!(
-            "no release/files found for {} {}",
-            route.project, route.version
-        )));
+    let mut listed = match docs {
+        PushDocs::Included | PushDocs::Excluded => files::list_for_release(tx, release.id).await?,
+        PushDocs::Only => Vec::new(),
+    };
+    let attached = Attached::read(tx, &release, &listed, docs).await?;
+    if listed.is_empty() && !attached.has_documentation() {
+        return Err(nothing_found(route));
     }
     listed.sort_by(|one, other| one.name.cmp(&other.name));
     let leaving = listed
@@ -293,7 +336,15 @@ async fn read_release(
         version: release.version,
         metadata: release.metadata,
         files: leaving,
+        attached,
     })
+}
+
+fn nothing_found(route: &Route) -> Error {
+    Error::NotFound(format!(
+        "no release/files found for {} {}",
+        route.project, route.version
+    ))
 }
 
 fn no_files(route: &Route, source: &Index) -> Error {

@@ -5,7 +5,9 @@ use std::time::Instant;
 
 use cheeseshop_app::auth::{Argon2Cost, AuthSettings, FirstStart, ThrottleSettings};
 use cheeseshop_app::{App, Error, Settings};
-use cheeseshop_domain::{Caller, UserName};
+use cheeseshop_domain::{Caller, Event, EventKind, User, UserName};
+use cheeseshop_storage::Origin;
+use cheeseshop_storage::database::users;
 use jiff::SignedDuration;
 use secrecy::ExposeSecret as _;
 use serde_json::json;
@@ -313,6 +315,15 @@ async fn empty_passwords_are_for_devpi_only() {
         .unwrap();
     assert!(who(&lenient.app, "bob", "").await.is_some());
     assert!(lenient.app.login("bob", &"".into(), HOME).await.is_ok());
+    // As over the API, by root or by whoever it is about.
+    let changed = lenient
+        .app
+        .update_user(&root(), "root", &empty)
+        .await
+        .unwrap();
+    assert!(changed.new_login.is_some());
+    assert!(lenient.app.login("root", &"".into(), HOME).await.is_ok());
+    assert!(who(&lenient.app, "root", ROOT_PASSWORD).await.is_none());
 }
 
 #[tokio::test]
@@ -321,7 +332,7 @@ async fn a_password_cannot_look_like_a_token_or_be_endless() {
     let token = token_of(&test.app, "root", ROOT_PASSWORD).await;
     assert_eq!(
         told(test.app.set_password("root", &token.into()).await),
-        "invalid: the password must not look like a login token"
+        "invalid: the password must not look like a token"
     );
     let endless = "x".repeat(1025);
     assert_eq!(
@@ -365,6 +376,56 @@ async fn a_hash_of_another_cost_is_rewritten_at_login() {
     assert!(stored(&test.app, "bob").starts_with("$argon2id$v=19$m=64,t=1,p=1$"));
     assert!(who(&test.app, "bob", &token).await.is_some());
     assert!(who(&test.app, "bob", ROOT_PASSWORD).await.is_some());
+}
+
+/// What an import of an old devpi-server leaves behind; the forms themselves are tested where they are
+/// read.
+#[tokio::test]
+async fn a_salted_digest_of_an_old_devpi_server_is_rewritten_at_login() {
+    let test = TestApp::start().await;
+    test.user("bob").await;
+    let mut bob = User::clone(test.app.directory().user("bob").unwrap());
+    bob.password_hash = Some(
+        "AAECAwQFBgcICQoLDA0ODw==:\
+         55fa5b9719d755667687ee226852043ea27f5766e8b3b70c06175c9a99039e5a"
+            .to_owned(),
+    );
+    let origin = Origin {
+        actor: "import".to_owned(),
+        address: None,
+    };
+    test.database
+        .write::<_, Error, _>(origin, move |tx| {
+            Box::pin(async move {
+                users::update(tx, &bob).await?;
+                tx.record(Event::of_user(
+                    EventKind::PasswordChanged,
+                    &bob.name,
+                    json!({}),
+                ));
+                Ok(())
+            })
+        })
+        .await
+        .unwrap();
+    // Written past the app, as by another process: creating somebody makes it read anew.
+    test.user("eve").await;
+    assert!(who(&test.app, "bob", "bob-secret").await.is_none());
+    assert!(who(&test.app, "bob", "pässword").await.is_some());
+    token_of(&test.app, "bob", "pässword").await;
+    assert!(stored(&test.app, "bob").starts_with("$argon2id$v=19$m=64,t=1,p=1$"));
+    assert!(who(&test.app, "bob", "pässword").await.is_some());
+    // Nobody sets such a hash over the API: it is quick to guess.
+    let body = object(json!({
+        "password": "ignored",
+        "pwhash": "salt:55fa5b9719d755667687ee226852043ea27f5766e8b3b70c06175c9a99039e5a",
+    }));
+    assert!(
+        test.app
+            .create_user(&root(), "mallory", &body)
+            .await
+            .is_err()
+    );
 }
 
 #[tokio::test]
@@ -411,6 +472,36 @@ async fn the_first_start_makes_root_and_the_mirror_once() {
             "mirror_web_url_fmt": "http://localhost:9/project/{name}/",
         })
     );
+}
+
+#[tokio::test]
+async fn root_may_come_with_a_hash_that_was_made_elsewhere() {
+    let fresh = TestApp::bare().await;
+    for wrong in [
+        "bogus",
+        "$argon2id$v=19$m=4194304,t=3,p=4$c2FsdHNhbHQ$aGFzaGhhc2hoYXNoaGFzaA",
+    ] {
+        let refused = fresh.app.ensure_root_with_hash(&wrong.into(), None).await;
+        assert!(
+            told(refused).starts_with("invalid: pwhash is not"),
+            "{wrong}"
+        );
+    }
+    assert!(fresh.app.directory().user("root").is_none());
+
+    let elsewhere = TestApp::start().await;
+    let directory = elsewhere.app.directory();
+    let known = directory.user("root").unwrap();
+    let hash = known.password_hash.clone().unwrap().into();
+    let first = fresh.app.ensure_root_with_hash(&hash, None).await.unwrap();
+    assert_eq!(first, FirstStart::Created);
+    assert!(
+        who(&fresh.app, "root", crate::support::ROOT_PASSWORD)
+            .await
+            .is_some()
+    );
+    let again = fresh.app.ensure_root_with_hash(&hash, None).await.unwrap();
+    assert_eq!(again, FirstStart::AlreadyThere);
 }
 
 #[tokio::test]

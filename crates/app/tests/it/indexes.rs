@@ -219,6 +219,18 @@ async fn who_may_do_what_to_indexes() {
 }
 
 #[tokio::test]
+async fn that_there_is_no_such_user_is_told_before_anything_else() {
+    let test = TestApp::start().await;
+    for caller in [anonymous(), caller("eve"), root()] {
+        let answer = test
+            .app
+            .create_index(&caller, &index("nobody/dev"), &object(json!({})))
+            .await;
+        assert_eq!(told(answer), "not found: no user 'nobody'");
+    }
+}
+
+#[tokio::test]
 async fn restrict_modify_takes_rights_away_from_owner_and_root() {
     let mut settings = settings();
     settings.auth.restrict_modify = Some("admin".to_owned());

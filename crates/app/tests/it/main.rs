@@ -4,6 +4,14 @@
 #[cfg(test)]
 mod auth;
 #[cfg(test)]
+mod consistency;
+#[cfg(test)]
+mod constrained;
+#[cfg(test)]
+mod documentation;
+#[cfg(test)]
+mod find_links;
+#[cfg(test)]
 mod garbage;
 #[cfg(test)]
 mod indexes;
@@ -16,6 +24,10 @@ mod publish;
 #[cfg(test)]
 mod push;
 #[cfg(test)]
+mod push_attached;
+#[cfg(test)]
+mod push_outside;
+#[cfg(test)]
 mod races;
 #[cfg(test)]
 mod releases;
@@ -24,6 +36,11 @@ mod removal;
 #[cfg(test)]
 mod support;
 #[cfg(test)]
+mod test_results;
+#[cfg(test)]
+mod tokens;
+#[cfg(test)]
+mod trigger;
 mod users;
 #[cfg(test)]
 mod yank;

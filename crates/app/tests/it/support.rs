@@ -13,8 +13,8 @@ use cheeseshop_domain::{
 };
 use cheeseshop_packaging::ProjectName;
 use cheeseshop_storage::database::change_log;
-use cheeseshop_storage::{BlobConfig, BlobStore, Database, DatabaseConfig};
-use cheeseshop_test_support::{BuiltFile, PostgresDatabase, postgres};
+use cheeseshop_storage::{BlobConfig, BlobStore, Database, DatabaseConfig, S3BlobConfig};
+use cheeseshop_test_support::{BuiltFile, PostgresDatabase, postgres, s3};
 use futures_util::TryStreamExt as _;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -58,6 +58,29 @@ impl TestApp {
         [Self::start().await, Self::on_postgres().await]
     }
 
+    /// On SQLite, with the files in a bucket.
+    pub(crate) async fn on_s3() -> Self {
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let bucket = s3().await;
+        let directory = TempDir::new().unwrap();
+        let config = DatabaseConfig::sqlite(&directory.path().join("test.db"));
+        let blobs = BlobConfig::S3(Box::new(S3BlobConfig {
+            bucket: bucket.bucket,
+            endpoint: Some(bucket.endpoint),
+            access_key: Some(bucket.access_key),
+            secret_key: Some(bucket.secret_key.into()),
+            allow_http: true,
+            spool_dir: Some(directory.path().join("spool")),
+            ..S3BlobConfig::default()
+        }));
+        let test = Self::open_on(settings(), &config, &blobs, directory, None).await;
+        test.app
+            .ensure_root(&ROOT_PASSWORD.into(), None)
+            .await
+            .unwrap();
+        test
+    }
+
     /// On SQLite, without `root`: as on the very first start.
     pub(crate) async fn bare() -> Self {
         let directory = TempDir::new().unwrap();
@@ -95,15 +118,24 @@ impl TestApp {
     ) -> Self {
         // The only provider of TLS that is compiled in; another test may have been first.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let blobs = BlobConfig::Local {
+            path: directory.path().join("blobs"),
+        };
+        Self::open_on(settings, config, &blobs, directory, postgres).await
+    }
+
+    async fn open_on(
+        settings: Settings,
+        config: &DatabaseConfig,
+        blobs: &BlobConfig,
+        directory: TempDir,
+        postgres: Option<PostgresDatabase>,
+    ) -> Self {
         let clock = Arc::new(FixedClock::new("2026-11-22T12:00:00Z".parse().unwrap()));
         let database = Database::open(config, Arc::clone(&clock) as Arc<dyn Clock>)
             .await
             .unwrap();
-        let blobs = BlobStore::open(&BlobConfig::Local {
-            path: directory.path().join("blobs"),
-        })
-        .await
-        .unwrap();
+        let blobs = BlobStore::open(blobs).await.unwrap();
         let app = App::open(
             database.clone(),
             blobs.clone(),
@@ -246,6 +278,13 @@ impl TestApp {
             .unwrap()
     }
 
+    /// The file of a blob.
+    pub(crate) fn blob_path(&self, sha256: &cheeseshop_packaging::Sha256) -> std::path::PathBuf {
+        let name = sha256.to_string();
+        let blobs = self.directory.path().join("blobs");
+        blobs.join(&name[..2]).join(name)
+    }
+
     /// How many blobs the store holds.
     pub(crate) async fn blob_count(&self) -> usize {
         let entries: Vec<_> = self.blobs.list().try_collect().await.unwrap();
@@ -280,7 +319,7 @@ pub(crate) async fn upload(
     let content = Some((file.name.as_str(), file.bytes.clone()));
     match send(app, caller, index, &fields, content).await? {
         Uploaded::File(published) => Ok(published),
-        Uploaded::Metadata => panic!("a file was sent"),
+        other => panic!("a file was sent: {other:?}"),
     }
 }
 

@@ -2,10 +2,16 @@
 
 mod audit;
 mod config;
+pub(crate) mod export;
+mod follow;
+pub(crate) mod fsck;
 mod gc;
+pub(crate) mod import;
 mod init;
-mod passwd;
-mod serve;
+mod install_links;
+mod moving;
+pub(crate) mod passwd;
+pub(crate) mod serve;
 mod status;
 
 use crate::cli::{AuditCommand, Cli, Command, ConfigCommand};
@@ -21,7 +27,11 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Config(ConfigCommand::Check) => config::check(&settings),
         Command::Config(ConfigCommand::Show) => config::show(&settings),
         Command::Audit(AuditCommand::Verify) => audit::verify(&settings).await,
+        Command::Fsck(arguments) => Box::pin(fsck::run(&settings, &arguments)).await,
+        Command::InstallLinks(arguments) => install_links::run(&arguments),
         Command::Gc(arguments) => Box::pin(gc::run(&settings, &arguments)).await,
+        Command::Import(arguments) => Box::pin(import::run(&settings, &arguments)).await,
+        Command::Export(arguments) => Box::pin(export::run(&settings, &arguments)).await,
         Command::Status(arguments) => status::run(&arguments).await,
     }
 }

@@ -13,10 +13,10 @@ use crate::node::Node;
 use crate::{logging, output};
 
 /// A line longer than this is no password.
-const LONGEST_PASSWORD_BYTES: u64 = 4096;
+pub(crate) const LONGEST_PASSWORD_BYTES: u64 = 4096;
 
 /// How often two different passwords may be typed.
-const TRIES: usize = 3;
+pub(crate) const TRIES: usize = 3;
 
 /// Sets the password of a user.
 pub(crate) async fn run(settings: &SettingArgs, arguments: &PasswdArgs) -> Result<(), Failure> {
@@ -30,11 +30,16 @@ pub(crate) async fn run(settings: &SettingArgs, arguments: &PasswdArgs) -> Resul
         );
     }
     let password = read_password(&arguments.user)?;
-    let result = node.app.set_password(&arguments.user, &password).await;
+    let result = set(&node, &arguments.user, &password).await;
     node.close().await;
-    match result {
+    result
+}
+
+/// Sets the password of a user and says so.
+pub(crate) async fn set(node: &Node, user: &str, password: &SecretString) -> Result<(), Failure> {
+    match node.app.set_password(user, password).await {
         Ok(()) => {
-            output::talk(&format!("the password of user '{}' is set", arguments.user));
+            output::talk(&format!("the password of user '{user}' is set"));
             Ok(())
         }
         Err(cheeseshop_app::Error::Invalid(message) | cheeseshop_app::Error::NotFound(message)) => {

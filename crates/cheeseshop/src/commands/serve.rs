@@ -16,6 +16,7 @@ use crate::cli::{ServeArgs, SettingArgs};
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::lifecycle::StopSignals;
+use crate::listeners::{Listener, Place};
 use crate::node::Node;
 use crate::systemd::ServiceManager;
 use crate::{limits, listeners, logging, output, server};
@@ -31,78 +32,143 @@ const DURATION_BUCKETS: &[f64] = &[
     0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0, 120.0,
 ];
 
-/// Serves until a signal.
+/// Serves until a signal, making whatever is missing first.
 pub(crate) async fn run(settings: &SettingArgs, arguments: &ServeArgs) -> Result<(), Failure> {
     let config = Config::load(settings, &flags(arguments))?;
     logging::start(&config.log)?;
-    let open_files = limits::raise_open_files();
-    tracing::debug!(open_files, "starting");
-    let mut signals = StopSignals::listen()?;
-    let manager = ServiceManager::at(config.surroundings.get("NOTIFY_SOCKET"));
+    let server = Server::open(config, "cheeseshop serve").await?;
+    server.node.announce_first_start().await?;
+    server.serve(&[]).await
+}
 
-    // Before anything is made: a port in use must not leave a data directory behind.
-    let listeners = listeners::open(&config.listen)?;
-    let addresses: Vec<SocketAddr> = listeners
-        .iter()
-        .filter_map(|listener| listener.local_addr().ok())
-        .collect();
-    let node = Node::open_exclusively(&config, "cheeseshop serve").await?;
-    let metrics = start_metrics()?;
-    let http = HttpSettings {
-        prometheus: Some(metrics.clone()),
-        ..config.http.clone()
-    };
-    let service = cheeseshop_http::service(node.app.clone(), http);
-    node.announce_first_start().await?;
+/// A server that listens already and answers nobody yet.
+pub(crate) struct Server {
+    config: Config,
+    node: Node,
+    listeners: Vec<Listener>,
+    /// Where it listens; port 0 is replaced by the one that was taken.
+    places: Vec<Place>,
+    signals: StopSignals,
+}
 
-    let stop_accepting = CancellationToken::new();
-    let stop_background = CancellationToken::new();
-    let mut background = JoinSet::new();
-    let app = node.app.clone();
-    let token = stop_background.clone();
-    background.spawn(async move { app.follow_changes(token).await });
-    background.spawn(keep_metrics(metrics, stop_background.clone()));
-    let mut serving = tokio::spawn(server::serve(
-        listeners,
-        service,
-        config.connections.clone(),
-        stop_accepting.clone(),
-    ));
-
-    announce(&config, &addresses);
-    manager.ready(&format!("listening on {}", address_list(&addresses)));
-
-    tokio::select! {
-        signal = signals.next() => {
-            tracing::info!(signal, "stopping: running requests may finish");
-        }
-        _ = &mut serving => {
-            return Err(Failure::could_not_try("accepting connections has ended unexpectedly"));
-        }
+impl Server {
+    /// Opens the addresses and the installation, which is held by this process alone from then
+    /// on. `purpose` is what others are told who want to hold it.
+    pub(crate) async fn open(config: Config, purpose: &str) -> Result<Self, Failure> {
+        let open_files = limits::raise_open_files();
+        tracing::debug!(open_files, "starting");
+        let signals = StopSignals::listen()?;
+        // Before anything is made: a port in use must not leave a data directory behind.
+        let listeners = listeners::open(&config.listen, config.socket_mode)?;
+        let places = listeners
+            .iter()
+            .filter_map(|listener| listener.place().ok())
+            .collect();
+        let node = Node::open_exclusively(&config, purpose).await?;
+        Ok(Self {
+            config,
+            node,
+            listeners,
+            places,
+            signals,
+        })
     }
-    manager.stopping();
-    stop_accepting.cancel();
-    tokio::select! {
-        _ = &mut serving => tracing::info!("all requests have finished"),
-        signal = signals.next() => {
-            tracing::warn!(signal, "stopping at once: running requests are cut off");
-        }
-        () = tokio::time::sleep(config.stop_grace) => {
-            tracing::warn!(
-                seconds = config.stop_grace.as_secs(),
-                "running requests took longer than `server.stop_grace` and are cut off"
-            );
-        }
+
+    /// What it was opened with.
+    pub(crate) fn config(&self) -> &Config {
+        &self.config
     }
-    stop_background.cancel();
-    while background.join_next().await.is_some() {}
-    let settled = tokio::time::timeout(SETTLE_TIME, node.app.settle()).await;
-    if settled.is_err() {
-        tracing::warn!("downloads from upstreams were cut off; they start over when asked for");
+
+    pub(crate) fn node(&self) -> &Node {
+        &self.node
     }
-    node.close().await;
-    tracing::info!("stopped");
-    Ok(())
+
+    /// The URLs under which it is reached on this machine: as the addresses are written, or as
+    /// they came out where port 0 was asked for.
+    pub(crate) fn urls(&self) -> Vec<String> {
+        let written = &self.config.listen;
+        if written.iter().any(|address| address.ends_with(":0")) {
+            let taken = self.places.iter().map(|place| reachable(place.clone()));
+            return taken.map(|place| place.to_string()).collect();
+        }
+        let url = |address: &String| match address.strip_prefix("unix:") {
+            Some(_) => address.clone(),
+            None => format!("http://{address}"),
+        };
+        written.iter().map(url).collect()
+    }
+
+    /// Ends without having served.
+    pub(crate) async fn close(self) {
+        self.node.close().await;
+    }
+
+    /// Serves until a signal. `lines` are printed with the addresses, once requests are answered.
+    pub(crate) async fn serve(self, lines: &[String]) -> Result<(), Failure> {
+        let Self {
+            config,
+            node,
+            listeners,
+            places,
+            mut signals,
+        } = self;
+        let manager = ServiceManager::at(config.surroundings.get("NOTIFY_SOCKET"));
+        let metrics = start_metrics()?;
+        let http = HttpSettings {
+            prometheus: Some(metrics.clone()),
+            ..config.http.clone()
+        };
+        let service = cheeseshop_http::service(node.app.clone(), http);
+
+        let stop_accepting = CancellationToken::new();
+        let stop_background = CancellationToken::new();
+        let mut background = JoinSet::new();
+        let app = node.app.clone();
+        let token = stop_background.clone();
+        background.spawn(async move { app.follow_changes(token).await });
+        background.spawn(keep_metrics(metrics, stop_background.clone()));
+        let mut serving = tokio::spawn(server::serve(
+            listeners,
+            service,
+            config.connections.clone(),
+            stop_accepting.clone(),
+        ));
+
+        announce(&config, &places, lines);
+        manager.ready(&format!("listening on {}", place_list(&places)));
+
+        tokio::select! {
+            signal = signals.next() => {
+                tracing::info!(signal, "stopping: running requests may finish");
+            }
+            _ = &mut serving => {
+                return Err(Failure::could_not_try("accepting connections has ended unexpectedly"));
+            }
+        }
+        manager.stopping();
+        stop_accepting.cancel();
+        tokio::select! {
+            _ = &mut serving => tracing::info!("all requests have finished"),
+            signal = signals.next() => {
+                tracing::warn!(signal, "stopping at once: running requests are cut off");
+            }
+            () = tokio::time::sleep(config.stop_grace) => {
+                tracing::warn!(
+                    seconds = config.stop_grace.as_secs(),
+                    "running requests took longer than `server.stop_grace` and are cut off"
+                );
+            }
+        }
+        stop_background.cancel();
+        while background.join_next().await.is_some() {}
+        let settled = tokio::time::timeout(SETTLE_TIME, node.app.settle()).await;
+        if settled.is_err() {
+            tracing::warn!("downloads from upstreams were cut off; they start over when asked for");
+        }
+        node.close().await;
+        tracing::info!("stopped");
+        Ok(())
+    }
 }
 
 fn flags(arguments: &ServeArgs) -> Vec<(&'static str, &'static str, String)> {
@@ -139,33 +205,43 @@ async fn keep_metrics(metrics: PrometheusHandle, stop: CancellationToken) {
 }
 
 /// Tells where the server listens and what to paste. Scripts read the first line.
-fn announce(config: &Config, addresses: &[SocketAddr]) {
-    for address in addresses {
-        output::data(&format!("Listening on http://{address}"));
+fn announce(config: &Config, places: &[Place], lines: &[String]) {
+    for place in places {
+        output::data(&format!("Listening on {place}"));
     }
-    let base = match (&config.http.outside_url, addresses.first()) {
-        (Some(url), _) => url.as_str().trim_end_matches('/').to_owned(),
-        (None, Some(address)) => format!("http://{}", reachable(*address)),
-        (None, None) => return,
+    for line in lines {
+        output::data(line);
+    }
+    let base = match &config.http.outside_url {
+        Some(url) => Some(url.as_str().trim_end_matches('/').to_owned()),
+        None => places
+            .iter()
+            .find(|place| matches!(place, Place::Tcp(_)))
+            .map(|place| reachable(place.clone()).to_string()),
     };
-    output::data(&format!(
-        "Install with: pip install --index-url {base}/root/pypi/+simple/ NAME"
-    ));
+    // What stands in front of a socket of the file system nobody has told us.
+    if let Some(base) = base {
+        output::data(&format!(
+            "Install with: pip install --index-url {base}/root/pypi/+simple/ NAME"
+        ));
+    }
 }
 
 /// `0.0.0.0` is where to listen, not where to connect.
-fn reachable(mut address: SocketAddr) -> SocketAddr {
-    if address.ip().is_unspecified() {
+fn reachable(mut place: Place) -> Place {
+    if let Place::Tcp(address) = &mut place
+        && address.ip().is_unspecified()
+    {
         address.set_ip(match address {
             SocketAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
             SocketAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
         });
     }
-    address
+    place
 }
 
-fn address_list(addresses: &[SocketAddr]) -> String {
-    addresses
+fn place_list(places: &[Place]) -> String {
+    places
         .iter()
         .map(ToString::to_string)
         .collect::<Vec<_>>()

@@ -47,19 +47,23 @@ impl fmt::Display for Origin {
     }
 }
 
-/// A default of one of the names of the program.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Preset {
-    pub(crate) program: &'static str,
+/// A value that was written in the words of another program, translated to a setting of ours.
+/// It counts for as much as what is written in the same kind of place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Given {
+    /// Where it was written.
+    pub(crate) origin: Origin,
+    /// The setting.
     pub(crate) key: &'static str,
-    pub(crate) value: &'static str,
+    /// Its value as text.
+    pub(crate) value: String,
 }
 
 /// All that settings are read from, in the order in which it is laid over the defaults.
 #[derive(Debug, Default)]
 pub(crate) struct Sources {
-    /// Values that the name of the program puts in place of the built-in ones.
-    pub(crate) presets: Vec<Preset>,
+    /// Values in the words of another program, and the defaults of that name of ours.
+    pub(crate) given: Vec<Given>,
     /// Files in order; those of a `conf.d` folder are already among them.
     pub(crate) files: Vec<PathBuf>,
     /// The environment.
@@ -100,16 +104,18 @@ pub(crate) fn resolve(sources: &Sources) -> (Resolved, Vec<Problem>) {
             Err(message) => reading.problem(Origin::Default, setting.key, message),
         }
     }
-    for preset in &sources.presets {
-        let origin = Origin::Name(preset.program);
-        reading.text(origin, preset.key, preset.key, preset.value);
-    }
+    reading.given(sources, |origin| {
+        matches!(origin, Origin::Default | Origin::Name(_))
+    });
     for path in &sources.files {
         reading.file(path);
     }
+    reading.given(sources, |origin| matches!(origin, Origin::File { .. }));
     for (name, text) in &sources.variables {
         reading.variable(name, text);
     }
+    reading.given(sources, |origin| matches!(origin, Origin::Variable(_)));
+    reading.given(sources, |origin| matches!(origin, Origin::Flag(_)));
     for (flag, key, text) in &sources.flags {
         let origin = Origin::Flag(flag.clone());
         reading.text(origin, key, key, text);
@@ -154,6 +160,15 @@ impl Reading {
 
     fn keep(&mut self, setting: &'static Setting, value: Value, origin: Origin) {
         self.resolved.0.insert(setting.key, (value, origin));
+    }
+
+    /// Takes the translated values of one kind of place.
+    fn given(&mut self, sources: &Sources, is_its_turn: fn(&Origin) -> bool) {
+        for given in &sources.given {
+            if is_its_turn(&given.origin) {
+                self.text(given.origin.clone(), given.key, given.key, &given.value);
+            }
+        }
     }
 
     fn file(&mut self, path: &Path) {
@@ -343,18 +358,19 @@ mod tests {
                 ("CHEESESHOP_DATA_DIR".into(), "not a setting".into()),
                 ("OTHER__THING".into(), "x".into()),
             ],
-            presets: vec![
-                Preset {
-                    program: "other",
-                    key: "log.filter",
-                    value: "error",
-                },
-                Preset {
-                    program: "other",
-                    key: "mirror.offline",
-                    value: "true",
-                },
-            ],
+            given: [
+                (Origin::Flag("--flat".into()), "cache.page_bytes", "1 MiB"),
+                (Origin::Variable("FLAT".into()), "cache.page_bytes", "2 MiB"),
+                (Origin::Name("other"), "log.filter", "error"),
+                (Origin::Name("other"), "mirror.offline", "true"),
+            ]
+            .into_iter()
+            .map(|(origin, key, value)| Given {
+                origin,
+                key,
+                value: value.to_owned(),
+            })
+            .collect(),
             flags: vec![("--log".into(), "log.filter".into(), "trace".into())],
         };
         let (resolved, problems) = resolve(&sources);
@@ -366,6 +382,10 @@ mod tests {
         assert_eq!(
             resolved.get("mirror.offline").unwrap(),
             (&Value::Flag(true), &Origin::Name("other"))
+        );
+        assert_eq!(
+            resolved.get("cache.page_bytes").unwrap(),
+            (&Value::Number(1 << 20), &Origin::Flag("--flat".into()))
         );
         assert_eq!(
             resolved.get("log.format").unwrap().1,

@@ -14,9 +14,10 @@ mod show;
 mod surroundings;
 mod value;
 
-pub(crate) use layers::Preset;
+pub(crate) use layers::{Given, Origin};
 pub(crate) use sections::{Config, LogConfig, LogFormat};
 pub(crate) use show::show;
+pub(crate) use surroundings::Surroundings;
 
 use value::{Kind, Value};
 

@@ -3,12 +3,14 @@
 //! Each section struct lives beside its reader and reads itself (serde). A value that its reader
 //! refuses is a problem of its key, found by reading one key at a time before all together.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use cheeseshop_app::Settings;
 use cheeseshop_app::auth::AuthSettings;
-use cheeseshop_app::settings::{CacheSettings, MirrorSettings, PublishLimits};
+use cheeseshop_app::settings::{
+    CacheSettings, MirrorSettings, PublishLimits, PushSettings, TriggerSettings,
+};
 use cheeseshop_http::HttpSettings;
 use cheeseshop_storage::{BlobConfig, DatabaseConfig, S3BlobConfig};
 use serde::de::DeserializeOwned;
@@ -39,6 +41,8 @@ pub(crate) struct Config {
     pub(crate) data_dir: PathBuf,
     /// Addresses to listen on as written.
     pub(crate) listen: Vec<String>,
+    /// The mode of sockets of the file system.
+    pub(crate) socket_mode: u32,
     pub(crate) connections: ConnectionSettings,
     /// How long running requests may go on after a signal to stop.
     pub(crate) stop_grace: Duration,
@@ -82,6 +86,15 @@ impl Config {
         Self::load_from(arguments, flags, Surroundings::of_this_process())
     }
 
+    /// The file of the embedded database; `None` when a database server is used.
+    pub(crate) fn embedded_database(&self) -> Option<&Path> {
+        let url = self.database.url.as_ref()?.expose();
+        let file = url
+            .strip_prefix("sqlite://")
+            .or_else(|| url.strip_prefix("sqlite:"))?;
+        Some(Path::new(file))
+    }
+
     fn load_from(
         arguments: &SettingArgs,
         flags: &[(&str, &str, String)],
@@ -91,7 +104,7 @@ impl Config {
             files: surroundings.settings_files(&arguments.config),
             variables: surroundings.variables().to_vec(),
             flags: Vec::new(),
-            presets: arguments.presets.clone(),
+            given: arguments.given.clone(),
         };
         let mut problems = Vec::new();
         for written in &arguments.set {
@@ -181,6 +194,8 @@ impl Config {
             auth: section::<AuthSettings>(&resolved, "auth", &mut problems),
             publish: section::<PublishLimits>(&resolved, "upload", &mut problems),
             mirror: section::<MirrorSettings>(&resolved, "mirror", &mut problems),
+            push: section::<PushSettings>(&resolved, "push", &mut problems),
+            trigger: section::<TriggerSettings>(&resolved, "trigger", &mut problems),
             cache: section::<CacheSettings>(&resolved, "cache", &mut problems),
         };
         complain(&resolved, "mirror", app.mirror.problems(), &mut problems);
@@ -195,6 +210,11 @@ impl Config {
         for message in listeners::problems(&listen) {
             complain_of(&resolved, "server.listen", message, &mut problems);
         }
+        let socket_mode = text(&resolved, "server.socket_mode").unwrap_or_default();
+        let socket_mode = listeners::parse_mode(&socket_mode).unwrap_or_else(|message| {
+            complain_of(&resolved, "server.socket_mode", message, &mut problems);
+            0
+        });
         if !problems.is_empty() {
             return Err(Failure::could_not_try(listing(&problems)).with_hint(
                 "every setting is described in docs/manual/configuration.md; \
@@ -209,6 +229,7 @@ impl Config {
         };
         Ok(Self {
             listen,
+            socket_mode,
             connections: ConnectionSettings {
                 max_connections: usize::try_from(number(&resolved, "server.max_connections"))
                     .unwrap_or(usize::MAX),
@@ -395,7 +416,6 @@ fn blobs(resolved: &Resolved, s3: bool, problems: &mut Vec<Problem>) -> BlobConf
 mod tests {
     use std::collections::BTreeSet;
     use std::fmt::Debug;
-    use std::path::Path;
 
     use cheeseshop_app::auth::{Argon2Cost, ThrottleSettings};
 
@@ -409,7 +429,7 @@ mod tests {
             database_url: None,
             log_format: None,
             log: None,
-            presets: Vec::new(),
+            given: Vec::new(),
         }
     }
 
@@ -445,6 +465,8 @@ mod tests {
         same(&config.app.auth, &AuthSettings::default());
         same(&config.app.publish, &PublishLimits::default());
         same(&config.app.mirror, &MirrorSettings::default());
+        same(&config.app.push, &PushSettings::default());
+        same(&config.app.trigger, &TriggerSettings::default());
         same(&config.app.cache, &CacheSettings::default());
 
         let config = set(&["blobs.kind=s3", "blobs.bucket=b", "blobs.machine_role=true"]).unwrap();
@@ -496,6 +518,8 @@ mod tests {
         s3.remove("secret_key_file");
         assert_eq!(s3, in_table("blobs"));
         check::<MirrorSettings>("mirror", &[]);
+        check::<PushSettings>("push", &[]);
+        check::<TriggerSettings>("trigger", &[]);
         check::<AuthSettings>("auth", &["argon2", "throttle"]);
         check::<Argon2Cost>("auth.argon2", &[]);
         check::<ThrottleSettings>("auth.throttle", &[]);

@@ -104,6 +104,14 @@ pub(crate) const SECTIONS: &[(&str, &str)] = &[
         "mirror",
         "How upstreams are asked, for all mirrors. What differs from mirror to mirror is configuration of the index (`mirror_url` and its siblings).",
     ),
+    (
+        "push",
+        "Pushes to other servers (`devpi push NAME==VERSION pypi:REPOSITORY`). Proxy and authorities are those of `[mirror]`.",
+    ),
+    (
+        "trigger",
+        "Calls to other servers after an upload (`uploadtrigger_jenkins` of an index). Proxy and authorities are those of `[mirror]`.",
+    ),
     ("auth", "How callers prove who they are."),
     (
         "auth.argon2",
@@ -117,13 +125,14 @@ pub(crate) const SECTIONS: &[(&str, &str)] = &[
 
 /// Every setting, by section.
 pub(crate) const SETTINGS: &[Setting] = &[
-    Setting::new("server.listen", Kind::List, "127.0.0.1:3141", "Addresses to listen on, `HOST:PORT`; port 0 takes a free one.").here(),
+    Setting::new("server.listen", Kind::List, "127.0.0.1:3141", "Addresses to listen on: `HOST:PORT`, where port 0 takes a free one, or `unix:/path` for a socket of the file system.").here(),
+    Setting::new("server.socket_mode", Kind::Text, "600", "The mode of such sockets, in octal digits. Whoever may open one counts as a trusted proxy on this machine.").here(),
     Setting::new("server.data_dir", Kind::Path, "", "Directory of the embedded database, of local blobs and of the lock. Default: `$XDG_DATA_HOME/cheeseshop`, else `~/.local/share/cheeseshop`.").here(),
     Setting::new("server.max_connections", Kind::Number(1, MANY), "4096", "Connections open at once; more wait until one ends.").here(),
     Setting::new("server.header_read_timeout", Kind::Duration, "75s", "How long the head of a request may take, and a kept connection may idle.").here(),
     Setting::new("server.stop_grace", Kind::Duration, "60s", "How long running requests may go on after SIGTERM or SIGINT. A second signal ends them at once.").here(),
     Setting::new("server.outside_url", Kind::Url, "", "The URL that users see, when it is not the one that requests name; with a path when the server is mounted below one."),
-    Setting::new("server.trusted_proxies", Kind::List, "127.0.0.0/8, ::1/128", "Addresses and networks whose `X-Outside-Url`, `Forwarded`, `X-Forwarded-*` and `X-Real-IP` are believed."),
+    Setting::new("server.trusted_proxies", Kind::List, "127.0.0.0/8, ::1/128", "Addresses and networks whose `X-Outside-Url`, `Forwarded`, `X-Forwarded-*` and `X-Real-IP` are believed. Where those about the client contradict each other, none is, and the proxy itself counts as the client: let it remove those that it does not set."),
     Setting::new("server.absolute_urls", Kind::Flag, "false", "Whether links of simple pages are absolute."),
     Setting::new("server.max_json_bytes", Kind::Size, "1 MiB", "The largest JSON body of a request."),
     Setting::new("server.body_idle_timeout", Kind::Duration, "60s", "How long a request's body may pause before the request is given up.").field("body_idle_seconds"),
@@ -169,9 +178,19 @@ pub(crate) const SETTINGS: &[Setting] = &[
     Setting::new("mirror.memory_bytes", Kind::Size, "64 MiB", "Memory for project pages of upstreams."),
     Setting::new("mirror.user_agent", Kind::Text, "", "The `User-Agent` sent upstream. Default: `cheeseshop/VERSION`."),
 
+    Setting::new("push.allowed_hosts", Kind::List, "*", "The servers that releases may be pushed to: `HOST`, `*.DOMAIN`, `*` for any, each with `:PORT` if need be. Whoever may read a release and has logged in can push it there; empty forbids it."),
+    Setting::new("push.timeout", Kind::Duration, "2m", "How long the other server may neither take nor send anything."),
+    Setting::new("push.concurrent", Kind::Number(1, 1000), "8", "Pushes to other servers at once; more are told that the server is busy."),
+
+    Setting::new("trigger.allowed_hosts", Kind::List, "*", "The servers that may be called, written as for `push.allowed_hosts`. Whoever may change an index names the address."),
+    Setting::new("trigger.timeout", Kind::Duration, "10s", "How long a call may take; the upload waits for it."),
+    Setting::new("trigger.concurrent", Kind::Number(1, MANY), "32", "Calls at once; what is more is not called, and the uploader is told."),
+
     Setting::new("auth.self_registration", Kind::Flag, "false", "Whether anybody may create a user, as with devpi-server."),
     Setting::new("auth.restrict_modify", Kind::Text, "", "Who alone may create and change users and indexes: names and `:group` items, parted by commas."),
     Setting::new("auth.allow_empty_password", Kind::Flag, "false", "Whether a user may have the empty password, as with devpi-server."),
+    Setting::new("auth.login_required", Kind::Flag, "false", "Whether nobody reads anything without logging in, whatever `acl_read` of an index says. What clients need to log in, and the health checks, stay open."),
+    Setting::new("auth.tokens_per_user", Kind::Number(0, MANY), "100", "How many tokens a user may have. Those that have expired do not count."),
     Setting::new("auth.login_lifetime", Kind::Duration, "10h", "How long a login is valid.").field("login_lifetime_seconds"),
     Setting::new("auth.concurrent_hashes", Kind::Number(1, 1000), "2", "Password hashes computed at once; each takes `auth.argon2.memory_kib` of memory."),
     Setting::new("auth.remember", Kind::Duration, "5m", "How long a verified password is remembered, so that sending it with every request costs nothing. 0: not at all.").field("remember_seconds"),
@@ -190,6 +209,10 @@ pub(crate) const SETTINGS: &[Setting] = &[
     Setting::new("upload.max_form_bytes", Kind::Size, "8 MiB", "All form fields together, without the file."),
     Setting::new("upload.verify_archives", Kind::Flag, "true", "Whether wheels and sdists are looked into: entries, RECORD, metadata."),
     Setting::new("upload.concurrent_inspections", Kind::Number(1, 1000), "4", "Archives looked into at once."),
+    Setting::new("upload.max_documentation_entries", Kind::Number(1, MANY), "100000", "Files and folders in an archive of documentation."),
+    Setting::new("upload.max_documentation_bytes", Kind::Size, "2 GiB", "All files of an archive of documentation together, unpacked. It is unpacked once, into nowhere, when it is uploaded."),
+    Setting::new("upload.max_test_result_bytes", Kind::Size, "32 MiB", "The largest test result."),
+    Setting::new("upload.max_test_results_per_file", Kind::Number(0, MANY), "1000", "How many test results a file may have."),
 
     Setting::new("cache.page_bytes", Kind::Size, "128 MiB", "Memory for rendered pages, all encodings together."),
 

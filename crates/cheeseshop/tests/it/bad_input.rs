@@ -328,17 +328,3 @@ fn a_bucket_without_tls_or_key_is_told_before_anybody_is_asked() {
         "{found}"
     );
 }
-
-#[test]
-fn devpi_server_refuses_what_it_does_not_know() {
-    let home = Home::new();
-    for argument in ["--serverdir", "--nonsense", "passwd"] {
-        let output = crate::support::finish(home.devpi_server(&[argument]), "");
-        assert_eq!(output.code, Some(2), "{output:?}");
-        let found = message(&output);
-        assert!(found.contains(argument), "{found}");
-        assert!(found.contains("Usage: devpi-server [OPTIONS]"), "{found}");
-        assert!(!found.contains("COMMAND"), "{found}");
-        assert!(!home.data_dir().exists());
-    }
-}

@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use cheeseshop_test_support::{BuiltFile, Wheel, WheelDefect};
+use cheeseshop_test_support::{BuiltFile, DocumentationArchive, Wheel, WheelDefect};
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 
@@ -105,6 +105,73 @@ async fn archives_that_lie_are_refused_in_words() {
         assert!(bob.files("bob/dev", "liar").await.is_empty(), "{defect:?}");
     }
     nothing_left(&home, before).await;
+}
+
+#[tokio::test]
+async fn documentation_that_lies_is_refused_and_twenty_thousand_pages_are_not() {
+    let home = Home::new();
+    let (server, bob) = shop(&home).await;
+    let honest = (0..20_000).fold(DocumentationArchive::new(), |archive, number| {
+        archive.page(
+            &format!("module_{number}.html"),
+            number.to_string().as_bytes(),
+        )
+    });
+    let (status, text) = document(&bob, "1.0", &honest.build()).await;
+    assert_eq!(status, StatusCode::OK, "{text}");
+    let page = "bob/dev/documented/1.0/+doc/module_19876.html";
+    assert_eq!(bob.get(page).await.text().await.unwrap(), "19876");
+
+    let before = blobs(&home);
+    let good = DocumentationArchive::saying("good").build();
+    let named = |name: &str| DocumentationArchive::saying("x").page(name, b"x").build();
+    let bloated = DocumentationArchive::new().page("bomb.html", &vec![0; 80 << 20]);
+    for (archive, word) in [
+        (good.slice(..good.len() / 2), "damaged"),
+        (named("../../evil.html"), "unsafe entry `../../evil.html`"),
+        (named("index.html"), "two entries"),
+        (bloated.build(), "50 times its size"),
+    ] {
+        let (status, text) = document(&bob, "2.0", &archive).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{text}");
+        assert!(text.contains(word), "{text} lacks {word}");
+    }
+    nothing_left(&home, before).await;
+    // What was there is there, also for a server that remembers nothing.
+    server.stop();
+    let server = Server::start(&home, &[LIMIT]);
+    let bob = Api::login(&server.url, "bob", "pw").await;
+    assert_eq!(bob.get(page).await.text().await.unwrap(), "19876");
+    assert!(!home.path().join("evil.html").exists());
+    server.stop();
+}
+
+/// Uploads documentation; the answer's status and words.
+async fn document(bob: &Api, version: &str, archive: &[u8]) -> (StatusCode, String) {
+    let mut body = Vec::new();
+    for (name, value) in [
+        (":action", "doc_upload"),
+        ("name", "documented"),
+        ("version", version),
+    ] {
+        let head = format!("--docs\r\nContent-Disposition: form-data; name=\"{name}\"");
+        body.extend(format!("{head}\r\n\r\n{value}\r\n").into_bytes());
+    }
+    body.extend(
+        b"--docs\r\nContent-Disposition: form-data; name=\"content\"; \
+          filename=\"documented-1.0.doc.zip\"\r\n\r\n",
+    );
+    body.extend(archive);
+    body.extend(b"\r\n--docs--\r\n");
+    let response = bob
+        .request(Method::POST, "bob/dev/")
+        .header("Content-Type", "multipart/form-data; boundary=docs")
+        .body(body)
+        .send()
+        .await
+        .unwrap();
+    let status = response.status();
+    (status, response.text().await.unwrap())
 }
 
 #[tokio::test]

@@ -194,7 +194,12 @@ fn every_command_and_flag_on_the_pages_exists() {
     let mut seen = BTreeSet::new();
     for page in pages() {
         for words in page.commands() {
-            let is_name = |word: &&&str| word.chars().all(|c| c.is_ascii_lowercase() || c == '|');
+            let is_name = |word: &&&str| {
+                !word.starts_with('-')
+                    && word
+                        .chars()
+                        .all(|c| c.is_ascii_lowercase() || matches!(c, '|' | '-'))
+            };
             let names: Vec<&str> = words.iter().take_while(is_name).copied().collect();
             if names.first().is_none_or(|name| *name == "help") {
                 continue;
@@ -229,7 +234,19 @@ fn every_command_and_flag_on_the_pages_exists() {
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
-    for command in ["serve", "init", "passwd", "config", "audit", "gc", "status"] {
+    for command in [
+        "serve",
+        "init",
+        "passwd",
+        "config",
+        "audit",
+        "gc",
+        "fsck",
+        "import",
+        "export",
+        "install-links",
+        "status",
+    ] {
         assert!(seen.contains(command), "`{command}` is on no page");
     }
 }

@@ -2,10 +2,9 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 
-use reqwest::{Method, StatusCode};
-use serde_json::json;
+use reqwest::StatusCode;
 
-use crate::support::{Api, CHEAP_HASH, Home, Server};
+use crate::support::{Api, Home, Server};
 
 #[tokio::test]
 async fn the_first_start_makes_everything_and_prints_the_password_once() {
@@ -116,42 +115,6 @@ async fn the_first_mirror_follows_the_configured_upstream_before_the_users_pip()
     let root = server.root().await;
     let index = root.document("root/pypi").await;
     assert_eq!(index["result"]["mirror_url"], "http://own.test/simple/");
-}
-
-#[tokio::test]
-async fn under_the_name_of_devpi_server_anybody_may_register() {
-    let start = |home: &Home, more: &[&str]| {
-        let mut arguments = vec!["--listen", "127.0.0.1:0"];
-        arguments.extend(CHEAP_HASH);
-        arguments.extend(more);
-        Server::spawn(home, home.devpi_server(&arguments))
-    };
-    let register = async |server: &Server| {
-        server
-            .anonymous()
-            .send(Method::PUT, "bob", &json!({"password": ""}))
-            .await
-            .status()
-    };
-
-    let home = Home::new();
-    let server = start(&home, &[]);
-    assert_eq!(register(&server).await, StatusCode::CREATED);
-    Api::login(&server.url, "bob", "").await;
-    server.stop();
-
-    // What is written somewhere counts for more than the name.
-    for more in [
-        "--set=auth.self_registration=false",
-        "--set=auth.allow_empty_password=false",
-    ] {
-        let home = Home::new();
-        let server = start(&home, &[more]);
-        assert!(register(&server).await.is_client_error(), "{more}");
-        server.stop();
-    }
-    let server = Server::start(&Home::new(), &[]);
-    assert_eq!(register(&server).await, StatusCode::FORBIDDEN);
 }
 
 #[tokio::test]

@@ -16,11 +16,15 @@ mod bad_upload;
 #[cfg(test)]
 mod clients;
 #[cfg(test)]
+mod compare;
+#[cfg(test)]
 mod configuration;
 #[cfg(test)]
 mod connections;
 #[cfg(test)]
 mod crash;
+#[cfg(test)]
+mod devpi_names;
 #[cfg(test)]
 mod docs;
 #[cfg(test)]
@@ -31,6 +35,10 @@ mod full_disk;
 mod garbage;
 #[cfg(test)]
 mod herd;
+#[cfg(test)]
+mod moving;
+#[cfg(test)]
+mod nginx;
 #[cfg(test)]
 mod nodes;
 #[cfg(test)]

@@ -84,10 +84,18 @@ pub enum Kind {
     ReleaseFileMeta,
     /// Where a test result was put.
     ToxResultPath,
+    /// The test results of a file; ours.
+    ToxResults,
+    /// One test result and what it says; ours.
+    ToxResult,
     /// What a push did.
     ActionLog,
     /// The state of the server.
     Status,
+    /// A token that was just made.
+    TokenInfo,
+    /// A user's tokens.
+    TokensInfo,
 }
 
 impl Kind {
@@ -104,8 +112,12 @@ impl Kind {
             Self::VersionData => "versiondata",
             Self::ReleaseFileMeta => "releasefilemeta",
             Self::ToxResultPath => "toxresultpath",
+            Self::ToxResults => "list:toxresult",
+            Self::ToxResult => "toxresult",
             Self::ActionLog => "actionlog",
             Self::Status => "status",
+            Self::TokenInfo => "token-info",
+            Self::TokensInfo => "tokens-info",
         }
     }
 }

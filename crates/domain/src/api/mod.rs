@@ -9,7 +9,9 @@ mod envelope;
 mod login;
 mod push;
 mod status;
+mod test_results;
 mod time;
+mod token;
 mod user;
 mod version_data;
 
@@ -20,7 +22,12 @@ pub use self::{
     login::{LoginRequest, LoginRequestError, ProxyAuth},
     push::{ExternalTarget, PushDocs, PushRequest, PushRequestError, PushTarget},
     status::{MetricKind, PollingReplica, Status, StatusMetric},
+    test_results::{
+        TestCommandDocument, TestEnvironmentDocument, TestReportDocument, TestRunDetail,
+        TestRunDocument,
+    },
     time::{When, format_time, parse_time},
+    token::{TokenDocument, TokenInfo, TokensInfo},
     user::{UserDocument, index_document},
     version_data::{LinkDocument, LogDocument, ProjectDocument, ReleaseFileMetadata, VersionData},
 };

@@ -1,9 +1,11 @@
 //! The request to push a release to another index, here or elsewhere.
 
+use std::fmt;
+
 use secrecy::SecretString;
 use serde_json::Value;
 
-use crate::{IndexName, JsonMap, name::printable};
+use crate::{IndexName, JsonMap, SecretUrl, name::printable};
 
 /// The body of a push.
 #[derive(Debug, Clone)]
@@ -28,16 +30,27 @@ pub enum PushTarget {
 }
 
 /// A server that takes uploads.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct ExternalTarget {
-    /// Where it takes them.
-    pub url: String,
+    /// Where it takes them. Credentials in it are not used: `username` and `password` are.
+    pub url: SecretUrl,
     /// Who uploads.
     pub username: String,
     /// The proof.
     pub password: SecretString,
     /// Whether to send a form with the metadata first.
     pub registers_project: bool,
+}
+
+/// The address may hold a token in its path or query, so only the host is shown.
+impl fmt::Debug for ExternalTarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ExternalTarget")
+            .field("host", &self.url.without_credentials().host_str())
+            .field("username", &self.username)
+            .field("registers_project", &self.registers_project)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Whether documentation goes along with a push.
@@ -128,10 +141,8 @@ fn parse_target(body: &JsonMap) -> Result<PushTarget, PushRequestError> {
     if body.get("posturl").is_none_or(Value::is_null) {
         return Err(PushRequestError::NoTarget);
     }
-    let url = text(body, "posturl")?;
-    if !url.starts_with("http://") && !url.starts_with("https://") {
-        return Err(PushRequestError::BadPostUrl);
-    }
+    let url =
+        SecretUrl::parse(&text(body, "posturl")?).map_err(|_| PushRequestError::BadPostUrl)?;
     Ok(PushTarget::External(ExternalTarget {
         url,
         username: text(body, "username")?,

@@ -19,7 +19,7 @@ pub struct VersionData {
     #[serde(flatten)]
     pub metadata: JsonMap,
     /// The files.
-    #[serde(rename = "+links", default)]
+    #[serde(rename = "+links", default, skip_serializing_if = "Vec::is_empty")]
     pub links: Vec<LinkDocument>,
     /// Data of other indexes that have the same version; absent when there is none.
     #[serde(rename = "+shadowing", skip_serializing_if = "Vec::is_empty", default)]

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::{
     ConfigError, ConfigErrors, HostedConfig, IndexKind,
     kind::{Outcome, Secrets},
+    trigger::{self, TriggerUrl},
     value::{parse_acl, parse_boolean, parse_principal, show},
 };
 use crate::{Acl, IndexName, JsonMap, UserName, name::printable};
@@ -41,6 +42,11 @@ pub struct IndexConfig {
     pub description: Option<Value>,
     /// Whatever else a tool wants to keep; any JSON.
     pub custom_data: Option<Value>,
+    /// Who is called after an upload, devpi's `uploadtrigger_jenkins`. Documents only hold it when it is set.
+    pub upload_trigger: Option<TriggerUrl>,
+    /// Keys that no kind of index has: settings of plugins of the server that the index came from. They are kept and
+    /// shown, can be changed and removed, and mean nothing here.
+    pub other: JsonMap,
 }
 
 impl IndexConfig {
@@ -107,10 +113,14 @@ impl IndexConfig {
             _ => None,
         };
         let kind = kind.ok_or_else(|| unknown_type(body))?;
-        Self::with_kind(kind).set_all(body, &|_| true)
+        let mut draft = Draft::keeping_unknown(Self::with_kind(kind));
+        for (key, value) in body {
+            draft.set(key, value);
+        }
+        draft.finish(&|_| true)
     }
 
-    fn with_kind(kind: IndexKind) -> Self {
+    pub(super) fn with_kind(kind: IndexKind) -> Self {
         Self {
             kind,
             volatile: true,
@@ -118,6 +128,8 @@ impl IndexConfig {
             title: None,
             description: None,
             custom_data: None,
+            upload_trigger: None,
+            other: JsonMap::new(),
         }
     }
 
@@ -146,6 +158,16 @@ impl IndexConfig {
                 map.insert(key.to_owned(), value.clone());
             }
         }
+        if let Some(url) = &self.upload_trigger {
+            let url = match secrets {
+                Secrets::Hidden => url.redacted(),
+                Secrets::Kept => url.expose().to_owned(),
+            };
+            map.insert(trigger::KEY.to_owned(), json!(url));
+        }
+        for (key, value) in &self.other {
+            map.entry(key.clone()).or_insert_with(|| value.clone());
+        }
         map
     }
 
@@ -158,7 +180,19 @@ impl IndexConfig {
             "title" => self.title = Some(value.clone()),
             "description" => self.description = Some(value.clone()),
             "custom_data" => self.custom_data = Some(value.clone()),
-            _ => return self.kind.set(key, value),
+            trigger::KEY => {
+                self.upload_trigger = TriggerUrl::parse(value, self.upload_trigger.as_ref())?;
+            }
+            _ => {
+                let outcome = self.kind.set(key, value)?;
+                if outcome == Outcome::NoSuchKey
+                    && let Some(kept) = self.other.get_mut(key)
+                {
+                    kept.clone_from(value);
+                    return Ok(Outcome::Done);
+                }
+                return Ok(outcome);
+            }
         }
         Ok(Outcome::Done)
     }
@@ -171,6 +205,8 @@ impl IndexConfig {
             "title" => self.title = None,
             "description" => self.description = None,
             "custom_data" => self.custom_data = None,
+            trigger::KEY => self.upload_trigger = None,
+            _ if self.other.shift_remove(key).is_some() => {}
             _ => return self.kind.remove(key),
         }
         Ok(Outcome::Done)
@@ -203,10 +239,12 @@ impl IndexConfig {
 }
 
 /// A configuration in the making, and what was wrong on the way.
-struct Draft {
+pub(super) struct Draft {
     config: IndexConfig,
     errors: Vec<ConfigError>,
     unexpected: Vec<String>,
+    /// Keys that no kind of index has are kept instead of refused.
+    keeps_unknown: bool,
 }
 
 impl Draft {
@@ -215,7 +253,21 @@ impl Draft {
             config,
             errors: Vec::new(),
             unexpected: Vec::new(),
+            keeps_unknown: false,
         }
+    }
+
+    /// A draft that keeps the keys of plugins of other servers.
+    pub(super) fn keeping_unknown(config: IndexConfig) -> Self {
+        Self {
+            keeps_unknown: true,
+            ..Self::new(config)
+        }
+    }
+
+    /// What could be used, and what was wrong with the rest; bases are not checked.
+    pub(super) fn into_parts(self) -> (IndexConfig, Vec<ConfigError>) {
+        (self.config, self.errors)
     }
 
     fn apply(&mut self, operation: &str) {
@@ -235,14 +287,17 @@ impl Draft {
         }
     }
 
-    fn set(&mut self, key: &str, value: &Value) {
+    pub(super) fn set(&mut self, key: &str, value: &Value) {
         let outcome = self.config.set(key, value);
         self.note(outcome, key, value);
     }
 
     fn remove(&mut self, key: &str) {
-        let outcome = self.config.remove(key);
-        self.note(outcome, key, &json!(""));
+        match self.config.remove(key) {
+            // What is not there is gone, as in devpi.
+            Ok(Outcome::NoSuchKey) => {}
+            outcome => self.note(outcome, key, &json!("")),
+        }
     }
 
     /// Adds an entry to a list, or takes it out.
@@ -284,6 +339,9 @@ impl Draft {
         match outcome {
             Ok(Outcome::Done) => {}
             Ok(Outcome::NoSuchKey) if DROPPED_KEYS.contains(&key) => {}
+            Ok(Outcome::NoSuchKey) if self.keeps_unknown => {
+                self.config.other.insert(key.to_owned(), value.clone());
+            }
             Ok(Outcome::NoSuchKey) => {
                 self.unexpected
                     .push(format!("{}={}", printable(key), show(value)));

@@ -51,8 +51,8 @@ pub enum ConfigError {
     BadMirrorUrl,
     /// User name or password is `***`, and it is not the URL that was shown, so it cannot be known
     /// whether the credentials kept here are meant for it.
-    #[error("'mirror_url' option has hidden credentials, give the whole URL again.")]
-    HiddenCredentials,
+    #[error("'{0}' option has hidden credentials, give the whole URL again.")]
+    HiddenCredentials(&'static str),
     /// Not a whole number of seconds, or out of range.
     #[error("'mirror_cache_expiry' option must be an integer")]
     BadCacheExpiry,
@@ -61,6 +61,17 @@ pub enum ConfigError {
         "Unknown value '{0}' for mirror_whitelist_inheritance, must be 'intersection' or 'union'."
     )]
     UnknownInheritance(String),
+    /// A line of constraints that cannot be read; the text says which and why.
+    #[error("Error while parsing constrains: {0}")]
+    BadConstraint(String),
+    /// A second line of constraints for a project.
+    #[error("Error while parsing constrains: Constraint for '{0}' already exists.")]
+    DuplicateConstraint(String),
+    /// Not an address that can be called after an upload.
+    #[error(
+        "'uploadtrigger_jenkins' option must be an http or https URL, perhaps with {{pkgname}} and {{pkgversion}} in it."
+    )]
+    BadTriggerUrl,
     /// A key that always has a value.
     #[error("Default values can't be removed.")]
     DefaultRemoved,

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{
-    Inheritance, Whitelist,
+    Constraints, Inheritance, Whitelist,
     error::ConfigError,
     kind::Outcome,
     value::{parse_acl, parse_list, parse_principal, show},
@@ -27,11 +27,17 @@ pub struct HostedConfig {
     pub mirror_whitelist: Whitelist,
     /// How this index combines its whitelist with those of its bases.
     pub mirror_whitelist_inheritance: Inheritance,
+    /// What it lets through of its bases. An index with constraints, devpi's `constrained`, is read-only: it shows
+    /// nothing but what it inherits. `None` for all others; which it is never changes.
+    pub constraints: Option<Constraints>,
 }
 
 impl HostedConfig {
     /// devpi's name for it.
     pub(super) const TYPE: &str = "stage";
+
+    /// devpi's name for it when it has constraints.
+    pub(super) const CONSTRAINED_TYPE: &str = "constrained";
 
     pub(super) fn new(owner: &UserName) -> Self {
         Self {
@@ -40,6 +46,21 @@ impl HostedConfig {
             acl_toxresult_upload: Acl::everyone(),
             mirror_whitelist: Whitelist::default(),
             mirror_whitelist_inheritance: Inheritance::Intersection,
+            constraints: None,
+        }
+    }
+
+    pub(super) fn constrained(owner: &UserName) -> Self {
+        Self {
+            constraints: Some(Constraints::default()),
+            ..Self::new(owner)
+        }
+    }
+
+    pub(super) fn type_name(&self) -> &'static str {
+        match self.constraints {
+            Some(_) => Self::CONSTRAINED_TYPE,
+            None => Self::TYPE,
         }
     }
 
@@ -61,14 +82,18 @@ impl HostedConfig {
             "mirror_whitelist_inheritance" => {
                 self.mirror_whitelist_inheritance = show(value).parse()?;
             }
+            "constraints" if self.constraints.is_some() => {
+                self.constraints = Some(Constraints::parse(value)?);
+            }
             _ => return Ok(Outcome::NoSuchKey),
         }
         Ok(Outcome::Done)
     }
 
     /// All settings of a hosted index have a default, so none can be taken away.
-    pub(super) fn remove(key: &str) -> Result<Outcome, ConfigError> {
+    pub(super) fn remove(&self, key: &str) -> Result<Outcome, ConfigError> {
         match key {
+            "constraints" if self.constraints.is_some() => Err(ConfigError::DefaultRemoved),
             "bases"
             | "acl_upload"
             | "acl_toxresult_upload"
@@ -78,8 +103,13 @@ impl HostedConfig {
         }
     }
 
-    pub(super) fn normalize_entry(key: &str, entry: &str) -> Option<Result<String, ConfigError>> {
+    pub(super) fn normalize_entry(
+        &self,
+        key: &str,
+        entry: &str,
+    ) -> Option<Result<String, ConfigError>> {
         match key {
+            "constraints" if self.constraints.is_some() => Some(Ok(entry.trim().to_owned())),
             "bases" => Some(parse_base(entry).map(|base| base.to_string())),
             "acl_upload" => Some(principal_text("acl_upload", entry)),
             "acl_toxresult_upload" => Some(principal_text("acl_toxresult_upload", entry)),
@@ -102,6 +132,9 @@ impl HostedConfig {
             ("mirror_whitelist_inheritance", json!(inheritance)),
         ] {
             map.insert(key.to_owned(), value);
+        }
+        if let Some(constraints) = &self.constraints {
+            map.insert("constraints".to_owned(), json!(constraints.lines()));
         }
     }
 }

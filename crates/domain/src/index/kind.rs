@@ -8,7 +8,8 @@ use crate::{Acl, IndexName, JsonMap, UserName};
 /// What an index is, with the settings that only this kind has.
 #[derive(Debug, Clone, PartialEq)]
 pub enum IndexKind {
-    /// It holds what is uploaded to it, and inherits from bases; devpi's `stage`.
+    /// It holds what is uploaded to it, and inherits from bases; devpi's `stage`. With constraints it holds nothing and
+    /// shows a part of what it inherits; devpi's `constrained`.
     Hosted(HostedConfig),
     /// It follows an upstream.
     Mirror(MirrorConfig),
@@ -28,9 +29,15 @@ impl IndexKind {
     pub(super) fn create(type_name: &str, owner: &UserName) -> Option<Self> {
         match type_name {
             HostedConfig::TYPE => Some(Self::Hosted(HostedConfig::new(owner))),
+            HostedConfig::CONSTRAINED_TYPE => Some(Self::Hosted(HostedConfig::constrained(owner))),
             MirrorConfig::TYPE => Some(Self::Mirror(MirrorConfig::default())),
             _ => None,
         }
+    }
+
+    /// A new hosted index, all settings at their defaults.
+    pub(super) fn hosted(owner: &UserName) -> Self {
+        Self::Hosted(HostedConfig::new(owner))
     }
 
     /// An index of the kind as stored by a server that knew fewer keys.
@@ -42,10 +49,10 @@ impl IndexKind {
         Some(kind)
     }
 
-    /// devpi's name of the kind: `stage` or `mirror`.
+    /// devpi's name of the kind: `stage`, `constrained` or `mirror`.
     pub fn type_name(&self) -> &'static str {
         match self {
-            Self::Hosted(_) => HostedConfig::TYPE,
+            Self::Hosted(hosted) => hosted.type_name(),
             Self::Mirror(_) => MirrorConfig::TYPE,
         }
     }
@@ -85,7 +92,7 @@ impl IndexKind {
     /// Takes one key away.
     pub(super) fn remove(&mut self, key: &str) -> Result<Outcome, ConfigError> {
         match self {
-            Self::Hosted(_) => HostedConfig::remove(key),
+            Self::Hosted(hosted) => hosted.remove(key),
             Self::Mirror(mirror) => Ok(mirror.remove(key)),
         }
     }
@@ -97,7 +104,7 @@ impl IndexKind {
         entry: &str,
     ) -> Option<Result<String, ConfigError>> {
         match self {
-            Self::Hosted(_) => HostedConfig::normalize_entry(key, entry),
+            Self::Hosted(hosted) => hosted.normalize_entry(key, entry),
             Self::Mirror(_) => None,
         }
     }

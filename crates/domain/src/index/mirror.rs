@@ -184,7 +184,7 @@ impl MirrorConfig {
         }
         match &self.mirror_url {
             Some(current) if current.redacted() == text => Ok(current.clone()),
-            _ => Err(ConfigError::HiddenCredentials),
+            _ => Err(ConfigError::HiddenCredentials("mirror_url")),
         }
     }
 }

@@ -4,23 +4,30 @@
 //! knows its keys (`set`, `remove`, `add_json`), and one arm in each `match` of `kind.rs`.
 
 mod config;
+mod constraints;
 mod error;
 mod hosted;
+mod import;
 mod kind;
 mod mirror;
+mod trigger;
 mod value;
 mod whitelist;
 
+use cheeseshop_packaging::Version;
 use jiff::Timestamp;
 
 use crate::{IndexId, IndexName};
 
 pub use self::{
     config::{BaseExists, IndexConfig},
+    constraints::Constraints,
     error::{ConfigError, ConfigErrors},
     hosted::HostedConfig,
+    import::AdoptedConfig,
     kind::IndexKind,
     mirror::MirrorConfig,
+    trigger::TriggerUrl,
     whitelist::{Inheritance, Whitelist},
 };
 
@@ -54,6 +61,29 @@ impl Index {
             IndexKind::Hosted(hosted) => Some(hosted),
             IndexKind::Mirror(_) => None,
         }
+    }
+
+    /// What it lets through of what it inherits; `None` for an index that lets everything through.
+    pub fn constraints(&self) -> Option<&Constraints> {
+        self.hosted()?.constraints.as_ref()
+    }
+
+    /// Whether nothing can be put into it, whoever asks.
+    pub fn is_read_only(&self) -> bool {
+        self.constraints().is_some()
+    }
+
+    /// Whether it shows anything of the project, given by its normalized name, when it is asked itself.
+    pub fn admits_project(&self, project: &str) -> bool {
+        self.constraints()
+            .is_none_or(|constraints| constraints.admits_project(project))
+    }
+
+    /// Whether it shows this version of the project, given by its normalized name, when it is asked itself. `None` is a
+    /// version that nobody knows, as that of a file with an odd name.
+    pub fn admits(&self, project: &str, version: Option<&Version>) -> bool {
+        self.constraints()
+            .is_none_or(|constraints| constraints.admits(project, version))
     }
 
     /// The settings of a mirror; `None` for others.

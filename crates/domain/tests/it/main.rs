@@ -8,4 +8,5 @@ mod mirror_config;
 mod permission;
 mod resolution;
 mod support;
+mod token;
 mod user;

@@ -31,15 +31,15 @@ fn who(policy: &PermissionPolicy, action: Action<'_>) -> String {
 
 fn open() -> PermissionPolicy {
     PermissionPolicy {
-        restrict_modify: None,
         self_registration: true,
+        ..PermissionPolicy::default()
     }
 }
 
 fn restricted(spec: &str) -> PermissionPolicy {
     PermissionPolicy {
         restrict_modify: Some(PermissionPolicy::parse_restrict_modify(spec)),
-        self_registration: true,
+        ..open()
     }
 }
 
@@ -197,6 +197,7 @@ fn whoever_may_not_make_users_is_told_who_may() {
     let policy = PermissionPolicy {
         restrict_modify: Some(vec![]),
         self_registration: true,
+        ..PermissionPolicy::default()
     };
     for caller in [Caller::anonymous(), caller("root")] {
         let reason = judge(&policy, &caller, Action::CreateUser)

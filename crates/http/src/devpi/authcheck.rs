@@ -9,13 +9,12 @@ use axum::response::{IntoResponse, Response};
 use cheeseshop_app::Error;
 use cheeseshop_domain::IndexName;
 use http::StatusCode;
-use http::header::USER_AGENT;
 use percent_encoding::percent_decode_str;
 
 use crate::ask::Ask;
-use crate::failure::SimpleError;
+use crate::failure::DevpiError;
 use crate::front::Shared;
-use crate::outside;
+use crate::{lockdown, outside};
 
 const X_ORIGINAL_URI: &str = "x-original-uri";
 
@@ -24,26 +23,42 @@ const X_ORIGINAL_URI: &str = "x-original-uri";
 pub(crate) async fn check(
     State(shared): State<Arc<Shared>>,
     ask: Ask,
-) -> Result<Response, SimpleError> {
-    let Some(index) = index_of_original(&ask)? else {
+) -> Result<Response, DevpiError> {
+    let original = original(&ask)?;
+    if original == Original::Open {
+        return Ok(StatusCode::OK.into_response());
+    }
+    if shared.app.settings().auth.login_required {
+        lockdown::admit(&shared, &ask.context, &ask.headers).await?;
+    }
+    let Original::Index(index) = original else {
         return Ok(StatusCode::OK.into_response());
     };
     let caller = ask.caller(&shared.app).await?;
     match shared.app.index(&caller, &index).await {
         Ok(_) => Ok(StatusCode::OK.into_response()),
-        Err(Error::Unauthenticated(text)) if !is_devpi_client(&ask) => {
-            Err(SimpleError(Error::Unauthenticated(text)))
+        Err(Error::Unauthenticated(text)) if !lockdown::is_devpi_client(&ask.headers) => {
+            Err(DevpiError(Error::Unauthenticated(text)))
         }
         Err(Error::Unauthenticated(text) | Error::NotFound(text)) => {
-            Err(SimpleError(Error::Forbidden(text)))
+            Err(DevpiError(Error::Forbidden(text)))
         }
-        Err(error) => Err(SimpleError(error)),
+        Err(error) => Err(DevpiError(error)),
     }
 }
 
-/// The index that the original URL is about; `None` for URLs that need no right, which is
-/// where clients find out how to log in.
-fn index_of_original(ask: &Ask) -> Result<Option<IndexName>, Error> {
+/// What the original URL is about.
+#[derive(Debug, PartialEq, Eq)]
+enum Original {
+    /// How clients find out how to log in, and how they do it.
+    Open,
+    /// No index: users, the state of the server.
+    Server,
+    /// An index and whatever lies below it.
+    Index(IndexName),
+}
+
+fn original(ask: &Ask) -> Result<Original, Error> {
     let no_route = || Error::Forbidden("there is nothing at this URL".to_owned());
     let uri = ask
         .headers
@@ -65,9 +80,10 @@ fn index_of_original(ask: &Ask) -> Result<Option<IndexName>, Error> {
     }
     let segments: Vec<&str> = segments.iter().map(AsRef::as_ref).collect();
     match segments[..] {
-        [] | [_] | [_, "+api"] | [_, _, "+api"] => Ok(None),
+        _ if lockdown::is_open(&format!("/{}", segments.join("/"))) => Ok(Original::Open),
+        [] | [_] | [_, "+tokens" | "+token-create", ..] => Ok(Original::Server),
         [user, index, ..] => IndexName::new(user, index)
-            .map(Some)
+            .map(Original::Index)
             .map_err(|_| no_route()),
     }
 }
@@ -75,12 +91,4 @@ fn index_of_original(ask: &Ask) -> Result<Option<IndexName>, Error> {
 fn leads_elsewhere(segment: &str) -> bool {
     let is_odd = |character: char| matches!(character, '/' | '\\') || character.is_control();
     matches!(segment, "." | "..") || segment.contains(is_odd)
-}
-
-/// devpi's client takes a 401 for "your login expired" and forgets it.
-fn is_devpi_client(ask: &Ask) -> bool {
-    ask.headers
-        .get(USER_AGENT)
-        .and_then(|value| value.to_str().ok())
-        .is_some_and(|agent| agent.contains("devpi-client"))
 }

@@ -52,6 +52,10 @@ pub(crate) fn release(ask: &Ask, document: ReleaseDocument) -> VersionData {
             .iter()
             .map(|link| LinkDocument {
                 rel: link.rel.to_owned(),
+                for_href: link
+                    .tested
+                    .as_ref()
+                    .map(|path| absolute(ask, &format!("{}/{path}", link.index))),
                 ..LinkDocument::release_file(
                     &link.hashes,
                     absolute(ask, &format!("{}/{}", link.index, link.path)),

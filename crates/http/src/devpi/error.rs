@@ -12,7 +12,8 @@ pub(crate) fn spell(error: &Error, accepts_json: bool) -> Response {
     let status = match error {
         Error::NotFound(_) => StatusCode::NOT_FOUND,
         Error::Gone(_) => StatusCode::GONE,
-        Error::Forbidden(_) | Error::ReadOnly(_) => StatusCode::FORBIDDEN,
+        Error::Forbidden(_) => StatusCode::FORBIDDEN,
+        Error::ReadOnly(_) => StatusCode::METHOD_NOT_ALLOWED,
         Error::Unauthenticated(_) => StatusCode::UNAUTHORIZED,
         Error::Invalid(_) => StatusCode::BAD_REQUEST,
         Error::Conflict(_) => StatusCode::CONFLICT,

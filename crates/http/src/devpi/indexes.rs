@@ -25,7 +25,6 @@ pub(crate) async fn show(
     if let Some(redirect) = simple::redirects_to_list(&ask) {
         return Ok(redirect);
     }
-    ask.json_only()?;
     let name = ask.index()?;
     let caller = ask.caller(&shared.app).await?;
     let index = shared.app.shown_index(&caller, &name).await?;
@@ -44,7 +43,7 @@ pub(crate) async fn create(
     ask: Ask,
     body: Body,
 ) -> Result<Response, DevpiError> {
-    let body = json_body::optional_object(body, &shared.settings).await?;
+    let body = json_body::object(body, &shared.settings).await?;
     let name = ask.new_index()?;
     let caller = ask.caller(&shared.app).await?;
     let index = shared.app.create_index(&caller, &name, &body).await?;
@@ -62,7 +61,9 @@ pub(crate) async fn update(
 ) -> Result<Response, DevpiError> {
     let patch = patch(json_body::value(body, &shared.settings).await?)?;
     let name = ask.index()?;
-    let no_change = if ask.has_flag("error_on_noop") {
+    // For operations alone, as in devpi: an object may well be what somebody has read before.
+    let is_list = matches!(patch, IndexPatch::Operations(_));
+    let no_change = if is_list && ask.has_flag("error_on_noop") {
         NoChange::Refuse
     } else {
         NoChange::Accept

@@ -1,4 +1,4 @@
-//! `POST /+login`: a password for a token.
+//! `POST /+login`: a password for a token; in a browser, for a cookie (`web::login`).
 
 use std::sync::Arc;
 
@@ -14,13 +14,16 @@ use super::envelope;
 use crate::ask::Ask;
 use crate::failure::DevpiError;
 use crate::front::Shared;
-use crate::json_body;
+use crate::{json_body, web};
 
 pub(crate) async fn login(
     State(shared): State<Arc<Shared>>,
     ask: Ask,
     body: Body,
 ) -> Result<Response, DevpiError> {
+    if web::is_form(&ask) {
+        return web::log_in(&shared, &ask, body).await;
+    }
     ask.json_only()?;
     let body = json_body::value(body, &shared.settings).await?;
     let request = LoginRequest::parse(&body).map_err(|error| Error::Invalid(error.to_string()))?;

@@ -24,7 +24,6 @@ pub(crate) async fn show_project(
     if let Some(redirect) = simple::redirects_to_project(&ask) {
         return Ok(redirect);
     }
-    ask.json_only()?;
     let (index, project) = (ask.index()?, ask.project()?);
     if let Some(redirect) = to_normalized(&ask, &project) {
         return Ok(redirect);
@@ -43,7 +42,6 @@ pub(crate) async fn show_release(
     State(shared): State<Arc<Shared>>,
     ask: Ask,
 ) -> Result<Response, DevpiError> {
-    ask.json_only()?;
     let (index, project) = (ask.index()?, ask.project()?);
     if let Some(redirect) = to_normalized(&ask, &project) {
         return Ok(redirect);
@@ -56,11 +54,39 @@ pub(crate) async fn show_release(
             &index,
             &project,
             ask.segment("version")?,
-            scope(&ask),
+            // `ignore_bases` is for the document of a project alone, as in devpi.
+            Scope::WithBases,
         )
         .await?;
     let result = documents::release(&ask, document);
     Ok(envelope::result(Kind::VersionData, result))
+}
+
+/// `POST /{user}/{index}/{project}/refresh`: the button on devpi's page of a project. Asks all
+/// upstreams of the index again, then shows the project.
+pub(crate) async fn refresh_project(
+    State(shared): State<Arc<Shared>>,
+    ask: Ask,
+) -> Result<Response, DevpiError> {
+    if ask.segment("version")? != "refresh" {
+        return Err(Error::NotFound("there is nothing at this URL".to_owned()).into());
+    }
+    let (index, project) = (ask.index()?, ask.project()?);
+    let caller = ask.caller(&shared.app).await?;
+    shared
+        .app
+        .refresh_project(&caller, &index, &project)
+        .await?;
+    let up = if ask.context.path.ends_with('/') {
+        "../../"
+    } else {
+        "../"
+    };
+    Ok(simple::page::redirect(
+        StatusCode::FOUND,
+        &format!("{up}{}", project.normalized()),
+        "Accept, User-Agent",
+    ))
 }
 
 /// `DELETE /{user}/{index}/{project}`

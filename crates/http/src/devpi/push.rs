@@ -7,7 +7,8 @@ use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use cheeseshop_app::Error;
 use cheeseshop_app::push::PushAction;
-use cheeseshop_domain::api::{ActionLogEntry, Kind, PushRequest};
+use cheeseshop_domain::api::{ActionLogEntry, Envelope, Kind, PushRequest};
+use http::StatusCode;
 
 use super::envelope;
 use crate::ask::Ask;
@@ -15,7 +16,7 @@ use crate::failure::DevpiError;
 use crate::front::{self, Shared};
 use crate::json_body;
 
-/// Copies a release to another index.
+/// Copies a release to another index, or sends it to another server.
 pub(crate) async fn push(
     State(shared): State<Arc<Shared>>,
     ask: Ask,
@@ -31,7 +32,12 @@ pub(crate) async fn push(
         .iter()
         .map(PushAction::to_log_entry)
         .collect();
-    Ok(envelope::result(Kind::ActionLog, log))
+    let status = if outcome.succeeded() {
+        StatusCode::OK
+    } else {
+        StatusCode::BAD_GATEWAY
+    };
+    Ok(envelope::send(status, &Envelope::of(Kind::ActionLog, log)))
 }
 
 /// The method `PUSH` has no name in axum: it comes here with all others that the route does

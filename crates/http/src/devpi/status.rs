@@ -19,7 +19,6 @@ pub(crate) async fn status(
     State(shared): State<Arc<Shared>>,
     ask: Ask,
 ) -> Result<Response, DevpiError> {
-    ask.json_only()?;
     let status = shared.app.status().await?;
     let committed = status.last_commit.map_or(0.0, unix_seconds);
     let gauge =

@@ -19,7 +19,6 @@ pub(crate) async fn list(
     State(shared): State<Arc<Shared>>,
     ask: Ask,
 ) -> Result<Response, DevpiError> {
-    ask.json_only()?;
     let caller = ask.caller(&shared.app).await?;
     let users = shared.app.list_users(&caller).await?;
     let result = users
@@ -34,7 +33,6 @@ pub(crate) async fn show(
     State(shared): State<Arc<Shared>>,
     ask: Ask,
 ) -> Result<Response, DevpiError> {
-    ask.json_only()?;
     let caller = ask.caller(&shared.app).await?;
     let view = shared.app.user(&caller, ask.segment("user")?).await?;
     Ok(envelope::result(Kind::UserConfig, documents::user(&view)))

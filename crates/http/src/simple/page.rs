@@ -131,7 +131,7 @@ pub(crate) fn redirect(status: StatusCode, location: &str, vary: &'static str) -
 fn vary(policy: CachePolicy) -> HeaderValue {
     HeaderValue::from_static(match policy {
         // What is private depends on who asks.
-        CachePolicy::Private => "Accept, Accept-Encoding, Authorization",
+        CachePolicy::Private => "Accept, Accept-Encoding, Authorization, Cookie",
         CachePolicy::Revalidate | CachePolicy::FreshUntil(_) => "Accept, Accept-Encoding",
     })
 }

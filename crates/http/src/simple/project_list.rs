@@ -21,11 +21,7 @@ pub(crate) async fn show(
     let index = ask.index()?;
     if !ask.context.path.ends_with('/') {
         let location = format!("+simple/{}", ask.query_suffix());
-        return Ok(page::redirect(
-            StatusCode::MOVED_PERMANENTLY,
-            &location,
-            "Accept",
-        ));
+        return Ok(page::redirect(StatusCode::FOUND, &location, "Accept"));
     }
     let Some(media_type) = negotiate::simple_type(&ask.headers) else {
         return Ok(page::not_acceptable());

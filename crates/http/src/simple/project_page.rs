@@ -62,9 +62,5 @@ fn to_proper_url(ask: &Ask, project: &ProjectName) -> Option<Response> {
     }
     let up = if has_slash { "../" } else { "" };
     let location = format!("{up}{}/{}", project.normalized(), ask.query_suffix());
-    Some(page::redirect(
-        StatusCode::MOVED_PERMANENTLY,
-        &location,
-        "Accept",
-    ))
+    Some(page::redirect(StatusCode::FOUND, &location, "Accept"))
 }

@@ -29,23 +29,38 @@ pub(crate) fn spell(error: &Error, asks_for_json: bool) -> Response {
         Error::NoSpace => StatusCode::INSUFFICIENT_STORAGE,
         Error::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
     };
-    answer(status, &error.to_string(), asks_for_json)
+    let text = error.to_string();
+    if status == StatusCode::UNAUTHORIZED {
+        // Scripts around devpi's client look for the usual phrase of this one.
+        return with_reason(
+            body(status, &text, asks_for_json),
+            &format!("Unauthorized: {text}"),
+        );
+    }
+    answer(status, &text, asks_for_json)
 }
 
 /// An answer whose text is told in the reason phrase.
 pub(crate) fn answer(status: StatusCode, text: &str, as_json: bool) -> Response {
-    let mut response = if as_json {
-        envelope::message(status, text)
-    } else {
-        plain_text(status, text)
-    };
+    with_reason(body(status, text, as_json), text)
+}
+
+fn with_reason(mut response: Response, text: &str) -> Response {
     response.extensions_mut().insert(reason_phrase(text));
     response
 }
 
+fn body(status: StatusCode, text: &str, as_json: bool) -> Response {
+    if as_json {
+        envelope::message(status, text)
+    } else {
+        plain_text(status, text)
+    }
+}
+
 /// One line of visible ASCII: anything else would end the status line early or be garbled on
 /// its way, for a reason phrase has no character set.
-fn reason_phrase(text: &str) -> ReasonPhrase {
+pub(crate) fn reason_phrase(text: &str) -> ReasonPhrase {
     let mut line: String = text
         .chars()
         .map(|character| match character {

@@ -67,7 +67,8 @@ pub(crate) async fn receive(
 async fn start(shared: &Shared, ask: &Ask) -> Result<Upload, Error> {
     let index = ask.index()?;
     let caller = ask.caller(&shared.app).await?;
-    let upload = shared.app.start_upload(&caller, &index).await?;
+    let mut upload = shared.app.start_upload(&caller, &index).await?;
+    upload.announce_as(&ask.context.base_url);
     let announced = ask
         .headers
         .get(CONTENT_LENGTH)
@@ -154,16 +155,21 @@ async fn collect(mut body: Incoming, limit: u64, rest: &Rest) -> Result<Vec<u8>,
 fn success(uploaded: Uploaded, as_json: bool) -> Response {
     match uploaded {
         // 200 and no body: twine's loop takes 200 for success and nothing else.
-        Uploaded::File(Published::Created | Published::Replaced) | Uploaded::Metadata => {
-            StatusCode::OK.into_response()
-        }
-        Uploaded::File(Published::Identical { volatile }) => {
+        Uploaded::File(Published::Created | Published::Replaced)
+        | Uploaded::Documentation(Published::Created | Published::Replaced)
+        | Uploaded::Metadata => StatusCode::OK.into_response(),
+        Uploaded::File(Published::Identical { volatile })
+        | Uploaded::Documentation(Published::Identical { volatile }) => {
             let text = if volatile {
                 "Upload of identical file."
             } else {
                 "Upload of identical file to non volatile index."
             };
             error::answer(StatusCode::OK, text, as_json)
+        }
+        Uploaded::Unannounced { reason, .. } => {
+            let text = format!("OK, but a trigger plugin failed: {reason}");
+            error::answer(StatusCode::OK, &text, as_json)
         }
     }
 }

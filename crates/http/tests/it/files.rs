@@ -191,6 +191,7 @@ async fn a_removed_file_is_gone_and_an_unknown_one_is_not_found() {
     );
     let answer = server.anonymous().get(&path).await;
     assert_eq!(answer.status, 410, "{}", answer.text());
+    assert_eq!(answer.message(), "file existed, deleted in later serial");
     let unknown = path.replace(&file.sha256[..3], "000");
     let answer = server.anonymous().get(&unknown).await;
     assert_eq!(answer.status, 404);

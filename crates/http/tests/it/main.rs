@@ -6,12 +6,15 @@
 #![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
 
 mod devpi;
+mod documentation;
 mod files;
 mod front;
 mod health;
+mod lockdown;
 mod read_permission;
 mod request_log;
 mod simple;
 #[cfg(test)]
 mod support;
 mod upload;
+mod web;

@@ -4,6 +4,7 @@
 //! Archives are hostile until shown otherwise. Nothing is unpacked to disk;
 //! every size is limited before memory is taken.
 
+pub mod documentation;
 pub mod ranged;
 pub mod sdist;
 pub mod wheel;

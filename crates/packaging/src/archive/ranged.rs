@@ -5,7 +5,7 @@
 use std::ops::Range;
 
 use super::wheel::Announced;
-use super::zip::{self, Entry, LOCAL_HEADER_LENGTH, Located, Reading};
+use super::zip::{self, Entry, FromEnd, LOCAL_HEADER_LENGTH, to_usize};
 use super::{ArchiveError, ArchiveLimits};
 use crate::filename::FileName;
 
@@ -107,17 +107,10 @@ impl RangedReader {
 
     fn search(&mut self) -> Result<RangedMetadata, ArchiveError> {
         let held_start = self.total - self.held.len() as u64;
-        let location = match zip::locate(&self.held, self.total, Reading::Lenient)? {
-            Located::At(location) => location,
-            Located::NeedFrom(start) => return Ok(self.want(start..held_start, State::Directory)),
+        let (location, entries) = match zip::read_from_end(&self.held, self.total, &self.limits)? {
+            FromEnd::Directory { location, entries } => (location, entries),
+            FromEnd::NeedFrom(start) => return Ok(self.want(start..held_start, State::Directory)),
         };
-        location.check_limits(&self.limits)?;
-        if location.offset < held_start {
-            return Ok(self.want(location.offset..held_start, State::Directory));
-        }
-        let start = to_usize(location.offset - held_start)?;
-        let end = start + to_usize(location.size)?;
-        let entries = zip::read_directory(&self.held[start..end], &location, Reading::Lenient)?;
         let entry = Announced::by(&self.name)?.metadata_entry(&entries)?;
 
         // The entry ends before the next one, or the directory, begins.
@@ -156,9 +149,4 @@ impl RangedReader {
     fn finish(&self, bytes: &[u8], entry: &Entry) -> Result<RangedMetadata, ArchiveError> {
         zip::extract(bytes, entry, self.limits.max_metadata_bytes).map(RangedMetadata::Done)
     }
-}
-
-fn to_usize(number: u64) -> Result<usize, ArchiveError> {
-    usize::try_from(number)
-        .map_err(|_| ArchiveError::LimitExceeded("it is too large for this machine".into()))
 }

@@ -120,6 +120,36 @@ pub(crate) fn from_form(form: &UploadForm, keys: Keys) -> Map<String, Value> {
     document
 }
 
+/// The form fields that metadata under devpi's keys is sent as, in devpi's
+/// order.
+pub(crate) fn fields_of(metadata: &Map<String, Value>) -> Vec<(&'static str, &str)> {
+    let mut fields = Vec::new();
+    for key in &KEYS {
+        // devpi and PyPI do not know each other's name of this one.
+        let names = match key.name {
+            "provides_extras" => key.fields,
+            _ => &key.fields[..1],
+        };
+        for name in names {
+            match metadata.get(key.name) {
+                Some(Value::String(text)) => fields.push((*name, text.as_str())),
+                Some(Value::Array(items)) => {
+                    fields.extend(
+                        items
+                            .iter()
+                            .filter_map(Value::as_str)
+                            .map(|item| (*name, item)),
+                    );
+                }
+                // Absent texts are sent as empty ones.
+                _ if matches!(key.shape, Text(_)) => fields.push((*name, "")),
+                _ => {}
+            }
+        }
+    }
+    fields
+}
+
 /// The values of one list in the order of arrival. A tool may send the list
 /// under both of its names, so the second name adds only what is new.
 fn collect<'a>(form: &'a UploadForm, fields: &'static [&'static str]) -> Vec<&'a str> {

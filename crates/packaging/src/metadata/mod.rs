@@ -10,7 +10,7 @@ mod headers;
 use serde_json::{Map, Value};
 
 pub use self::consistency::check_consistent;
-pub(crate) use self::devpi_keys::{Keys, from_form};
+pub(crate) use self::devpi_keys::{Keys, fields_of, from_form};
 use crate::name::{NameError, ProjectName};
 use crate::shown::shown;
 use crate::version::{Version, VersionError};

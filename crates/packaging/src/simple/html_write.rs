@@ -1,5 +1,6 @@
 //! Writing HTML pages and lists, straight into bytes. The form is devpi's
-//! with the attributes of Simple API 1.4; PEP 833 froze it there.
+//! with the attributes of Simple API 1.4; PEP 833 froze it there. PEP 700's
+//! demands are JSON's only, so that a page without sizes is 1.4 as well.
 
 use super::API_VERSION;
 use super::project_page::{CoreMetadataMark, PageFile, ProjectPage, Yanked};
@@ -39,6 +40,20 @@ pub(super) fn list<'a>(names: impl ExactSizeIterator<Item = &'a str>, title: &st
     out
 }
 
+/// Writes the beginning of a list of links to files, for `--find-links`.
+pub(super) fn open_links(out: &mut Vec<u8>, title: &str) {
+    out.extend_from_slice(b"<!DOCTYPE html><html lang=\"en\"><head><meta charset=\"utf-8\">");
+    close_head(out, title);
+}
+
+/// Writes the end of such a list.
+pub(super) fn close_links(out: &mut Vec<u8>, is_empty: bool) {
+    if is_empty {
+        out.extend_from_slice(b"<p>No releases.</p>\n");
+    }
+    out.extend_from_slice(b"</body></html>\n");
+}
+
 fn open_head(out: &mut Vec<u8>) {
     out.extend_from_slice(b"<!DOCTYPE html><html lang=\"en\"><head><meta charset=\"utf-8\">");
     attribute_tag(out, "pypi:repository-version", API_VERSION);
@@ -60,7 +75,8 @@ fn close_head(out: &mut Vec<u8>, title: &str) {
     out.extend_from_slice(b"</h1>\n");
 }
 
-fn file(out: &mut Vec<u8>, file: &PageFile) {
+/// Writes one link, with everything that an installer wants to know before it fetches.
+pub(super) fn file(out: &mut Vec<u8>, file: &PageFile) {
     if let Some(origin) = &file.origin {
         escape(out, origin);
         out.push(b' ');

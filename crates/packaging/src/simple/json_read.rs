@@ -5,7 +5,9 @@ use std::borrow::Cow;
 use std::fmt;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{
+    DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor,
+};
 use url::Url;
 
 use super::PageError;
@@ -41,26 +43,24 @@ pub(super) fn page(body: &[u8], base: &Url) -> Result<ProjectPage, PageError> {
     })
 }
 
-/// Reads a project list and calls back with every name.
-pub(super) fn list(body: &[u8], mut found: impl FnMut(&str)) -> Result<Option<u64>, PageError> {
-    let raw: RawList<'_> = from_slice(body)?;
-    let last_serial = raw.meta.check()?;
-    for name in raw
-        .projects
-        .iter()
-        .filter_map(|project| match &project.name {
-            Value::Text(name) => Some(name),
-            _ => None,
-        })
-    {
-        found(name);
-    }
-    Ok(last_serial)
+/// Reads a project list and calls back with every name, before the document is known to be whole.
+pub(super) fn list(body: &[u8], found: impl FnMut(&str)) -> Result<Option<u64>, PageError> {
+    let body = without_mark(body);
+    let mut reader = serde_json::Deserializer::from_slice(body);
+    let meta = reader
+        .deserialize_map(ListVisitor(found))
+        .and_then(|meta| reader.end().map(|()| meta))
+        .map_err(PageError::Json)?;
+    meta.check()
 }
 
 fn from_slice<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, PageError> {
-    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
-    serde_json::from_slice(body).map_err(PageError::Json)
+    serde_json::from_slice(without_mark(body)).map_err(PageError::Json)
+}
+
+/// A body without the byte order mark that some servers put first.
+fn without_mark(body: &[u8]) -> &[u8] {
+    body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body)
 }
 
 fn project_status(value: &Value<'_>) -> Option<ProjectStatus> {
@@ -86,11 +86,61 @@ struct RawPage<'a> {
     project_status: Value<'a>,
 }
 
-#[derive(Deserialize)]
-struct RawList<'a> {
-    meta: RawMeta<'a>,
-    #[serde(borrow)]
-    projects: Vec<RawProject<'a>>,
+/// Reads a list without keeping its projects: there may be a million of them.
+struct ListVisitor<F>(F);
+
+impl<'de, F: FnMut(&str)> Visitor<'de> for ListVisitor<F> {
+    type Value = RawMeta<'de>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a list of projects")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut meta = None;
+        let mut has_projects = false;
+        while let Some(key) = map.next_key::<Value<'de>>()? {
+            match key.into_text().as_deref() {
+                Some("meta") => meta = Some(map.next_value()?),
+                Some("projects") => {
+                    map.next_value_seed(ProjectsVisitor(&mut self.0))?;
+                    has_projects = true;
+                }
+                _ => drop(map.next_value::<IgnoredAny>()?),
+            }
+        }
+        if !has_projects {
+            return Err(A::Error::missing_field("projects"));
+        }
+        meta.ok_or_else(|| A::Error::missing_field("meta"))
+    }
+}
+
+struct ProjectsVisitor<'a, F>(&'a mut F);
+
+impl<'de, F: FnMut(&str)> DeserializeSeed<'de> for ProjectsVisitor<'_, F> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+}
+
+impl<'de, F: FnMut(&str)> Visitor<'de> for ProjectsVisitor<'_, F> {
+    type Value = ();
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("an array of projects")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut projects: A) -> Result<(), A::Error> {
+        while let Some(project) = projects.next_element::<RawProject<'de>>()? {
+            if let Value::Text(name) = project.name {
+                (self.0)(&name);
+            }
+        }
+        Ok(())
+    }
 }
 
 #[derive(Deserialize)]

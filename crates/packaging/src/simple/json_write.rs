@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use jiff::fmt::StdIoWrite;
 use jiff::fmt::temporal::DateTimePrinter;
 
-use super::API_VERSION;
 use super::project_page::{CoreMetadataMark, PageFile, ProjectPage, ProjectStatus, Yanked};
+use super::{API_VERSION, API_VERSION_WITHOUT_SIZES};
 use crate::hash::Hashes;
 
 const INTO_MEMORY: &str = "writing into memory cannot fail";
@@ -23,7 +23,13 @@ const FILE_OVERHEAD: usize = 600;
 /// Writes a project page. `versions` are the page's, completed.
 pub(super) fn page<'a>(page: &ProjectPage, versions: impl Iterator<Item = &'a str>) -> Vec<u8> {
     let mut out = Vec::with_capacity(256 + page.files.len() * FILE_OVERHEAD);
-    meta(&mut out, page.last_serial);
+    let has_sizes = page.files.iter().all(|file| file.size.is_some());
+    let version = if has_sizes {
+        API_VERSION
+    } else {
+        API_VERSION_WITHOUT_SIZES
+    };
+    meta(&mut out, version, page.last_serial);
     out.extend_from_slice(b",\"name\":");
     string(&mut out, &page.name);
     if let Some(status) = &page.status {
@@ -49,7 +55,7 @@ pub(super) fn list<'a>(
     last_serial: Option<u64>,
 ) -> Vec<u8> {
     let mut out = Vec::with_capacity(64 + names.len() * 32);
-    meta(&mut out, last_serial);
+    meta(&mut out, API_VERSION, last_serial);
     out.extend_from_slice(b",\"projects\":[");
     for (position, name) in names.enumerate() {
         separate(&mut out, position);
@@ -61,9 +67,9 @@ pub(super) fn list<'a>(
     out
 }
 
-fn meta(out: &mut Vec<u8>, last_serial: Option<u64>) {
+fn meta(out: &mut Vec<u8>, version: &str, last_serial: Option<u64>) {
     out.extend_from_slice(b"{\"meta\":{\"api-version\":\"");
-    out.extend_from_slice(API_VERSION.as_bytes());
+    out.extend_from_slice(version.as_bytes());
     out.push(b'"');
     if let Some(serial) = last_serial {
         // Keys that start with an underscore are the server's own (PEP 700).

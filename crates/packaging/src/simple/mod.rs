@@ -8,10 +8,14 @@ mod html_read;
 mod html_write;
 mod json_read;
 mod json_write;
+mod link_list;
 mod location;
+mod name_list;
 mod project_list;
 mod project_page;
 
+pub use self::link_list::LinkList;
+pub use self::name_list::NameList;
 pub use self::project_list::ProjectList;
 pub use self::project_page::{
     CoreMetadataMark, PageFile, ProjectPage, ProjectStatus, Status, Yanked,
@@ -19,8 +23,12 @@ pub use self::project_page::{
 
 use crate::shown::shown;
 
-/// The version of the Simple API that we emit.
+/// The version of the Simple API that we emit, for pages that have all that it demands.
 pub const API_VERSION: &str = "1.4";
+
+/// The version of JSON pages on which a file has no `size`: from 1.1 on (PEP 700) it is mandatory.
+/// Keys of later versions may stand there all the same, since readers skip what they do not know.
+const API_VERSION_WITHOUT_SIZES: &str = "1.0";
 
 /// Why a Simple API document could not be read.
 #[derive(Debug, thiserror::Error)]

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::metadata::{Keys, from_form};
+use crate::metadata::{Keys, fields_of, from_form};
 use crate::shown::shown;
 
 /// The most fields a form may have; lists send one field per value.
@@ -38,6 +38,20 @@ impl UploadForm {
     /// An empty form.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// The fields that a release's metadata, kept under devpi's keys, is sent
+    /// as: texts even when they are empty, as devpi does, each entry of a list
+    /// for itself. What no upload form has is left out.
+    ///
+    /// # Errors
+    /// [`FormError`] for metadata beyond the limits of [`Self::push`].
+    pub fn of_release(metadata: &Map<String, Value>) -> Result<Self, FormError> {
+        let mut form = Self::new();
+        for (field, value) in fields_of(metadata) {
+            form.push(field, value)?;
+        }
+        Ok(form)
     }
 
     /// Adds a field, in the order of arrival. Limits: [`MAX_FIELDS`],
@@ -176,6 +190,36 @@ mod tests {
         assert_eq!(form.fields().count(), 10);
         assert_eq!(form.metadata()["name"], "My.Pkg");
         assert_eq!(form.sent_metadata().len(), 4);
+    }
+
+    #[test]
+    fn a_release_becomes_the_form_that_it_came_from() {
+        let mut form = UploadForm::new();
+        for (field, value) in [
+            ("name", "My.Pkg"),
+            ("version", "1.0"),
+            ("metadata_version", "2.4"),
+            ("summary", ""),
+            ("classifiers", "A"),
+            ("classifiers", "B"),
+            ("provides_extra", "cli"),
+            ("license_file", "LICENSE"),
+        ] {
+            form.push(field, value).unwrap();
+        }
+        let mut metadata = form.metadata();
+        metadata.insert("yanked".into(), "odd".into());
+        metadata.insert("keywords".into(), Value::Null);
+        let sent = UploadForm::of_release(&metadata).unwrap();
+        assert_eq!(sent.metadata(), form.metadata());
+        let fields: Vec<_> = sent.fields().collect();
+        assert_eq!(fields[0], ("name", "My.Pkg"));
+        assert!(fields.contains(&("summary", "")));
+        assert!(!sent.contains("platform"), "an empty list");
+        assert!(!sent.contains("yanked"));
+        // Who knows the one name need not know the other.
+        assert!(fields.contains(&("provides_extras", "cli")));
+        assert!(fields.contains(&("provides_extra", "cli")));
     }
 
     #[test]

@@ -7,6 +7,8 @@
 )]
 
 #[cfg(test)]
+mod documentation;
+#[cfg(test)]
 mod ranged;
 #[cfg(test)]
 mod sdist;

@@ -1,10 +1,8 @@
-use std::sync::Arc;
-
 use cheeseshop_packaging::{PageError, ProjectList};
 
 fn list(names: &[&str]) -> ProjectList {
     ProjectList {
-        names: names.iter().map(|name| Arc::from(*name)).collect(),
+        names: names.iter().collect(),
         last_serial: None,
     }
 }
@@ -93,11 +91,10 @@ fn what_is_no_list_is_refused() {
 
 #[test]
 fn a_list_as_long_as_pypis_survives_both_forms() {
-    let names: Vec<Arc<str>> = (0..100_000)
-        .map(|number| Arc::from(format!("project-{number:06}")))
-        .collect();
     let list = ProjectList {
-        names,
+        names: (0..100_000)
+            .map(|number| format!("project-{number:06}"))
+            .collect(),
         last_serial: None,
     };
     assert_eq!(ProjectList::parse_json(&list.to_json()).unwrap(), list);

@@ -60,6 +60,7 @@ fn full_page() -> ProjectPage {
             PageFile {
                 filename: "sample-1.2.zip".into(),
                 url: "https://files.example/c/sample-1.2.zip".into(),
+                size: Some(2),
                 gpg_sig: Some(false),
                 ..PageFile::default()
             },
@@ -95,7 +96,7 @@ fn json_is_written_in_the_order_that_clients_expect() {
         r#""upload-time":"2024-01-02T03:04:05Z","yanked":true,"#,
         r#""core-metadata":true,"dist-info-metadata":true},"#,
         r#"{"filename":"sample-1.2.zip","url":"https://files.example/c/sample-1.2.zip","#,
-        r#""hashes":{},"yanked":false,"gpg-sig":false}]}"#,
+        r#""hashes":{},"size":2,"yanked":false,"gpg-sig":false}]}"#,
     ]
     .concat();
     assert_eq!(written, expected);
@@ -165,6 +166,33 @@ fn an_empty_page_is_a_page() {
     assert_eq!(page.to_json(), expected);
     assert_eq!(ProjectPage::parse_json(expected, &base()).unwrap(), page);
     assert_eq!(html_page("<html></html>"), page);
+}
+
+#[test]
+fn a_page_without_a_size_promises_no_version_that_demands_one() {
+    let mut page = full_page();
+    page.files[1].size = None;
+    let written: Value = serde_json::from_slice(&page.to_json()).unwrap();
+    // `size` is mandatory from 1.1 on.
+    assert_eq!(
+        written["meta"],
+        json!({"api-version": "1.0", "_last-serial": 42})
+    );
+    // What is known is told all the same.
+    assert_eq!(written["versions"], json!(["0.9", "1.0", "1.1", "1.2"]));
+    assert_eq!(written["project-status"]["status"], "deprecated");
+    assert_eq!(written["files"][0]["size"], 12345);
+    assert!(written["files"][0]["provenance"].is_string());
+    assert!(written["files"][1].get("size").is_none());
+    assert!(written["files"][1]["upload-time"].is_string());
+    page.files[0].origin = None;
+    assert_eq!(
+        ProjectPage::parse_json(&page.to_json(), &base()).unwrap(),
+        page
+    );
+    // HTML has no sizes in any version.
+    let html = String::from_utf8(page.to_html("x")).unwrap();
+    assert!(html.contains(r#"<meta name="pypi:repository-version" content="1.4">"#));
 }
 
 #[test]

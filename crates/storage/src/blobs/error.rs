@@ -64,6 +64,15 @@ pub enum BlobError {
         /// The digest of the bytes that were found, or their number when that differs already.
         found: String,
     },
+    /// The blobs lie where no released version put them and would not be found.
+    #[error(
+        "`{place}` lies two directories deep, an older layout of this store: move every \
+         `ab/cd/<digest>` to `ab/<digest>` and remove what is empty then"
+    )]
+    OldLayout {
+        /// Path or key of the first one found.
+        place: String,
+    },
     /// The settings contradict each other or do not suffice.
     #[error("blob settings: {0}")]
     Config(String),
@@ -104,6 +113,12 @@ impl BlobError {
         Self::Corrupted {
             place: place.to_string(),
             found: found.to_string(),
+        }
+    }
+
+    pub(super) fn old_layout(place: impl Display) -> Self {
+        Self::OldLayout {
+            place: place.to_string(),
         }
     }
 

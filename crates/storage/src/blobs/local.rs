@@ -1,6 +1,6 @@
 //! Blobs in a directory.
 //!
-//! `ab/cd/<digest>` below the root; `tmp/` for what comes in and `trash/` for what goes out,
+//! `ab/<digest>` below the root; `tmp/` for what comes in and `trash/` for what goes out,
 //! both on the same file system so that every move is one atomic rename.
 
 use std::fs::{self, File};
@@ -37,7 +37,7 @@ struct Inner {
     area: TempArea,
     buffers: Buffers,
     durable: DurableDirectories,
-    /// One lock per first byte of the digest: putting a blob and throwing it away exclude each
+    /// One lock per directory of blobs: putting a blob and throwing it away exclude each
     /// other within this process, for the microseconds of a rename.
     places: Vec<Mutex<()>>,
     trashed: AtomicU64,
@@ -60,16 +60,22 @@ impl LocalStore {
                 area,
                 buffers: Buffers::default(),
                 durable: DurableDirectories::default(),
-                places: (0..256).map(|_| Mutex::new(())).collect(),
+                places: (0..key::SHARDS).map(|_| Mutex::new(())).collect(),
                 trashed: AtomicU64::new(0),
                 checking: Arc::default(),
                 root,
             };
             inner.probe()?;
+            inner.refuse_old_layout()?;
             inner.empty_trash()?;
             Ok(Self(Arc::new(inner)))
         })
         .await
+    }
+
+    /// Where a blob lies, if it is there.
+    pub(super) fn path(&self, digest: &Sha256) -> PathBuf {
+        self.0.path(digest)
     }
 
     pub(super) fn area(&self) -> &TempArea {
@@ -179,7 +185,7 @@ impl Inner {
     }
 
     fn place(&self, digest: &Sha256) -> MutexGuard<'_, ()> {
-        let place = &self.places[usize::from(digest.as_bytes()[0])];
+        let place = &self.places[key::shard(digest)];
         place.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -226,7 +232,7 @@ impl Inner {
         let target = directory.join(digest.to_string());
         let mut known = self.durable.contains(digest);
         if !known {
-            make_directories(&directory)?;
+            make_directory(&directory)?;
         }
         if let Err(error) = self.rename(&mut file, digest, &target) {
             // Somebody tidied empty directories away behind our back.
@@ -234,15 +240,13 @@ impl Inner {
                 return Err(BlobError::io("rename to", target.display(), error));
             }
             known = false;
-            make_directories(&directory)?;
+            make_directory(&directory)?;
             self.rename(&mut file, digest, &target)
                 .map_err(|source| BlobError::io("rename to", target.display(), source))?;
         }
         sync_directory(&directory)?;
         if !known {
-            for directory in directory.ancestors().skip(1).take(2) {
-                sync_directory(directory)?;
-            }
+            sync_directory(&self.root)?;
             self.durable.insert(digest);
         }
         Ok(())
@@ -314,16 +318,37 @@ impl Inner {
         Ok(())
     }
 
-    fn walk(&self, sender: &Sender) -> Result<(), Stop> {
-        let mut batch = Vec::with_capacity(LIST_BATCH);
-        for first in shard_names(&self.root)? {
-            let outer = self.root.join(first);
-            for second in shard_names(&outer)? {
-                list_shard(&outer.join(second), &mut batch)?;
-                if batch.len() >= LIST_BATCH {
-                    send(sender, std::mem::take(&mut batch))?;
+    /// Blobs two directories deep would not be found: better no store than one that looks empty.
+    fn refuse_old_layout(&self) -> Result<(), BlobError> {
+        for shard in shard_names(&self.root)? {
+            let shard = self.root.join(shard);
+            let failed = |source| BlobError::io("list", shard.display(), source);
+            for entry in list_directory(&shard)? {
+                let entry = entry.map_err(failed)?;
+                let name = entry.file_name();
+                let name = name.to_str().unwrap_or_default();
+                if key::parse(name).is_some() {
+                    // A store has one layout; what else is here need not be read.
+                    return Ok(());
+                }
+                if key::is_shard(name) && entry.file_type().map_err(failed)?.is_dir() {
+                    return Err(BlobError::old_layout(entry.path().display()));
                 }
             }
+        }
+        Ok(())
+    }
+
+    fn walk(&self, sender: &Sender) -> Result<(), Stop> {
+        let mut batch = Vec::with_capacity(LIST_BATCH);
+        for shard in shard_names(&self.root)? {
+            list_shard(&self.root.join(shard), |entry| {
+                batch.push(Ok(entry));
+                if batch.len() < LIST_BATCH {
+                    return Ok(());
+                }
+                send(sender, std::mem::take(&mut batch))
+            })?;
         }
         send(sender, batch)
     }
@@ -354,8 +379,7 @@ fn shard_names(directory: &Path) -> Result<Vec<String>, BlobError> {
     let mut names = Vec::new();
     for entry in list_directory(directory)? {
         if let Ok(name) = entry.map_err(failed)?.file_name().into_string()
-            && name.len() == 2
-            && name.bytes().all(|byte| byte.is_ascii_hexdigit())
+            && key::is_shard(&name)
         {
             names.push(name);
         }
@@ -364,7 +388,11 @@ fn shard_names(directory: &Path) -> Result<Vec<String>, BlobError> {
     Ok(names)
 }
 
-fn list_shard(directory: &Path, batch: &mut Batch) -> Result<(), BlobError> {
+/// Calls back with every blob in a directory.
+fn list_shard(
+    directory: &Path,
+    mut found: impl FnMut(BlobEntry) -> Result<(), Stop>,
+) -> Result<(), Stop> {
     let failed = |source| BlobError::io("list", directory.display(), source);
     for entry in list_directory(directory)? {
         let entry = entry.map_err(failed)?;
@@ -372,17 +400,17 @@ fn list_shard(directory: &Path, batch: &mut Batch) -> Result<(), BlobError> {
             tracing::debug!(path = %entry.path().display(), "not a blob; left alone");
             continue;
         };
-        let found = entry.metadata().and_then(|metadata| {
+        let blob = entry.metadata().and_then(|metadata| {
             Ok(BlobEntry {
                 sha256,
                 size: metadata.len(),
                 modified: modified(&metadata)?,
             })
         });
-        match found {
-            Ok(found) => batch.push(Ok(found)),
+        match blob {
+            Ok(blob) => found(blob)?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(failed(error)),
+            Err(error) => return Err(failed(error).into()),
         }
     }
     Ok(())
@@ -397,14 +425,6 @@ fn list_directory(
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None.into_iter().flatten()),
         Err(error) => Err(BlobError::io("list", directory.display(), error)),
     }
-}
-
-/// Makes a blob's directory and the one above it.
-fn make_directories(directory: &Path) -> Result<(), BlobError> {
-    if let Some(parent) = directory.parent() {
-        make_directory(parent)?;
-    }
-    make_directory(directory)
 }
 
 /// Links a file back to its place unless there is a newer one, and takes it out of the trash.
@@ -428,7 +448,7 @@ fn absent_or<T>(error: io::Error, absent: impl FnOnce() -> T) -> io::Result<T> {
     clippy::disallowed_methods,
     reason = "the machine stamps files with its own time, and ages are told by these stamps"
 )]
-fn file_time() -> SystemTime {
+pub(super) fn file_time() -> SystemTime {
     SystemTime::now()
 }
 
@@ -457,7 +477,7 @@ struct DurableDirectories(Vec<AtomicU64>);
 
 impl Default for DurableDirectories {
     fn default() -> Self {
-        Self((0..1024).map(|_| AtomicU64::new(0)).collect())
+        Self((0..key::SHARDS / 64).map(|_| AtomicU64::new(0)).collect())
     }
 }
 

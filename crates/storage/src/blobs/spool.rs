@@ -95,6 +95,8 @@ pub(super) struct TempFile {
     file: Arc<File>,
     size: u64,
     kept: bool,
+    /// Whether it is a second name of a file that others hold too.
+    shared: bool,
 }
 
 impl TempFile {
@@ -112,7 +114,30 @@ impl TempFile {
             file: Arc::new(file),
             size: 0,
             kept: false,
+            shared: false,
         })
+    }
+
+    /// Takes over the name that somebody gave to a file of theirs. Blocks.
+    pub(super) fn linked(path: PathBuf) -> Result<Self, BlobError> {
+        match File::open(&path) {
+            Ok(file) => Ok(Self {
+                path,
+                file: Arc::new(file),
+                size: 0,
+                kept: false,
+                shared: true,
+            }),
+            Err(source) => {
+                let _ = fs::remove_file(&path);
+                Err(BlobError::io("read", path.display(), source))
+            }
+        }
+    }
+
+    /// Says how large a linked file is.
+    pub(super) fn set_size(&mut self, size: u64) {
+        self.size = size;
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -134,6 +159,13 @@ impl TempFile {
     /// Moves the file to its final place, over whatever is there. Blocks.
     pub(super) fn rename(&mut self, target: &Path) -> io::Result<()> {
         fs::rename(&self.path, target)?;
+        if self.shared {
+            // Renaming one name of a file over another one of the same file does nothing at all.
+            match fs::remove_file(&self.path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
         self.kept = true;
         Ok(())
     }

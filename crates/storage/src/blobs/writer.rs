@@ -206,6 +206,10 @@ pub struct SpooledBlob {
 }
 
 impl SpooledBlob {
+    pub(super) fn new(store: BlobStore, blob: StoredBlob, file: TempFile) -> Self {
+        Self { store, blob, file }
+    }
+
     /// Digest of the bytes.
     pub fn sha256(&self) -> Sha256 {
         self.blob.sha256

@@ -19,6 +19,8 @@ macro_rules! is_referenced {
     () => {
         "(EXISTS (SELECT 1 FROM files WHERE files.sha256 = blobs.sha256) \
          OR EXISTS (SELECT 1 FROM files WHERE files.core_metadata = blobs.sha256) \
+         OR EXISTS (SELECT 1 FROM documentation WHERE documentation.sha256 = blobs.sha256) \
+         OR EXISTS (SELECT 1 FROM test_results WHERE test_results.sha256 = blobs.sha256) \
          OR EXISTS (SELECT 1 FROM mirror_files WHERE mirror_files.sha256 = blobs.sha256) \
          OR EXISTS (SELECT 1 FROM mirror_core_metadata \
                     WHERE mirror_core_metadata.sha256 = blobs.sha256))"

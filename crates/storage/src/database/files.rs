@@ -76,6 +76,62 @@ pub async fn list_for_release(
         .await
 }
 
+/// A file as a list of links shows it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FileLink {
+    /// Its identity; parts files of one name on one index, which different projects may have.
+    pub id: FileId,
+    /// The base name.
+    pub name: FileName,
+    /// The project's normalized name.
+    pub project: String,
+    /// The release's version.
+    pub version: Version,
+    /// The digest of the bytes.
+    pub sha256: Sha256,
+    /// The Python versions wanted.
+    pub requires_python: Option<String>,
+    /// Whether it is yanked.
+    pub yanked: Yanked,
+    /// The blob of its core metadata.
+    pub core_metadata: Option<Sha256>,
+}
+
+/// At most `limit` files of an index, by name (in bytes) and identity, behind `after`: for walking
+/// through any number of files in bounded memory.
+pub async fn list_links_after(
+    connection: &mut Connection,
+    index: IndexId,
+    after: Option<(&FileName, FileId)>,
+    limit: usize,
+) -> Result<Vec<FileLink>, DatabaseError> {
+    let (name, id) = after.map_or(("", 0), |(name, id)| (name.as_str(), id.0));
+    sql(
+        "SELECT files.id, files.filename, projects.name, files.version, files.sha256, \
+         files.requires_python, files.yanked, files.yanked_reason, files.core_metadata \
+         FROM files JOIN projects ON projects.id = files.project_id \
+         WHERE files.index_id = $1 AND (files.filename, files.id) > ($2, $3) \
+         ORDER BY files.filename, files.id LIMIT $4",
+    )
+    .bind(index.0)
+    .bind(name)
+    .bind(id)
+    .bind(super::limit(limit))
+    .fetch_all(connection, |row| {
+        Ok(FileLink {
+            id: FileId(row.integer(0)?),
+            name: row.parsed(1, FileName::parse)?,
+            project: row.text(2)?.to_owned(),
+            version: row.parsed(3, Version::parse)?,
+            sha256: row.digest(4)?,
+            requires_python: row.optional_text(5)?.map(str::to_owned),
+            yanked: yanked(row, 6)?,
+            core_metadata: row.optional_digest(8)?,
+        })
+    })
+    .await
+}
+
 /// A project's file of this name.
 pub async fn find(
     connection: &mut Connection,
@@ -225,6 +281,15 @@ fn yanked_columns(yanked: &Yanked) -> (Value, Value) {
     }
 }
 
+/// The flag in this column and the reason in the next.
+fn yanked(row: &Row<'_>, column: usize) -> Result<Yanked, DatabaseError> {
+    Ok(if row.flag(column)? {
+        Yanked::Yes(row.optional_text(column + 1)?.map(str::to_owned))
+    } else {
+        Yanked::No
+    })
+}
+
 fn file(row: &Row<'_>) -> Result<File, DatabaseError> {
     Ok(File {
         id: FileId(row.integer(0)?),
@@ -236,11 +301,7 @@ fn file(row: &Row<'_>) -> Result<File, DatabaseError> {
         sha256: row.digest(6)?,
         size: row.size(7)?,
         requires_python: row.optional_text(8)?.map(str::to_owned),
-        yanked: if row.flag(9)? {
-            Yanked::Yes(row.optional_text(10)?.map(str::to_owned))
-        } else {
-            Yanked::No
-        },
+        yanked: yanked(row, 9)?,
         core_metadata: row.optional_digest(11)?,
         uploaded: row.time(12)?,
         log: row.parsed(13, read_log)?,
@@ -266,7 +327,7 @@ struct StoredEntry {
     message: Option<String>,
 }
 
-fn write_log(log: &[LogEntry]) -> String {
+pub(super) fn write_log(log: &[LogEntry]) -> String {
     let stored: Vec<StoredEntry> = log
         .iter()
         .map(|entry| StoredEntry {
@@ -282,7 +343,7 @@ fn write_log(log: &[LogEntry]) -> String {
     serde_json::to_string(&stored).expect("texts and numbers have a JSON form")
 }
 
-fn read_log(log: &str) -> Result<Vec<LogEntry>, String> {
+pub(super) fn read_log(log: &str) -> Result<Vec<LogEntry>, String> {
     let stored: Vec<StoredEntry> = serde_json::from_str(log).map_err(|error| error.to_string())?;
     stored
         .into_iter()

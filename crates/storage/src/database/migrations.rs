@@ -36,7 +36,10 @@ macro_rules! migrations {
 }
 
 /// In the order in which they are applied.
-const MIGRATIONS: &[Migration] = migrations!["20261122000000_initial"];
+const MIGRATIONS: &[Migration] = migrations![
+    "20261122000000_initial",
+    "20261122180000_documentation_test_results_tokens",
+];
 
 /// The names of all migrations that this program knows, oldest first.
 pub fn names() -> impl Iterator<Item = &'static str> {

@@ -19,12 +19,16 @@
 
 pub mod blobs;
 pub mod change_log;
+pub mod documentation;
 pub mod files;
 pub mod indexes;
+pub mod inventory;
 pub mod mirrors;
 pub mod projects;
 pub mod releases;
 pub mod settings;
+pub mod test_results;
+pub mod tokens;
 pub mod tombstones;
 pub mod users;
 

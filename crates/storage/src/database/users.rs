@@ -52,19 +52,20 @@ pub async fn create(
     .await
 }
 
-/// Writes password, profile and time of modification of the user with this id.
+/// Writes password, profile and times of the user with this id.
 ///
 /// # Errors
 /// [`DatabaseError::NotFound`] when there is no such user.
 pub async fn update(tx: &mut Transaction, user: &User) -> Result<(), DatabaseError> {
     let changed = sql(
-        "UPDATE users SET password_hash = $2, profile = $3, modified_at = $4 \
-                       WHERE id = $1",
+        "UPDATE users SET password_hash = $2, profile = $3, modified_at = $4, created_at = $5 \
+         WHERE id = $1",
     )
     .bind(user.id.0)
     .bind(user.password_hash.as_deref())
     .bind(&Json::Object(user.profile.to_json()))
     .bind(user.modified)
+    .bind(user.created)
     .execute(tx)
     .await?;
     match changed {

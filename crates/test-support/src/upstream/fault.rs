@@ -111,7 +111,7 @@ impl Gate {
         );
     }
 
-    pub(super) async fn pass(&self) {
+    pub(crate) async fn pass(&self) {
         self.0.arrivals.send_modify(|seen| *seen += 1);
         if let Ok(permit) = self.0.permits.acquire().await {
             permit.forget();

@@ -50,6 +50,20 @@ fn faults() -> Vec<Fault> {
 }
 
 #[tokio::test]
+async fn an_empty_page_is_a_project_without_files() {
+    let bench = Bench::new().await;
+    let upstream = Upstream::start().await;
+    let nothing = Fault::Body {
+        content_type: "text/html".to_owned(),
+        bytes: Bytes::from_static(b"\n"),
+    };
+    upstream.fault("/simple/flask/", nothing);
+    let index = bench.pypi(&upstream).await;
+    let state = bench.listing(&index, "flask").await.unwrap().unwrap();
+    assert!(state.listing.page.files.is_empty());
+}
+
+#[tokio::test]
 async fn unknown_is_an_error_and_never_absent() {
     for fault in faults() {
         let bench = Bench::new().await;

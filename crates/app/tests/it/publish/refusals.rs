@@ -149,7 +149,7 @@ async fn forms_that_make_no_sense_are_refused_with_the_words_of_devpi() {
         (
             vec![(":action", "doc_upload"), name],
             content,
-            "action 'doc_upload' not supported: this server does not take documentation yet",
+            "doczip has no version and 'mypkg' has no releases to derive one from",
         ),
     ] {
         let head = test.head().await;

@@ -8,26 +8,26 @@ use super::shop::{PASSWORD, Shop, run, succeed};
 use crate::support::Output;
 
 /// A devpi client with a directory of its own.
-struct Devpi<'a> {
+pub(super) struct Devpi<'a> {
     shop: &'a Shop,
-    folder: PathBuf,
+    pub(super) folder: PathBuf,
 }
 
 impl<'a> Devpi<'a> {
-    fn new(shop: &'a Shop, name: &str) -> Self {
+    pub(super) fn new(shop: &'a Shop, name: &str) -> Self {
         Self {
             shop,
             folder: shop.folder(name),
         }
     }
 
-    async fn command(&self, arguments: &[&str]) -> std::process::Command {
+    pub(super) async fn command(&self, arguments: &[&str]) -> std::process::Command {
         let mut command = self.shop.client("devpi-client", &self.folder).await;
         command.args(arguments);
         command
     }
 
-    async fn succeed(&self, arguments: &[&str]) -> String {
+    pub(super) async fn succeed(&self, arguments: &[&str]) -> String {
         succeed(self.command(arguments).await).await
     }
 
@@ -36,7 +36,7 @@ impl<'a> Devpi<'a> {
     }
 
     /// Uses the server and logs in.
-    async fn login(&self, user: &str, password: &str) {
+    pub(super) async fn login(&self, user: &str, password: &str) {
         self.succeed(&["use", &self.shop.server.url]).await;
         let talk = self.succeed(&["login", user, "--password", password]).await;
         assert!(

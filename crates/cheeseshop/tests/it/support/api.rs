@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 /// Parts the fields of a form; no file of a test has it inside.
-const BOUNDARY: &str = "----a-boundary-that-is-in-no-file";
+pub(crate) const BOUNDARY: &str = "----a-boundary-that-is-in-no-file";
 
 /// A server as one user sees it.
 #[derive(Clone)]

@@ -7,6 +7,8 @@ use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
+use super::CHEAP_HASH;
+
 /// A home directory of its own.
 pub(crate) struct Home {
     folder: TempDir,
@@ -67,13 +69,16 @@ impl Home {
         command
     }
 
-    /// The program with a data directory, started under devpi's name for its server.
-    pub(crate) fn devpi_server(&self, arguments: &[&str]) -> Command {
-        let link = self.path().join("devpi-server");
+    /// The program started under one of the names of devpi's, in these surroundings. Without
+    /// `--serverdir` its directory is `.devpi/server` of this home.
+    pub(crate) fn devpi(&self, name: &str, arguments: &[&str]) -> Command {
+        let folder = self.path().join("names");
+        std::fs::create_dir_all(&folder).unwrap();
+        let link = folder.join(name);
         if !link.exists() {
             std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_cheeseshop"), &link).unwrap();
         }
-        let ours = self.cheeseshop(arguments);
+        let ours = self.bare_cheeseshop(arguments);
         let mut command = Command::new(link);
         command
             .args(arguments)
@@ -87,6 +92,20 @@ impl Home {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         command
+    }
+
+    /// Runs `devpi-init` with cheap hashes; it has to succeed.
+    pub(crate) fn devpi_init(&self, arguments: &[&str]) -> Output {
+        let arguments = [CHEAP_HASH, arguments].concat();
+        let output = finish(self.devpi("devpi-init", &arguments), "");
+        assert_eq!(output.code, Some(0), "{output:?}");
+        output
+    }
+
+    /// `devpi-server` with cheap hashes on a free port.
+    pub(crate) fn devpi_server(&self, arguments: &[&str]) -> Command {
+        let arguments = [CHEAP_HASH, &["--port", "0"], arguments].concat();
+        self.devpi("devpi-server", &arguments)
     }
 
     /// Runs the program to its end.

@@ -4,6 +4,6 @@ mod api;
 mod home;
 mod server;
 
-pub(crate) use api::{Api, digest, noise};
+pub(crate) use api::{Api, BOUNDARY, digest, noise};
 pub(crate) use home::{Home, Output, finish};
 pub(crate) use server::{CHEAP_HASH, DEADLINE, Server};

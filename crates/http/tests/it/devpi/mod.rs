@@ -1,9 +1,13 @@
 mod api_config;
 mod authcheck;
+mod constrained;
 mod indexes;
 mod login;
 mod projects;
 mod push;
+mod push_outside;
 mod removals;
 mod status;
+mod test_results;
+mod tokens;
 mod users;

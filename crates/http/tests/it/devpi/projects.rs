@@ -1,7 +1,7 @@
-use cheeseshop_test_support::Wheel;
+use cheeseshop_test_support::{Upstream, Wheel};
 use serde_json::json;
 
-use crate::support::{Server, file_path};
+use crate::support::{Form, Server, file_path};
 
 #[tokio::test]
 async fn a_release_has_metadata_links_and_log() {
@@ -113,4 +113,75 @@ async fn absence_and_names_are_told_as_devpi_does() {
         .await;
     assert_eq!(unicode.status, 400);
     assert_eq!(unicode.text(), "unicode project names not allowed\n");
+}
+
+#[tokio::test]
+async fn a_project_of_the_bases_alone_has_no_own_releases() {
+    let server = Server::start().await;
+    let alice = server.user("alice").await;
+    server.index(&alice, "base", json!({})).await;
+    server
+        .index(&alice, "dev", json!({"bases": ["alice/base"]}))
+        .await;
+    alice
+        .publish("alice/base", &Wheel::named("flask").build())
+        .await;
+    let reader = server.anonymous();
+    let own = reader.get_json("/alice/dev/flask?ignore_bases=").await;
+    assert_eq!(
+        (own.status.as_u16(), own.json()["result"].clone()),
+        (200, json!({}))
+    );
+    let none = reader.get_json("/alice/dev/none?ignore_bases=").await;
+    assert_eq!(
+        (none.status.as_u16(), none.message().as_str()),
+        (404, "no project 'none'")
+    );
+    // Versions are looked for everywhere, whatever the query says.
+    let version = reader.get_json("/alice/dev/flask/1.0?ignore_bases=").await;
+    assert_eq!(version.status, 200);
+    let version = reader.get_json("/alice/dev/none/1.0").await;
+    assert_eq!(version.status, 404);
+    assert_eq!(
+        version.message(),
+        "The version 1.0 of project none does not exist."
+    );
+}
+
+#[tokio::test]
+async fn the_button_of_a_project_refreshes_it() {
+    let server = Server::start().await;
+    let upstream = Upstream::start().await;
+    upstream.publish(&Wheel::named("flask").build());
+    server.mirror(&upstream).await;
+    let reader = server.anonymous();
+    assert_eq!(reader.get("/root/mirror/flask").await.status, 200);
+    let page = upstream.project_path("flask");
+    let asked = upstream.count(&page);
+    for (path, location) in [
+        ("/root/mirror/Flask/refresh", "../flask"),
+        ("/root/mirror/flask/refresh/", "../../flask"),
+    ] {
+        let answer = reader.send("POST", path, &[]).await;
+        assert_eq!(answer.status, 302, "{path}: {}", answer.text());
+        assert_eq!(answer.header("location"), location);
+    }
+    assert!(upstream.count(&page) > asked);
+    let other = reader.send("POST", "/root/mirror/flask/3.0", &[]).await;
+    assert_eq!(other.status, 404);
+}
+
+#[tokio::test]
+async fn a_release_without_files_has_no_links() {
+    let server = Server::start().await;
+    let alice = server.user("alice").await;
+    server.index(&alice, "dev", json!({})).await;
+    let form = Form::new()
+        .field(":action", "submit")
+        .field("name", "flask")
+        .field("version", "1.0");
+    assert_eq!(alice.post_form("/alice/dev/", &form).await.status, 200);
+    let release = alice.get_json("/alice/dev/flask/1.0").await.json();
+    assert_eq!(release["result"]["name"], "flask");
+    assert!(release["result"].get("+links").is_none());
 }

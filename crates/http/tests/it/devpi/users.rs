@@ -119,10 +119,19 @@ async fn others_may_not_change_a_user() {
 }
 
 #[tokio::test]
-async fn json_is_for_those_who_accept_it() {
+async fn documents_are_for_everybody_and_api_is_for_those_who_accept_json() {
     let server = Server::start().await;
-    for path in ["/", "/root", "/+api", "/+status"] {
-        for (accept, status) in [("*/*", 200), ("application/json", 200), ("text/html", 404)] {
+    for (path, to_browsers) in [
+        ("/", 200),
+        ("/root", 200),
+        ("/+status", 200),
+        ("/+api", 404),
+    ] {
+        for (accept, status) in [
+            ("*/*", 200),
+            ("application/json", 200),
+            ("text/html", to_browsers),
+        ] {
             let answer = server
                 .anonymous()
                 .get_with(path, &[("accept", accept)])

@@ -116,7 +116,7 @@ async fn pages_live_as_long_as_their_index_allows() {
         assert_eq!(private.header("cache-control"), "private, no-cache");
         assert_eq!(
             private.header("vary"),
-            "Accept, Accept-Encoding, Authorization"
+            "Accept, Accept-Encoding, Authorization, Cookie"
         );
     }
 }

@@ -110,6 +110,26 @@ async fn the_serial_of_the_upstream_is_passed_on() {
 }
 
 #[tokio::test]
+async fn an_index_over_a_mirror_tells_no_serial() {
+    let server = Server::start().await;
+    let upstream = Upstream::start().await;
+    upstream.publish(&Wheel::named("django").build());
+    server.mirror(&upstream).await;
+    let alice = server.user("alice").await;
+    server
+        .index(&alice, "dev", json!({"bases": ["root/mirror"]}))
+        .await;
+    // An upload would hide the mirror, and whoever mirrors us would miss the serial then.
+    let page = server
+        .anonymous()
+        .get_json("/alice/dev/+simple/django/")
+        .await;
+    assert_eq!(page.status, 200, "{}", page.text());
+    assert_eq!(page.header("x-pypi-last-serial"), "");
+    assert!(page.json()["meta"].get("_last-serial").is_none());
+}
+
+#[tokio::test]
 async fn a_refresh_asks_the_upstream_again_and_ends_at_the_page() {
     let server = Server::start().await;
     let upstream = Upstream::start().await;

@@ -1,4 +1,5 @@
 mod caching;
+mod find_links;
 mod installers;
 mod mirrors;
 mod negotiation;

@@ -20,7 +20,7 @@ async fn a_project_has_one_url() {
         ("/alice/dev/+simple", "+simple/"),
     ] {
         let answer = server.anonymous().get(path).await;
-        assert_eq!(answer.status, 301, "{path}");
+        assert_eq!(answer.status, 302, "{path}");
         assert_eq!(answer.header("location"), location, "{path}");
         let base = url::Url::parse(&format!("http://localhost{path}")).unwrap();
         let target = base.join(answer.header("location")).unwrap();
@@ -42,7 +42,7 @@ async fn redirects_stay_behind_a_prefix() {
         .anonymous()
         .get_with("/sub/alice/dev/+simple/My_Pkg/", &outside)
         .await;
-    assert_eq!(answer.status, 301);
+    assert_eq!(answer.status, 302);
     let base = url::Url::parse("https://pypi.example/sub/alice/dev/+simple/My_Pkg/").unwrap();
     assert_eq!(
         base.join(answer.header("location")).unwrap().path(),

@@ -22,3 +22,9 @@ pub(crate) fn noise(length: usize) -> Vec<u8> {
         })
         .collect()
 }
+
+/// The digest of bytes in hexadecimal.
+pub(crate) fn sha256(bytes: impl AsRef<[u8]>) -> String {
+    use sha2::Digest as _;
+    cheeseshop_packaging::Sha256(sha2::Sha256::digest(bytes).into()).to_string()
+}

@@ -29,11 +29,19 @@ impl Server {
         Self::with(Settings::default(), HttpSettings::default()).await
     }
 
+    /// Where nobody reads anything without a login.
+    pub(crate) async fn locked() -> Self {
+        let mut settings = Settings::default();
+        settings.auth.login_required = true;
+        Self::with(settings, HttpSettings::default()).await
+    }
+
     pub(crate) async fn with(mut settings: Settings, http: HttpSettings) -> Self {
         // The first one to install a provider wins; both are the same.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         settings.auth = AuthSettings {
             self_registration: true,
+            login_required: settings.auth.login_required,
             ..AuthSettings::for_testing()
         };
         let directory = tempfile::tempdir().unwrap();

@@ -36,6 +36,34 @@ impl<'s> User<'s> {
         }
     }
 
+    /// With this `Authorization`, whoever that is.
+    pub(crate) fn with_authorization(server: &'s Server, value: &str) -> Self {
+        Self {
+            server,
+            name: None,
+            authorization: Some(value.to_owned()),
+        }
+    }
+
+    /// Makes a token of this user with these restrictions.
+    pub(crate) async fn token(&self, restrictions: &Value) -> String {
+        let path = format!("/{}/+token-create", self.name());
+        let answer = self.json("POST", &path, restrictions).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        answer.json()["result"]["token"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    }
+
+    /// This user by a token, as pip and twine are given them.
+    pub(crate) fn by_token(&self, token: &str) -> Self {
+        Self {
+            name: self.name.clone(),
+            ..Self::with_password(self.server, "__token__", token)
+        }
+    }
+
     pub(crate) fn name(&self) -> &str {
         self.name.as_deref().unwrap_or_default()
     }

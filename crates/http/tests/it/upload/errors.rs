@@ -54,13 +54,13 @@ async fn whoever_may_not_upload_is_told_so() {
 
     let anonymous = server.anonymous().upload("alice/dev", &file).await;
     assert_eq!(anonymous.status, 401);
-    assert_eq!(anonymous.reason(), "no permission to submit");
+    assert_eq!(anonymous.reason(), "Unauthorized: no permission to submit");
     assert_eq!(anonymous.header("www-authenticate"), "Basic realm=\"pypi\"");
     let wrong = crate::support::User::with_password(&server, "alice", "wrong");
     let wrong = wrong.upload("alice/dev", &file).await;
     assert_eq!(wrong.status, 401);
     let blame = "name or password is wrong, or the login has expired (no permission to submit)";
-    assert_eq!(wrong.reason(), blame);
+    assert_eq!(wrong.reason(), format!("Unauthorized: {blame}"));
     assert_eq!(wrong.text(), format!("{blame}\n"));
     let eve = eve.upload("alice/dev", &file).await;
     assert_eq!(eve.status, 403);

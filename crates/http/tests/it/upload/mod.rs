@@ -1,3 +1,4 @@
 mod connection;
 mod errors;
 mod forms;
+mod trigger;

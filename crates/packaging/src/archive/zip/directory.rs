@@ -47,7 +47,7 @@ impl Entry {
             .is_some_and(|mode| mode & 0o170_000 == 0o120_000)
     }
 
-    pub(super) fn is_encrypted(&self) -> bool {
+    pub(in crate::archive) fn is_encrypted(&self) -> bool {
         self.flags & ENCRYPTED_FLAGS != 0
     }
 

@@ -6,16 +6,13 @@ use flate2::Crc;
 use flate2::bufread::DeflateDecoder;
 
 use super::directory::extra_fields;
-use super::{Entry, malformed, u16_at, u32_at, u64_at};
+use super::{DEFLATED, Entry, STORED, malformed, u16_at, u32_at, u64_at};
 use crate::archive::ArchiveError;
 
 const SIGNATURE: &[u8; 4] = b"PK\x03\x04";
 
 /// The length of an entry's own header without name and extra fields.
 pub(in crate::archive) const LOCAL_HEADER_LENGTH: usize = 30;
-
-const STORED: u16 = 0;
-const DEFLATED: u16 = 8;
 
 /// Checks an entry's own header, which must start `bytes` and be whole,
 /// against the directory. Answers where the content starts.

@@ -21,6 +21,10 @@ use std::io::{self, Read, Seek, SeekFrom};
 
 use super::{ArchiveError, ArchiveLimits};
 
+/// How content may be packed.
+pub(super) const STORED: u16 = 0;
+pub(super) const DEFLATED: u16 = 8;
+
 /// What can be read at any place. Keeps the readers below from being compiled
 /// for every kind of file.
 pub(super) trait ReadSeek: Read + Seek {}
@@ -60,6 +64,45 @@ pub(super) fn open(
     })
 }
 
+/// The directory, as far as the end of a file tells it.
+pub(super) enum FromEnd {
+    Directory {
+        location: DirectoryLocation,
+        /// In the directory's order.
+        entries: Vec<Entry>,
+    },
+    /// Not enough: the end of the file is wanted from this place on.
+    NeedFrom(u64),
+}
+
+/// Reads the directory out of the last bytes of a file of `total` bytes that was published
+/// elsewhere or checked before. Leniently: as installers do.
+pub(super) fn read_from_end(
+    held: &[u8],
+    total: u64,
+    limits: &ArchiveLimits,
+) -> Result<FromEnd, ArchiveError> {
+    let held_start = total - held.len() as u64;
+    let location = match locate(held, total, Reading::Lenient)? {
+        Located::At(location) => location,
+        Located::NeedFrom(start) => return Ok(FromEnd::NeedFrom(start)),
+    };
+    location.check_limits(limits)?;
+    if location.offset < held_start {
+        return Ok(FromEnd::NeedFrom(location.offset));
+    }
+    let start = to_usize(location.offset - held_start)?;
+    let end = start + to_usize(location.size)?;
+    let entries = read_directory(&held[start..end], &location, Reading::Lenient)?;
+    Ok(FromEnd::Directory { location, entries })
+}
+
+/// A number of bytes in memory.
+pub(super) fn to_usize(number: u64) -> Result<usize, ArchiveError> {
+    usize::try_from(number)
+        .map_err(|_| ArchiveError::LimitExceeded("it is too large for this machine".into()))
+}
+
 fn check_sizes(entries: &[Entry], total: u64, limits: &ArchiveLimits) -> Result<(), ArchiveError> {
     let unpacked = entries
         .iter()
@@ -78,9 +121,7 @@ pub(super) fn read_range(
     start: u64,
     length: u64,
 ) -> Result<Vec<u8>, ArchiveError> {
-    let length = usize::try_from(length)
-        .map_err(|_| ArchiveError::LimitExceeded("it is too large for this machine".into()))?;
-    let mut bytes = vec![0; length];
+    let mut bytes = vec![0; to_usize(length)?];
     reader
         .seek(SeekFrom::Start(start))
         .and_then(|_| reader.read_exact(&mut bytes))
@@ -96,7 +137,7 @@ fn malformed(reason: impl Into<String>) -> ArchiveError {
 }
 
 /// Reads a little-endian number at a place known to be inside.
-fn u16_at(bytes: &[u8], at: usize) -> u16 {
+pub(super) fn u16_at(bytes: &[u8], at: usize) -> u16 {
     u16::from_le_bytes([bytes[at], bytes[at + 1]])
 }
 

@@ -34,6 +34,9 @@ const SPOOL: &str = "cheeseshop-spool";
 /// Part of the keys of what is written only to see whether that works.
 const PROBES: &str = "probe";
 
+/// Keys in one answer to a listing.
+const FIRST_PAGE: usize = 1000;
+
 type Entries = Pin<Box<dyn Stream<Item = Result<BlobEntry, BlobError>> + Send>>;
 
 /// Blobs in a bucket. Cheap to clone.
@@ -74,6 +77,7 @@ impl S3Store {
             verify_uploads: config.verify_uploads,
         }));
         opened.0.probe().await?;
+        opened.0.refuse_old_layout().await?;
         Ok(opened)
     }
 
@@ -143,8 +147,8 @@ impl std::fmt::Debug for S3Store {
 
 impl Inner {
     fn key(&self, digest: &Sha256) -> Key {
-        let (first, second, name) = key::parts(digest);
-        self.prefix.clone().join(first).join(second).join(name)
+        let (shard, name) = key::parts(digest);
+        self.prefix.clone().join(shard).join(name)
     }
 
     /// Bucket and prefix, for messages.
@@ -161,6 +165,28 @@ impl Inner {
             size: found.size,
             modified: modified(found)?,
         })
+    }
+
+    /// Blobs two levels deep would not be found: better no store than one that looks empty.
+    async fn refuse_old_layout(&self) -> Result<(), BlobError> {
+        let mut listed = self.store.list(Some(&self.prefix)).take(FIRST_PAGE);
+        loop {
+            let next = self.timed("list", &self.prefix, listed.try_next()).await;
+            let found = next.map_err(|failure| failure.into_error("list", &self.prefix))?;
+            let Some(found) = found else { return Ok(()) };
+            let Some(sha256) = found.location.filename().and_then(key::parse) else {
+                continue;
+            };
+            if found.location == self.key(&sha256) {
+                // A store has one layout.
+                return Ok(());
+            }
+            let (shard, name) = key::parts(&sha256);
+            let old = self.prefix.clone().join(shard).join(&name[2..4]).join(name);
+            if found.location == old {
+                return Err(BlobError::old_layout(old));
+            }
+        }
     }
 
     async fn head(&self, key: &Key) -> Result<Option<ObjectMeta>, BlobError> {

@@ -15,7 +15,7 @@ use super::support::{TestStore, bytes, collect, digest, open};
 fn path_of(test: &TestStore, digest: &Sha256) -> PathBuf {
     let name = digest.to_string();
     let root = test.directory.path().join("blobs");
-    root.join(&name[..2]).join(&name[2..4]).join(name)
+    root.join(&name[..2]).join(name)
 }
 
 #[tokio::test]
@@ -66,13 +66,32 @@ async fn what_is_no_blob_is_left_alone() {
 }
 
 #[tokio::test]
+async fn a_store_of_the_old_layout_is_refused_and_not_taken_for_an_empty_one() {
+    let test = TestStore::local().await;
+    let kept = test.store.put(Bytes::from_static(b"old")).await.unwrap();
+    let path = path_of(&test, &kept.sha256);
+    let shard = path.parent().unwrap();
+    let deeper = shard.join(&kept.sha256.to_string()[2..4]);
+    fs::create_dir(&deeper).unwrap();
+    fs::rename(&path, deeper.join(path.file_name().unwrap())).unwrap();
+    let error = BlobStore::open(&test.config).await.unwrap_err();
+    assert!(matches!(error, BlobError::OldLayout { .. }), "{error:?}");
+    let message = error.to_string();
+    assert!(message.contains(deeper.to_str().unwrap()), "{message}");
+
+    fs::rename(deeper.join(path.file_name().unwrap()), &path).unwrap();
+    fs::remove_dir(&deeper).unwrap();
+    let blob = open(&test.again().await, &kept.sha256).await;
+    assert_eq!(collect(blob.read_all()).await.unwrap(), b"old");
+}
+
+#[tokio::test]
 async fn tidied_directories_are_made_again() {
     let test = TestStore::local().await;
     let stored = test.store.put(Bytes::from_static(b"x")).await.unwrap();
     test.store.remove(&stored.sha256).await.unwrap();
     let directory = path_of(&test, &stored.sha256);
     fs::remove_dir(directory.parent().unwrap()).unwrap();
-    fs::remove_dir(directory.parent().unwrap().parent().unwrap()).unwrap();
     test.store.put(Bytes::from_static(b"x")).await.unwrap();
     assert!(test.store.exists(&stored.sha256).await.unwrap());
 }

@@ -4,3 +4,4 @@ mod local;
 mod s3;
 mod story;
 mod support;
+mod take;

@@ -186,6 +186,22 @@ async fn bytes_that_changed_in_the_store_are_never_served_whole() {
 
 /// Puts other bytes under a blob's key, as no well-behaved writer would.
 async fn overwrite(bucket: &cheeseshop_test_support::S3Bucket, name: &str, content: Bytes) {
+    put_at(bucket, format!("shop/blobs/{}/{name}", &name[..2]), content).await;
+}
+
+#[tokio::test]
+async fn a_bucket_of_the_old_layout_is_refused_and_not_taken_for_an_empty_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let bucket = s3().await;
+    let name = digest(b"old").to_string();
+    let key = format!("shop/blobs/{}/{}/{name}", &name[..2], &name[2..4]);
+    put_at(&bucket, key.clone(), Bytes::from_static(b"old")).await;
+    let error = refusal(s3_config(&bucket, &directory)).await;
+    assert!(matches!(error, BlobError::OldLayout { .. }), "{error:?}");
+    assert!(error.to_string().contains(&key), "{error}");
+}
+
+async fn put_at(bucket: &cheeseshop_test_support::S3Bucket, key: String, content: Bytes) {
     use object_store::ObjectStoreExt;
     let store = object_store::aws::AmazonS3Builder::new()
         .with_bucket_name(&bucket.bucket)
@@ -196,6 +212,5 @@ async fn overwrite(bucket: &cheeseshop_test_support::S3Bucket, name: &str, conte
         .with_secret_access_key(&bucket.secret_key)
         .build()
         .unwrap();
-    let key = format!("shop/blobs/{}/{}/{name}", &name[..2], &name[2..4]);
     store.put(&key.into(), content.into()).await.unwrap();
 }

@@ -3,10 +3,14 @@
 #[macro_use]
 mod writes;
 
+mod attached;
 mod blobs;
 mod hosted;
+mod inventory;
+mod links;
 mod mirrors;
 mod references;
+mod tokens;
 
 use cheeseshop_domain::{Index, UserName};
 use cheeseshop_storage::Database;

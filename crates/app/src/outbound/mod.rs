@@ -1,16 +1,31 @@
-//! The one builder of HTTP clients: trust, proxy, user agent and connection limits.
+//! The one builder of HTTP clients: trust, proxy, user agent and connection limits; and what users make us send.
 //!
 //! Redirects are not followed here, and bodies are not unpacked: who asks decides which
 //! credentials may go to which host and how many bytes to take, see [`crate::mirror`].
+//!
+//! [`Outgoing`] is for requests whose address a user of an index has chosen: pushes and calls after uploads.
+
+mod hosts;
+mod post;
+mod settings;
+mod telemetry;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::header::HeaderValue;
 use secrecy::ExposeSecret;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::task::TaskTracker;
 
 use crate::Error;
 use crate::mirror::{MirrorSettings, ProxySetting};
+
+pub use self::hosts::{AllowedHosts, BadPattern};
+pub use self::settings::{PushSettings, TriggerSettings};
+
+pub(crate) use self::post::{Post, PostError, Reply, boundary, host_of};
 
 /// Connections to one host that stay open between requests.
 const IDLE_PER_HOST: usize = 32;
@@ -57,6 +72,13 @@ impl From<OutboundError> for Error {
 /// # Errors
 /// [`OutboundError`], one for each setting that can be wrong.
 pub fn client(settings: &MirrorSettings) -> Result<reqwest::Client, OutboundError> {
+    builder(settings)?
+        .read_timeout(settings.request_timeout.max(settings.list_timeout))
+        .build()
+        .map_err(OutboundError::Client)
+}
+
+fn builder(settings: &MirrorSettings) -> Result<reqwest::ClientBuilder, OutboundError> {
     let mut builder = reqwest::Client::builder()
         .user_agent(user_agent(settings)?)
         .redirect(reqwest::redirect::Policy::none())
@@ -64,7 +86,6 @@ pub fn client(settings: &MirrorSettings) -> Result<reqwest::Client, OutboundErro
         .no_zstd()
         .referer(false)
         .connect_timeout(settings.request_timeout)
-        .read_timeout(settings.request_timeout.max(settings.list_timeout))
         .pool_max_idle_per_host(IDLE_PER_HOST)
         .pool_idle_timeout(IDLE_TIMEOUT)
         .http2_adaptive_window(true)
@@ -72,12 +93,61 @@ pub fn client(settings: &MirrorSettings) -> Result<reqwest::Client, OutboundErro
     if let Some(path) = &settings.ca_bundle {
         builder = builder.tls_certs_only(certificates(path)?);
     }
-    builder = match proxy(settings)? {
+    Ok(match proxy(settings)? {
         Some(proxy) => builder.proxy(proxy),
         None if matches!(settings.proxy, ProxySetting::None) => builder.no_proxy(),
         None => builder,
-    };
-    builder.build().map_err(OutboundError::Client)
+    })
+}
+
+/// The live parts of what users make us send.
+pub(crate) struct Outgoing {
+    /// Without a limit between bytes received: while a large file is sent there are none.
+    pub(crate) client: reqwest::Client,
+    pushes: Arc<Semaphore>,
+    calls: Arc<Semaphore>,
+    /// What has begun goes on when whoever asked for it goes away.
+    tasks: TaskTracker,
+}
+
+impl Outgoing {
+    pub(crate) fn new(settings: &crate::Settings) -> Result<Self, OutboundError> {
+        let slots =
+            |number: usize| Arc::new(Semaphore::new(number.clamp(1, Semaphore::MAX_PERMITS)));
+        let tasks = TaskTracker::new();
+        tasks.close();
+        Ok(Self {
+            client: builder(&settings.mirror)?
+                .build()
+                .map_err(OutboundError::Client)?,
+            pushes: slots(settings.push.concurrent),
+            calls: slots(settings.trigger.concurrent),
+            tasks,
+        })
+    }
+
+    /// The right to push now, if not too many do.
+    pub(crate) fn push_slot(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.pushes).try_acquire_owned().ok()
+    }
+
+    /// The right to call now, if not too many do.
+    pub(crate) fn call_slot(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.calls).try_acquire_owned().ok()
+    }
+
+    /// Runs to the end whatever becomes of the caller.
+    pub(crate) async fn run<T: Send + 'static>(
+        &self,
+        task: impl Future<Output = T> + Send + 'static,
+    ) -> Result<T, Error> {
+        self.tasks.spawn(task).await.map_err(Error::internal)
+    }
+
+    /// Waits until all that has begun has ended.
+    pub(crate) async fn settle(&self) {
+        self.tasks.wait().await;
+    }
 }
 
 /// All that would keep [`client`] from making one, a sentence each that begins with the key.

@@ -1,0 +1,7 @@
+//! What `import` and `export` have in common: showing how far they are, and telling what became of everything.
+
+mod progress;
+mod report;
+
+pub(crate) use self::progress::watched;
+pub(crate) use self::report::{Told, tell};

@@ -1,0 +1,344 @@
+//! `devpi-gen-config`: configuration files for web servers and process managers.
+//!
+//! Works without a server directory, and writes only into `gen-config/` of the working directory.
+//! The texts are in `templates/`; what they are filled with is put together here.
+
+mod command_line;
+
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use minijinja::syntax::SyntaxConfig;
+use minijinja::{Environment, UndefinedBehavior, Value, context};
+use url::Url;
+
+use self::command_line::CommandLine;
+use super::addresses::{self, DEFAULT_HOST, DEFAULT_PORT};
+use super::reading::Options;
+use super::stop::Stop;
+use super::translate::{self, expanded};
+use crate::config::Origin;
+use crate::failure::Failure;
+use crate::output;
+
+/// Where the files go.
+const FOLDER: &str = "gen-config";
+
+/// The seconds after which devpi's caching configuration forgets a page.
+const DEFAULT_EXPIRY: &str = "1800";
+
+/// A file and what it is made of.
+struct Template {
+    file: &'static str,
+    text: &'static str,
+    /// What tells files of one template apart.
+    variant: &'static str,
+}
+
+const TEMPLATES: &[Template] = &[
+    Template {
+        file: "crontab",
+        text: include_str!("templates/crontab.j2"),
+        variant: "",
+    },
+    Template {
+        file: "net.devpi.plist",
+        text: include_str!("templates/net.devpi.plist.j2"),
+        variant: "",
+    },
+    Template {
+        file: "launchd-macos.txt",
+        text: include_str!("templates/launchd-macos.txt.j2"),
+        variant: "",
+    },
+    Template {
+        file: "nginx-devpi.conf",
+        text: include_str!("templates/nginx.conf.j2"),
+        variant: "plain",
+    },
+    Template {
+        file: "nginx-devpi-caching.conf",
+        text: include_str!("templates/nginx.conf.j2"),
+        variant: "caching",
+    },
+    Template {
+        file: "nginx-devpi-lockdown.conf",
+        text: include_str!("templates/nginx.conf.j2"),
+        variant: "lockdown",
+    },
+    Template {
+        file: "supervisor-devpi.conf",
+        text: include_str!("templates/supervisor-devpi.conf.j2"),
+        variant: "",
+    },
+    Template {
+        file: "supervisord.conf",
+        text: include_str!("templates/supervisord.conf.j2"),
+        variant: "",
+    },
+    Template {
+        file: "devpi.service",
+        text: include_str!("templates/devpi.service.j2"),
+        variant: "",
+    },
+    Template {
+        file: "windows-service.txt",
+        text: include_str!("templates/windows-service.txt.j2"),
+        variant: "",
+    },
+];
+
+/// Writes all files.
+pub(super) fn write(options: &Options) -> Result<(), Stop> {
+    // The same refusals, and the same remarks, as when the server is started so.
+    let (_, lines) = translate::settings(options)?;
+    for line in lines {
+        output::talk(&line);
+    }
+    if options.config_file.is_none() {
+        output::talk(
+            "It is highly recommended to use a configuration file for devpi-server, see \
+             --configfile option.",
+        );
+    }
+    let working_directory = std::env::current_dir()
+        .map_err(|error| Failure::caused_by("there is no working directory", &error))?;
+    let command = CommandLine::of(options, &working_directory);
+    let files = files(options, &command)?;
+    let folder = working_directory.join(FOLDER);
+    std::fs::create_dir_all(&folder).map_err(|error| cannot_write(&folder, &error))?;
+    let mode = if has_secret(options) { 0o600 } else { 0o644 };
+    for (name, text) in files {
+        let path = folder.join(name);
+        replace(&path, &text, mode).map_err(|error| cannot_write(&path, &error))?;
+        output::data(&format!("wrote {FOLDER}/{name}"));
+    }
+    if !command.program().exists() {
+        output::talk(&format!(
+            "The files name {}, which is not there yet: `cheeseshop install-links` makes it.",
+            command.program().display()
+        ));
+    }
+    if mode == 0o600 {
+        output::talk(
+            "The command lines hold the password of --storage, so only you can read the files; a \
+             configuration file is the better place for it.",
+        );
+    }
+    Ok(())
+}
+
+/// Names and texts of all files.
+fn files(options: &Options, command: &CommandLine) -> Result<Vec<(&'static str, String)>, Stop> {
+    let mut environment = Environment::new();
+    // A name that the values do not have is a mistake of ours, not an empty text.
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    let syntax = SyntaxConfig::builder()
+        .trim_blocks(true)
+        .lstrip_blocks(true)
+        .keep_trailing_newline(true)
+        .build()
+        .map_err(|error| Failure::caused_by("templates cannot be read", &error))?;
+    environment.set_syntax(syntax);
+    let common = values(options, command)?;
+    TEMPLATES
+        .iter()
+        .map(|template| {
+            let values = context! { variant => template.variant, ..common.clone() };
+            environment
+                .render_str(template.text, values)
+                .map(|text| (template.file, text))
+                .map_err(|error| {
+                    Failure::caused_by(&format!("{} cannot be made", template.file), &error).into()
+                })
+        })
+        .collect()
+}
+
+/// What the templates are filled with.
+fn values(options: &Options, command: &CommandLine) -> Result<Value, Stop> {
+    let outside = options
+        .text("outside-url")
+        .filter(|url| !url.is_empty())
+        .map(|url| {
+            Url::parse(url)
+                .ok()
+                .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+                // A quote or a blank in it would end the word in nginx's file.
+                .filter(|url| !url.as_str().contains([';', '{', '}', '"', '\'', '$', '\\']))
+                .ok_or_else(|| Stop::fatal(format!("--outside-url: '{url}' is no URL to write")))
+        })
+        .transpose()?;
+    let host = outside.as_ref().and_then(Url::host_str);
+    // As devpi: TLS ends elsewhere unless somebody says otherwise.
+    let port = outside.as_ref().and_then(Url::port).unwrap_or(80);
+    let is_tls = outside.as_ref().is_some_and(|url| url.scheme() == "https");
+    let outside_url = outside
+        .as_ref()
+        .map(|url| url.as_str().trim_end_matches('/'));
+    let surroundings = &options.surroundings;
+    let user = surroundings
+        .get("LOGNAME")
+        .or_else(|| surroundings.get("USER"))
+        .map_or_else(own_user, str::to_owned);
+    let log = expanded("~/devpi-server.log", surroundings);
+    Ok(context! {
+        upstream => "devpi_server",
+        address => server_address(options, command.working_directory()),
+        host => host.unwrap_or("localhost"),
+        port,
+        tls_port => outside.as_ref().and_then(Url::port_or_known_default),
+        is_tls,
+        outside_url,
+        cache_expiry => options.text("mirror-cache-expiry").unwrap_or(DEFAULT_EXPIRY),
+        cache_path => "/var/cache/nginx/devpi",
+        user,
+        command => context! {
+            systemd => command.for_systemd(),
+            supervisor => command.for_supervisor(),
+            crontab => command.for_crontab(),
+            windows => command.for_windows(),
+            words_xml => command.for_xml(),
+        },
+        log => context! { crontab => command_line::crontab_word(&log.display().to_string()) },
+    })
+}
+
+/// Where nginx finds the server: its socket, else its first address, on this machine.
+fn server_address(options: &Options, working_directory: &Path) -> String {
+    if let Some(path) = options.text("unix-socket").filter(|path| !path.is_empty()) {
+        let path = working_directory.join(expanded(path, &options.surroundings));
+        return format!("unix:{}", path.display());
+    }
+    let host = options.text("host").unwrap_or(DEFAULT_HOST);
+    let port = options.text("port").unwrap_or(DEFAULT_PORT);
+    let listen = options.find("listen").map(|given| &given.written);
+    let written = listen
+        .and_then(|written| addresses::listen(written).ok().flatten())
+        .unwrap_or_else(|| addresses::of_host_and_port(host, port));
+    let first = written.split(',').next().unwrap_or_default();
+    match first.rsplit_once(':') {
+        Some(("0.0.0.0" | "localhost", port)) => format!("127.0.0.1:{port}"),
+        Some(("[::]", port)) => format!("[::1]:{port}"),
+        _ => first.to_owned(),
+    }
+}
+
+/// The user that this process runs as: the name, or the number of one that has none.
+fn own_user() -> String {
+    let id = rustix::process::getuid().to_string();
+    let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let name = users.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let (name, _, number) = (fields.next()?, fields.next()?, fields.next()?);
+        (number == id).then(|| name.to_owned())
+    });
+    name.unwrap_or(id)
+}
+
+/// Whether the command line that is written down holds a password.
+fn has_secret(options: &Options) -> bool {
+    options.find("storage").is_some_and(|given| {
+        matches!(given.origin, Origin::Flag(_)) && given.written.text.contains("password=")
+    }) || options.set.iter().any(|set| {
+        let key = set.split('=').next().unwrap_or_default();
+        key.contains("url") || key.contains("secret") || key.contains("key")
+    })
+}
+
+/// Writes a file that others never see half of.
+fn replace(path: &Path, text: &str, mode: u32) -> std::io::Result<()> {
+    let mut temporary = PathBuf::from(path);
+    temporary.as_mut_os_string().push(".new");
+    // Left behind by a run that was killed.
+    let _ = std::fs::remove_file(&temporary);
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(mode)
+        .open(&temporary)?;
+    file.write_all(text.as_bytes())?;
+    std::fs::rename(&temporary, path)
+}
+
+fn cannot_write(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::answer_is_no(format!("{} cannot be written: {error}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsString;
+
+    use super::super::program::Program;
+    use super::*;
+    use crate::config::Surroundings;
+
+    fn written(line: &[&str]) -> Vec<(&'static str, String)> {
+        let surroundings = Surroundings::of(&[("HOME", "/home/me"), ("USER", "me")]);
+        let arguments = line.iter().map(OsString::from);
+        let options = Options::read(Program::GenConfig, arguments, surroundings).unwrap();
+        files(&options, &CommandLine::of(&options, Path::new("/here"))).unwrap()
+    }
+
+    fn file(line: &[&str], name: &str) -> String {
+        let mut files = written(line);
+        let place = files.iter().position(|(file, _)| *file == name).unwrap();
+        files.swap_remove(place).1
+    }
+
+    #[test]
+    fn all_files_are_made_and_nothing_is_left_open() {
+        let files = written(&["--serverdir", "srv"]);
+        assert_eq!(files.len(), 10);
+        for (name, text) in files {
+            assert!(text.ends_with('\n'), "{name}");
+            assert!(
+                !text.contains("{{") && !text.contains("{%"),
+                "{name}: {text}"
+            );
+            assert!(!text.contains("\n\n\n"), "{name}: {text}");
+        }
+    }
+
+    #[test]
+    fn nginx_finds_the_server_and_users_find_nginx() {
+        for (line, expected) in [
+            (&[][..], "server 127.0.0.1:3141;"),
+            (
+                &["--host", "127.3.2.1", "--port", "4"],
+                "server 127.3.2.1:4;",
+            ),
+            (&["--host", "*"], "server 127.0.0.1:3141;"),
+            (&["--listen", "[::]:5"], "server [::1]:5;"),
+            (&["--unix-socket", "run/s"], "server unix:/here/run/s;"),
+            (&[], "listen 80;"),
+            (&["--outside-url", "http://shop.test:8080"], "listen 8080;"),
+            (
+                &["--outside-url", "https://shop.test/"],
+                "server_name shop.test ",
+            ),
+            (
+                &["--outside-url", "https://shop.test/"],
+                "# listen 443 ssl;",
+            ),
+            (
+                &["--outside-url", "https://shop.test/pypi/"],
+                "X-Outside-Url https://shop.test/pypi;",
+            ),
+        ] {
+            let text = file(line, "nginx-devpi.conf");
+            assert!(text.contains(expected), "{line:?}: {expected}\n{text}");
+        }
+    }
+
+    #[test]
+    fn what_would_break_out_of_the_file_is_refused() {
+        let line = ["--outside-url", "http://a.test/;}"];
+        let arguments = line.iter().map(OsString::from);
+        let options = Options::read(Program::GenConfig, arguments, Surroundings::of(&[])).unwrap();
+        let command = CommandLine::of(&options, Path::new("/here"));
+        assert!(files(&options, &command).is_err());
+    }
+}

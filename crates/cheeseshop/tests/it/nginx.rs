@@ -1,0 +1,256 @@
+//! A real nginx in front that asks `/+authcheck` before it answers, as devpi-lockdown sets it up.
+
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Instant;
+
+use cheeseshop_test_support::{Wheel, client_command, python_client};
+use reqwest::header::{COOKIE, LOCATION, SET_COOKIE};
+use reqwest::{Client, Response};
+use serde_json::json;
+
+use crate::support::{DEADLINE, Home, Server, finish};
+
+/// Where Debian has it, which the search path of an ordinary user does not name.
+const PROGRAMS: [&str; 2] = ["/usr/sbin/nginx", "/usr/local/sbin/nginx"];
+
+const BROWSER: &str = "text/html,application/xhtml+xml,*/*;q=0.8";
+
+struct Nginx {
+    child: Child,
+    url: String,
+    client: Client,
+}
+
+impl Nginx {
+    /// Starts in front of `server`; files below `folder` are served by nginx itself.
+    fn start(folder: &Path, server: &Server) -> Self {
+        let program = PROGRAMS
+            .into_iter()
+            .find(|path| Path::new(path).is_file())
+            .unwrap_or("nginx");
+        let deadline = Instant::now() + DEADLINE;
+        loop {
+            let address = free_address();
+            std::fs::write(
+                folder.join("nginx.conf"),
+                configuration(folder, address, &server.url),
+            )
+            .unwrap();
+            let mut child = Command::new(program)
+                .arg("-e")
+                .arg(folder.join("error.log"))
+                .arg("-c")
+                .arg(folder.join("nginx.conf"))
+                .stdin(Stdio::null())
+                .spawn()
+                .unwrap_or_else(|error| panic!("nginx: {error}; apt-get install nginx-light"));
+            // Somebody else may have taken the port in between: then it ends, and another one is tried.
+            while child.try_wait().unwrap().is_none() {
+                if TcpStream::connect(address).is_ok() {
+                    return Self {
+                        child,
+                        url: format!("http://{address}"),
+                        client: Client::builder()
+                            .no_proxy()
+                            .redirect(reqwest::redirect::Policy::none())
+                            .build()
+                            .unwrap(),
+                    };
+                }
+                assert!(Instant::now() < deadline, "nginx does not listen");
+                std::thread::yield_now();
+            }
+            let log = std::fs::read_to_string(folder.join("error.log")).unwrap_or_default();
+            assert!(log.contains("Address already in use"), "{log}");
+        }
+    }
+
+    async fn get(&self, path: &str, headers: &[(&str, &str)]) -> Response {
+        let mut request = self.client.get(format!("{}{path}", self.url));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        request.send().await.unwrap()
+    }
+}
+
+impl Drop for Nginx {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn free_address() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap()
+}
+
+/// One process, so that ending it ends all of nginx.
+fn configuration(folder: &Path, address: SocketAddr, application: &str) -> String {
+    let folder = folder.display();
+    let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+        .map(|kind| format!("  {kind}_temp_path {folder}/{kind};\n"))
+        .concat();
+    let headers = "proxy_set_header X-outside-url $scheme://$http_host;\n    \
+                   proxy_set_header X-Real-IP $remote_addr;";
+    format!(
+        r"daemon off;
+master_process off;
+pid {folder}/nginx.pid;
+error_log {folder}/error.log warn;
+events {{ worker_connections 64; }}
+http {{
+{temporary}  access_log off;
+  client_max_body_size 64M;
+  server {{
+    listen {address};
+    root {folder};
+    {headers}
+
+    recursive_error_pages on;
+    error_page 401 = @error401;
+    location @error401 {{
+      return 302 /+login?goto_url=$request_uri;
+    }}
+    auth_request /+authcheck;
+    location = /+authcheck {{
+      internal;
+      proxy_pass_request_body off;
+      proxy_set_header Content-Length '';
+      proxy_set_header X-Original-URI $request_uri;
+      {headers}
+      proxy_pass {application};
+    }}
+
+    location ~ /\+f/ {{
+      if ($request_method !~ (GET)|(HEAD)) {{
+        proxy_pass {application};
+      }}
+      expires max;
+      try_files /+files$uri @proxy_to_app;
+    }}
+    location / {{
+      error_page 418 = @proxy_to_app;
+      return 418;
+    }}
+    location @proxy_to_app {{
+      proxy_pass {application};
+    }}
+  }}
+}}
+"
+    )
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nginx_lets_in_whoever_logged_in() {
+    let home = Home::new();
+    let arguments = [
+        "--set=mirror.root_pypi_url=http://127.0.0.1:9/",
+        "--set=auth.login_required=true",
+    ];
+    let server = Server::start(&home, &arguments);
+    let bob = server.new_user("bob", "bobs-password").await;
+    for (index, config) in [
+        ("bob/dev", json!({"bases": []})),
+        ("bob/closed", json!({"bases": [], "acl_read": ["bob"]})),
+    ] {
+        bob.create_index(index, &config).await;
+    }
+    server.new_user("eve", "eves-password").await;
+    let wheel = Wheel::named("pkg").build();
+    bob.upload("bob/dev", &wheel).await;
+    let folder = home.path().join("nginx");
+    // Files that nginx would serve without asking anybody.
+    for index in ["bob/dev", "bob/closed"] {
+        let place = folder.join(format!("+files/{index}/+f/abc/0123456789abc"));
+        std::fs::create_dir_all(&place).unwrap();
+        std::fs::write(place.join("x-1.0.tar.gz"), index).unwrap();
+    }
+    let nginx = Nginx::start(&folder, &server);
+    let dev = "/bob/dev/+f/abc/0123456789abc/x-1.0.tar.gz";
+    let closed = "/bob/closed/+f/abc/0123456789abc/x-1.0.tar.gz";
+
+    // A stranger.
+    for path in [
+        dev,
+        closed,
+        "/bob/dev/+simple/",
+        "/bob/dev/+simple/pkg/",
+        "/",
+        "/+status",
+    ] {
+        let answer = nginx.get(path, &[("accept", BROWSER)]).await;
+        assert_eq!(answer.status(), 302, "{path}");
+        assert_eq!(
+            answer.headers()[LOCATION],
+            format!("{}/+login?goto_url={path}", nginx.url),
+            "{path}"
+        );
+        let client = [("user-agent", "devpi-client/7.3.0 (py3)")];
+        assert_eq!(nginx.get(path, &client).await.status(), 403, "{path}");
+    }
+    for path in ["/+api", "/bob/+api"] {
+        assert_eq!(nginx.get(path, &[]).await.status(), 200, "{path}");
+    }
+
+    // A browser, following where it is led.
+    let login = format!("{}/+login?goto_url={dev}", nginx.url);
+    let page = nginx
+        .get(&format!("/+login?goto_url={dev}"), &[("accept", BROWSER)])
+        .await;
+    assert_eq!(page.status(), 200);
+    let submit = async |form: &'static str| {
+        nginx
+            .client
+            .post(&login)
+            .header("accept", BROWSER)
+            .header("origin", &nginx.url)
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(form)
+            .send()
+            .await
+            .unwrap()
+    };
+    let answer = submit("username=eve&password=eves-password&submit=").await;
+    assert_eq!(answer.status(), 302);
+    assert_eq!(answer.headers()[LOCATION], dev);
+    let cookie = answer.headers()[SET_COOKIE].to_str().unwrap();
+    let cookie = cookie.split(';').next().unwrap().to_owned();
+    let with_cookie = [(COOKIE.as_str(), cookie.as_str())];
+    let answer = nginx.get(dev, &with_cookie).await;
+    assert_eq!(answer.status(), 200);
+    assert_eq!(answer.text().await.unwrap(), "bob/dev", "nginx's own file");
+    let answer = nginx.get("/bob/dev/+simple/pkg/", &with_cookie).await;
+    assert_eq!(answer.status(), 200);
+    // Known, and yet not allowed.
+    assert_eq!(nginx.get(closed, &with_cookie).await.status(), 403);
+
+    // pip, with a token for a password.
+    let answer = bob
+        .send(
+            reqwest::Method::POST,
+            "bob/+token-create",
+            &json!({"indexes": ["bob/dev"]}),
+        )
+        .await;
+    let answer: serde_json::Value = serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap();
+    let token = answer["result"]["token"].as_str().unwrap();
+    let index = format!("{}/bob/dev/+simple/", nginx.url);
+    let index = index.replacen("://", &format!("://__token__:{token}@"), 1);
+    let client_home = home.path().to_owned();
+    let output = tokio::task::spawn_blocking(move || {
+        let mut pip = client_command(&python_client("pip"), &client_home);
+        pip.args(["install", "--target", "there", "--index-url", &index, "pkg"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        finish(pip, "")
+    })
+    .await
+    .unwrap();
+    assert_eq!(output.code, Some(0), "{output:?}");
+}
