@@ -7,13 +7,17 @@ use axum::extract::State;
 use axum::response::Response;
 use cheeseshop_app::Error;
 use cheeseshop_app::test_results::{TestResultUpload, TestRun};
+use cheeseshop_domain::IndexName;
 use cheeseshop_domain::api::{Kind, TestRunDetail, TestRunDocument};
+use cheeseshop_packaging::ProjectName;
+use http::HeaderValue;
+use http::header::{CACHE_CONTROL, VARY};
 
 use super::{documents, envelope};
 use crate::ask::Ask;
 use crate::failure::DevpiError;
 use crate::front::Shared;
-use crate::{drain, files, json_body};
+use crate::{drain, files, json_body, negotiate, web};
 
 /// `POST /{user}/{index}/+f/…`: the body is kept byte for byte.
 pub(crate) async fn add(
@@ -56,11 +60,27 @@ pub(crate) async fn list(
         .app
         .test_results(&caller, &index, release, ask.segment("file")?)
         .await?;
-    let runs: Vec<_> = runs
+    let documents = runs
         .iter()
-        .map(|run| document(&ask, run, TestRunDetail::Outcome))
+        .map(|run| document(&ask, run, TestRunDetail::Outcome));
+    if !negotiate::asks_for_html(&ask.headers) {
+        let documents: Vec<_> = documents.collect();
+        return Ok(personal(envelope::result(Kind::ToxResults, documents)));
+    }
+    let version = ask.segment("version")?;
+    let pages = format!(
+        "{index}/{}/{version}/+toxresults/{}",
+        project.written(),
+        ask.segment("file")?
+    );
+    let documents: Vec<_> = documents
+        .map(|run| {
+            let page = documents::absolute(&ask, &format!("{pages}/{}", run.name));
+            (run, page)
+        })
         .collect();
-    Ok(envelope::result(Kind::ToxResults, runs))
+    let title = title(&index, &project, version);
+    Ok(personal(web::test_results::list_page(&title, &documents)))
 }
 
 /// `GET /{user}/{index}/{project}/{version}/+toxresults/{file}/{toxresult}`
@@ -76,10 +96,27 @@ pub(crate) async fn show(
         .app
         .test_result(&caller, &index, release, file, name)
         .await?;
-    Ok(envelope::result(
-        Kind::ToxResult,
-        document(&ask, &run, TestRunDetail::Commands),
-    ))
+    let document = document(&ask, &run, TestRunDetail::Commands);
+    let response = if negotiate::asks_for_html(&ask.headers) {
+        let title = title(&index, &project, ask.segment("version")?);
+        web::test_results::run_page(&title, &document)
+    } else {
+        envelope::result(Kind::ToxResult, document)
+    };
+    Ok(personal(response))
+}
+
+/// devpi-web's title of both pages.
+fn title(index: &IndexName, project: &ProjectName, version: &str) -> String {
+    format!("{index}/: {}-{version} toxresults", project.written())
+}
+
+/// What it is depends on who asks for what.
+fn personal(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(VARY, HeaderValue::from_static("Accept, Authorization"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, private"));
+    response
 }
 
 fn document(ask: &Ask, run: &TestRun, detail: TestRunDetail) -> TestRunDocument {

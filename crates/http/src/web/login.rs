@@ -15,7 +15,7 @@ use http::{HeaderValue, StatusCode};
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use secrecy::{ExposeSecret, SecretString};
 
-use super::page::{escaped, page};
+use super::page::{dialog, escaped};
 use crate::ask::Ask;
 use crate::credentials::COOKIE_NAME;
 use crate::failure::DevpiError;
@@ -75,7 +75,7 @@ pub(crate) async fn log_in(shared: &Shared, ask: &Ask, body: Body) -> Result<Res
 /// `GET /+logout`
 pub(crate) async fn logout_page(ask: Ask) -> Result<Response, DevpiError> {
     for_browsers(&ask)?;
-    Ok(page(
+    Ok(dialog(
         StatusCode::OK,
         "Log out",
         "<form method=\"post\">\n<button name=\"submit\">Log out</button>\n</form>\n",
@@ -128,7 +128,7 @@ fn form(status: StatusCode, notice: &str) -> Response {
          autocomplete=\"current-password\">\n\
          <button name=\"submit\">Log in</button>\n</form>\n"
     );
-    page(status, "Log in", &body)
+    dialog(status, "Log in", &body)
 }
 
 fn redirect(location: &str, cookie: HeaderValue) -> Response {

@@ -12,19 +12,37 @@ const POLICY: HeaderValue = HeaderValue::from_static(
      frame-ancestors 'none'",
 );
 
-const STYLE: &str = "body{font:1rem/1.5 system-ui,sans-serif;max-width:22rem;margin:15vh auto;\
-padding:0 1rem;color-scheme:light dark}label{display:block;margin-top:1rem}\
+/// A form stands in the middle of the window.
+const FORM_STYLE: &str = "body{font:1rem/1.5 system-ui,sans-serif;max-width:22rem;\
+margin:15vh auto;padding:0 1rem;color-scheme:light dark}label{display:block;margin-top:1rem}\
 input{width:100%;box-sizing:border-box;font:inherit;padding:.4rem}\
 button{margin-top:1.5rem;font:inherit;padding:.4rem 1.2rem}\
 [role=alert]{border-left:.25rem solid #c00;padding-left:.75rem}";
 
-/// A page with this title; `body` is HTML.
-pub(super) fn page(status: StatusCode, title: &str, body: &str) -> Response {
+/// A report takes the room that it needs.
+const REPORT_STYLE: &str = "body{font:1rem/1.5 system-ui,sans-serif;max-width:70rem;\
+margin:2rem auto;padding:0 1rem;color-scheme:light dark}h1{font-size:1.4rem}h2{font-size:1.1rem}\
+table{border-collapse:collapse;width:100%}th,td{text-align:left;padding:.3rem .6rem;\
+border-bottom:1px solid #8886;vertical-align:top}.failed{color:#c00;font-weight:600}\
+pre{overflow:auto;max-height:30rem;padding:.6rem;border-left:.25rem solid #8886;\
+background:#8881}code{overflow-wrap:anywhere}";
+
+/// A short form with this title; `body` is HTML.
+pub(super) fn dialog(status: StatusCode, title: &str, body: &str) -> Response {
+    page(status, FORM_STYLE, title, body)
+}
+
+/// A report with this title; `body` is HTML.
+pub(super) fn report(title: &str, body: &str) -> Response {
+    page(StatusCode::OK, REPORT_STYLE, title, body)
+}
+
+fn page(status: StatusCode, style: &str, title: &str, body: &str) -> Response {
     let title = escaped(title);
     let html = format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <title>{title}</title>\n<style>{STYLE}</style>\n</head>\n\
+         <title>{title}</title>\n<style>{style}</style>\n</head>\n\
          <body>\n<h1>{title}</h1>\n{body}</body>\n</html>\n"
     );
     let headers = [

@@ -114,6 +114,44 @@ async fn results_are_listed_and_shown() {
 }
 
 #[tokio::test]
+async fn people_see_results_as_pages_in_which_output_is_text() {
+    let server = Server::start().await;
+    let alice = server.user("alice").await;
+    server.index(&alice, "dev", json!({})).await;
+    let wheel = Wheel::named("flask").version("1.0").build();
+    alice.publish("alice/dev", &wheel).await;
+    let list = format!("/alice/dev/flask/1.0/+toxresults/{}", wheel.name);
+    let browse = async |path: &str| {
+        let browser = [("accept", "text/html,*/*;q=0.8")];
+        let answer = server.anonymous().get_with(path, &browser).await;
+        assert_eq!(answer.status, 200, "{path}: {}", answer.text());
+        assert_eq!(answer.header("content-type"), "text/html; charset=utf-8");
+        assert!(answer.header("content-security-policy").contains("'none'"));
+        answer.text()
+    };
+    assert!(browse(&list).await.contains("No test results."));
+
+    let file = format!("/alice/dev/{}", file_path(&wheel));
+    let mut said = report();
+    said["host"] = json!("<script>host</script>");
+    said["testenvs"]["py311"]["test"][0]["output"] = json!("first\n<script>alert(1)</script>");
+    post(&alice, &file, &said).await;
+    let page = browse(&list).await;
+    let name = format!("{}.toxresult-20260901120000-0", wheel.name);
+    assert!(page.contains(&format!("{list}/{name}#")), "{page}");
+    assert!(page.contains("-linux-py311-test\""), "{page}");
+    assert!(page.contains("class=\"failed\">failed</a>"), "{page}");
+    assert!(page.contains("alice/dev/: flask-1.0 toxresults"), "{page}");
+    assert!(!page.contains("<script>"), "{page}");
+
+    let page = browse(&format!("{list}/{name}")).await;
+    assert!(page.contains("<code>pytest -x</code>"), "{page}");
+    assert!(page.contains("first\n&lt;script&gt;alert(1)"), "{page}");
+    assert!(page.contains("-linux-py311-setup\""), "{page}");
+    assert!(!page.contains("<script>"), "{page}");
+}
+
+#[tokio::test]
 async fn refusals_have_devpis_status_and_words() {
     let server = Server::start().await;
     let alice = server.user("alice").await;
