@@ -186,6 +186,9 @@ impl App {
             let Some(release) = releases::find(&mut reader, project.id, version).await? else {
                 continue;
             };
+            if !index.admits(project.name.normalized(), Some(&release.version)) {
+                continue;
+            }
             if let Some(found) = documentation::find(&mut reader, release.id).await? {
                 return Ok(Some((holder, found)));
             }

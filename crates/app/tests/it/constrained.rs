@@ -227,6 +227,9 @@ async fn documentation_and_test_results_of_a_hidden_release_are_hidden_too() {
             .await
             .unwrap();
         assert_eq!(found.version.as_str(), expected);
+        let exactly = WantedVersion::Exactly("2.0".to_owned());
+        let by_version = test.app.documentation(&root(), &index, &aa, &exactly).await;
+        assert_eq!(by_version.is_ok(), expected == "2.0");
         let results = test
             .app
             .test_results(&root(), &index, (&aa, "2.0"), &newest.name)
