@@ -7,7 +7,7 @@ use crate::support::{Api, CHEAP_HASH, Home, Output, finish};
 
 /// Runs a program on a terminal of its own and gives an answer after each prompt.
 const ON_A_TERMINAL: &str = r#"
-import os, pty, sys
+import os, pty, sys, termios, time
 answers, command = sys.argv[1].split("|"), sys.argv[2:]
 child, terminal = pty.fork()
 if child == 0:
@@ -22,6 +22,11 @@ while True:
         break
     printed += piece
     if printed.endswith(b": ") and answers:
+        # A password is typed when the terminal no longer shows it, which is a moment after the prompt.
+        hidden = printed.rsplit(b"\n", 1)[-1].startswith((b"enter", b"repeat"))
+        deadline = time.monotonic() + 10
+        while hidden and termios.tcgetattr(terminal)[3] & termios.ECHO and time.monotonic() < deadline:
+            time.sleep(0.001)
         os.write(terminal, answers.pop(0).encode() + b"\n")
         printed += b"\n"
 sys.stdout.write(printed.decode())
