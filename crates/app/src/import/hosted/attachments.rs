@@ -2,9 +2,9 @@
 
 use std::collections::HashSet;
 
-use cheeseshop_domain::Documentation;
-use cheeseshop_packaging::{FileName, Sha256, Version};
-use cheeseshop_storage::StoredBlob;
+use cheeseshop_domain::{Documentation, JsonMap};
+use cheeseshop_packaging::{FileName, Hashes, Sha256, Version};
+use jiff::Timestamp;
 
 use super::ReadyAttachment;
 use super::prepare::{Arriving, Judged, other_bytes};
@@ -12,10 +12,24 @@ use crate::import::ImportError;
 use crate::import::model::{self, Content};
 use crate::import::report::{Entry, Kind};
 
-enum Attached {
-    Present,
-    Skipped(String),
-    Kept(StoredBlob),
+/// What the source tells of an attachment, whatever it belongs to.
+struct Told<'a> {
+    kind: Kind,
+    item: String,
+    content: &'a Content,
+    hashes: &'a Hashes,
+    modified: Option<Timestamp>,
+    log: &'a [JsonMap],
+}
+
+impl Told<'_> {
+    fn present<T>(&self) -> Judged<ReadyAttachment<T>> {
+        Judged::Say(Entry::Present(self.kind))
+    }
+
+    fn skipped<T>(self, reason: String) -> Judged<ReadyAttachment<T>> {
+        Judged::Say(Entry::skipped(self.kind, self.item, reason))
+    }
 }
 
 impl Arriving<'_> {
@@ -32,49 +46,25 @@ impl Arriving<'_> {
         &self,
         archive: &model::Documentation,
     ) -> Result<Judged<ReadyAttachment<Version>>, ImportError> {
-        let item = self.release_item(&archive.version);
-        let skip = |reason: String| {
-            Ok(Judged::Say(Entry::skipped(
-                Kind::Documentation,
-                item.clone(),
-                reason,
-            )))
+        let told = Told {
+            kind: Kind::Documentation,
+            item: self.release_item(&archive.version),
+            content: &archive.content,
+            hashes: &archive.hashes,
+            modified: archive.modified,
+            log: &archive.log,
         };
-        let named = Version::parse(&archive.version)
-            .map_err(|error| error.to_string())
-            .and_then(|version| {
-                let name = Documentation::name_for(&self.name, &version);
-                Ok((version, name.map_err(|error| error.to_string())?))
-            });
-        let (version, name) = match named {
-            Ok(named) => named,
-            Err(reason) => return skip(reason),
+        let version = match Version::parse(&archive.version) {
+            Ok(version) => version,
+            Err(error) => return Ok(told.skipped(error.to_string())),
         };
-        let held = self
-            .here
-            .documentation
-            .get(version.as_str())
-            .map(|held| held.sha256);
-        let blob = match self
-            .attached(held, &archive.content, &archive.hashes)
-            .await?
-        {
-            Attached::Present => return Ok(Judged::Say(Entry::Present(Kind::Documentation))),
-            Attached::Skipped(reason) => return skip(reason),
-            Attached::Kept(blob) => blob,
+        let name = match Documentation::name_for(&self.name, &version) {
+            Ok(name) => name,
+            Err(error) => return Ok(told.skipped(error.to_string())),
         };
-        let (log, uploaded, differences) = self.history(&archive.log, archive.modified);
-        let ready = ReadyAttachment {
-            of: version,
-            name,
-            blob,
-            uploaded,
-            log,
-        };
-        Ok(Judged::Write(
-            ready,
-            Entry::kept(Kind::Documentation, item, &differences),
-        ))
+        let held = self.here.documentation.get(version.as_str());
+        let held = held.map(|held| held.sha256);
+        self.attach(told, held, version, name).await
     }
 
     pub(super) async fn results(
@@ -99,60 +89,57 @@ impl Arriving<'_> {
         files: &HashSet<&str>,
         result: &model::TestResult,
     ) -> Result<Judged<ReadyAttachment<FileName>>, ImportError> {
-        let item = self.item(&result.name);
-        let skip = |reason: String| {
-            Ok(Judged::Say(Entry::skipped(
-                Kind::TestResult,
-                item.clone(),
-                reason,
-            )))
+        let told = Told {
+            kind: Kind::TestResult,
+            item: self.item(&result.name),
+            content: &result.content,
+            hashes: &result.hashes,
+            modified: result.modified,
+            log: &result.log,
         };
         let (name, file) = match (FileName::parse(&result.name), FileName::parse(&result.file)) {
             (Ok(name), Ok(file)) => (name, file),
-            (Err(error), _) | (_, Err(error)) => return skip(error.to_string()),
+            (Err(error), _) | (_, Err(error)) => return Ok(told.skipped(error.to_string())),
         };
         if !files.contains(file.as_str()) && !self.here.files.contains_key(file.as_str()) {
-            return skip(format!("the file that it is about, {file}, is not there"));
+            let reason = format!("the file that it is about, {file}, is not there");
+            return Ok(told.skipped(reason));
         }
         let held = self.here.results.get(name.as_str()).map(|held| held.sha256);
-        let blob = match self.attached(held, &result.content, &result.hashes).await? {
-            Attached::Present => return Ok(Judged::Say(Entry::Present(Kind::TestResult))),
-            Attached::Skipped(reason) => return skip(reason),
-            Attached::Kept(blob) => blob,
+        self.attach(told, held, file, name).await
+    }
+
+    /// Takes the bytes in, unless they are here; `held` is the digest of what is here under the name.
+    async fn attach<T>(
+        &self,
+        told: Told<'_>,
+        held: Option<Sha256>,
+        of: T,
+        name: FileName,
+    ) -> Result<Judged<ReadyAttachment<T>>, ImportError> {
+        if held.is_some() && held == told.hashes.sha256() {
+            self.importer.progress.file_done(0);
+            return Ok(told.present());
+        }
+        let bytes = match self.take(told.content, told.hashes).await? {
+            Ok(bytes) => bytes,
+            Err(reason) => return Ok(told.skipped(reason)),
         };
-        let (log, uploaded, differences) = self.history(&result.log, result.modified);
+        match held {
+            Some(held) if held == bytes.blob.sha256 => return Ok(told.present()),
+            Some(held) if self.leaves() => return Ok(told.skipped(other_bytes(&held))),
+            _ => {}
+        }
+        let blob = self.importer.keep(bytes).await?;
+        let (log, uploaded, differences) = self.history(told.log, told.modified);
         let ready = ReadyAttachment {
-            of: file,
+            of,
             name,
             blob,
             uploaded,
             log,
         };
-        Ok(Judged::Write(
-            ready,
-            Entry::kept(Kind::TestResult, item, &differences),
-        ))
-    }
-
-    /// The bytes of something that has no rules of its own.
-    async fn attached(
-        &self,
-        held: Option<Sha256>,
-        content: &Content,
-        hashes: &cheeseshop_packaging::Hashes,
-    ) -> Result<Attached, ImportError> {
-        if held.is_some() && held == hashes.sha256() {
-            self.importer.progress.file_done(0);
-            return Ok(Attached::Present);
-        }
-        let bytes = match self.take(content, hashes).await? {
-            Ok(bytes) => bytes,
-            Err(reason) => return Ok(Attached::Skipped(reason)),
-        };
-        match held {
-            Some(held) if held == bytes.blob.sha256 => Ok(Attached::Present),
-            Some(held) if self.leaves() => Ok(Attached::Skipped(other_bytes(&held))),
-            _ => Ok(Attached::Kept(self.importer.keep(bytes).await?)),
-        }
+        let entry = Entry::kept(told.kind, told.item, &differences);
+        Ok(Judged::Write(ready, entry))
     }
 }

@@ -2,19 +2,8 @@
 
 use std::os::unix::fs::symlink;
 
+use super::NAMES;
 use crate::support::{Home, Output};
-
-const NAMES: &[&str] = &[
-    "devpi-server",
-    "devpi-init",
-    "devpi-passwd",
-    "devpi-export",
-    "devpi-import",
-    "devpi-gen-config",
-    "devpi-gen-secret",
-    "devpi-fsck",
-    "devpi-clear-search-index",
-];
 
 fn install(home: &Home, more: &[&str]) -> Output {
     home.run(&[&["install-links", "bin"], more].concat())

@@ -14,6 +14,19 @@ mod serve;
 
 use crate::support::{Home, Output, Server, finish};
 
+/// Every name, as devpi's programs are called.
+const NAMES: &[&str] = &[
+    "devpi-server",
+    "devpi-init",
+    "devpi-passwd",
+    "devpi-export",
+    "devpi-import",
+    "devpi-gen-config",
+    "devpi-gen-secret",
+    "devpi-fsck",
+    "devpi-clear-search-index",
+];
+
 /// Runs one of the programs to its end.
 fn run(home: &Home, name: &str, arguments: &[&str]) -> Output {
     finish(home.devpi(name, arguments), "")

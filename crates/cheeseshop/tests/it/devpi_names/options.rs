@@ -1,19 +1,7 @@
 //! Options, the YAML file and the environment, on the real programs.
 
-use super::{initialised, run, serve};
+use super::{NAMES, initialised, run, serve};
 use crate::support::Home;
-
-const NAMES: &[&str] = &[
-    "devpi-server",
-    "devpi-init",
-    "devpi-passwd",
-    "devpi-export",
-    "devpi-import",
-    "devpi-gen-config",
-    "devpi-gen-secret",
-    "devpi-fsck",
-    "devpi-clear-search-index",
-];
 
 #[test]
 fn every_name_has_a_help_and_refuses_what_it_does_not_know() {
