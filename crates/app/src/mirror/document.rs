@@ -78,8 +78,13 @@ pub(super) fn read_page(
         let mut page = ProjectPage::parse_html(&bytes, &base)
             .map_err(|error| UpstreamError::NotAPage(error.into()))?;
         page.restrict_to(project);
-        if page.files.is_empty() && !says_that_it_lists(&bytes) && !bytes.trim_ascii().is_empty() {
-            return Err(UpstreamError::Unusable("an HTML page that lists no files"));
+        if page.files.is_empty() && !says_that_it_lists(&bytes) {
+            // Small servers say nothing at all of a project without releases. Broken ones do so of
+            // any project: files that are known are not given up for that.
+            let nothing_is_known = previous.is_none_or(|page| page.files.is_empty());
+            if !(bytes.trim_ascii().is_empty() && nothing_is_known) {
+                return Err(UpstreamError::Unusable("an HTML page that lists no files"));
+            }
         }
         page
     };
@@ -240,12 +245,25 @@ mod tests {
                 true,
             ),
             ("<html><form>Please log in</form></html>", false),
-            // devpi-server says so of a project without releases.
             ("", true),
+            (" \n", true),
         ] {
             let result = read_page(body(html, "text/html"), &flask(), None, NOW);
             assert_eq!(result.is_ok(), is_page, "{html}");
         }
+    }
+
+    #[test]
+    fn an_empty_answer_does_not_take_known_files_away() {
+        let html = "<a href='flask-1.0.tar.gz'>flask-1.0.tar.gz</a>";
+        let known = read_page(body(html, "text/html"), &flask(), None, NOW).unwrap();
+        let empty = |previous| read_page(body("\n", "text/html"), &flask(), previous, NOW);
+        assert!(matches!(
+            empty(Some(&known)),
+            Err(UpstreamError::Unusable(_))
+        ));
+        let without_files = empty(None).unwrap();
+        assert!(empty(Some(&without_files)).is_ok());
     }
 
     #[test]
