@@ -9,6 +9,7 @@ use cheeseshop_storage::database::inventory;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use sha2::Digest as _;
 
+use crate::import::in_full;
 use crate::{App, Error};
 
 /// Blobs that are looked at together.
@@ -51,7 +52,7 @@ pub struct Finding {
 }
 
 /// What is wrong with a blob.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Damage {
     /// There is none.
     Missing,
@@ -69,6 +70,8 @@ pub enum Damage {
         /// What should have been.
         expected: Sha256,
     },
+    /// It cannot be read, which may be a matter of this moment: why, in one line.
+    Unreadable(String),
 }
 
 /// What was found in all.
@@ -84,12 +87,14 @@ pub struct ConsistencyReport {
     pub missing_on_mirrors: u64,
     /// Listed things with wrong bytes, on any index.
     pub damaged: u64,
+    /// Listed things whose bytes cannot be read, on any index.
+    pub unreadable: u64,
 }
 
 impl ConsistencyReport {
     /// Whether all that only this installation has is whole, and nothing wrong is served.
     pub fn is_consistent(&self) -> bool {
-        self.missing == 0 && self.damaged == 0
+        self.missing == 0 && self.damaged == 0 && self.unreadable == 0
     }
 }
 
@@ -98,7 +103,7 @@ impl App {
     /// and, after every batch, how far it is.
     ///
     /// # Errors
-    /// What database and store give; a blob that cannot be read is among them.
+    /// What the database gives. A blob that cannot be read is a finding, and the check goes on.
     pub async fn check_consistency(
         &self,
         thoroughness: Thoroughness,
@@ -121,13 +126,14 @@ impl App {
             report.blobs += batch.len() as u64;
             let mut damages = stream::iter(batch)
                 .map(async |(sha256, size)| {
-                    let damage = self.damage_of(sha256, size, thoroughness).await?;
-                    Ok::<_, Error>(damage.map(|damage| (sha256, damage)))
+                    let damage = self.damage_of(sha256, size, thoroughness).await;
+                    let damage = damage.unwrap_or_else(|error| Some(Damage::Unreadable(error)));
+                    damage.map(|damage| (sha256, damage))
                 })
                 .buffered(AT_ONCE);
-            while let Some(damage) = damages.try_next().await? {
+            while let Some(damage) = damages.next().await {
                 if let Some((sha256, damage)) = damage {
-                    self.tell_referrers(sha256, damage, &mut report, tell)
+                    self.tell_referrers(sha256, &damage, &mut report, tell)
                         .await?;
                 }
             }
@@ -137,13 +143,15 @@ impl App {
         }
     }
 
+    /// What is wrong with a blob; the error says why it cannot be read.
     async fn damage_of(
         &self,
         sha256: Sha256,
         size: u64,
         thoroughness: Thoroughness,
-    ) -> Result<Option<Damage>, Error> {
-        let Some(blob) = self.blobs().open_stored(&sha256).await? else {
+    ) -> Result<Option<Damage>, String> {
+        let opened = self.blobs().open_stored(&sha256).await;
+        let Some(blob) = opened.map_err(|error| in_full(&error))? else {
             return Ok(Some(Damage::Missing));
         };
         if blob.size() != size {
@@ -157,7 +165,7 @@ impl App {
         }
         let mut hasher = sha2::Sha256::new();
         let mut chunks = blob.read_all();
-        while let Some(chunk) = chunks.try_next().await.map_err(Error::internal)? {
+        while let Some(chunk) = chunks.try_next().await.map_err(|error| in_full(&error))? {
             hasher.update(&chunk);
         }
         let got = Sha256(hasher.finalize().into());
@@ -170,7 +178,7 @@ impl App {
     async fn tell_referrers(
         &self,
         sha256: Sha256,
-        damage: Damage,
+        damage: &Damage,
         report: &mut ConsistencyReport,
         tell: &mut (dyn FnMut(Remark) + Send),
     ) -> Result<(), Error> {
@@ -182,12 +190,13 @@ impl App {
                 (Damage::Missing, false) => &mut report.missing,
                 (Damage::Missing, true) => &mut report.missing_on_mirrors,
                 (Damage::Size { .. } | Damage::Digest { .. }, _) => &mut report.damaged,
+                (Damage::Unreadable(_), _) => &mut report.unreadable,
             };
             *counter += 1;
             tell(Remark::Wrong(Finding {
                 path: referrer.path,
                 is_mirrored: referrer.is_mirrored,
-                damage,
+                damage: damage.clone(),
             }));
         }
         Ok(())

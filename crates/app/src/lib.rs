@@ -29,6 +29,7 @@ mod refresh;
 pub mod releases;
 pub mod removal;
 mod resolve;
+pub mod search;
 pub mod settings;
 pub mod status;
 pub mod test_results;
@@ -38,6 +39,7 @@ pub mod users;
 pub mod yank;
 
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use cheeseshop_domain::{Caller, Clock, Directory, RecordedEvent};
@@ -70,6 +72,7 @@ struct Inner {
     auth: auth::Auth,
     publishing: publish::Publishing,
     documentation_archives: documentation::Archives,
+    result_readers: test_results::Readers,
     outgoing: outbound::Outgoing,
     node: status::Node,
 }
@@ -112,6 +115,7 @@ impl App {
             auth,
             publishing: publish::Publishing::new(&settings.publish),
             documentation_archives: documentation::Archives::new(),
+            result_readers: test_results::Readers::new(),
             outgoing,
             node,
             db,
@@ -183,6 +187,12 @@ impl App {
     /// being sent to other servers has arrived; for a graceful stop.
     pub async fn settle(&self) {
         futures_util::join!(self.mirrors().settle(), self.outgoing().settle());
+    }
+
+    /// Ends what is being sent to other servers, for a graceful stop: no further file of a push begins, what is under
+    /// way is given up after this time, and the change log says how far it came. Afterwards nothing can be sent.
+    pub async fn stop_sending(&self, patience: Duration) {
+        self.outgoing().stop(patience).await;
     }
 
     pub(crate) fn db(&self) -> &Database {

@@ -15,9 +15,13 @@ use cheeseshop_storage::database::{
 use serde_json::json;
 use url::Url;
 
+use crate::documentation::WantedVersion;
 use crate::mirror::ListingState;
 use crate::resolve::{Content, Contribution, Scope, project_filter};
 use crate::{App, Error};
+
+/// How many names are read at once where most of them may be none for the caller.
+const NAMES_AT_ONCE: usize = 1000;
 
 /// A project's releases as an index presents them: devpi's `projectconfig`.
 #[derive(Clone, Debug)]
@@ -54,6 +58,8 @@ pub struct ReleaseLink {
     pub path: FilePath,
     /// Known digests; SHA-256 first.
     pub hashes: Hashes,
+    /// Its size in bytes; `None` when an upstream does not tell.
+    pub size: Option<u64>,
     /// The release file that a test result belongs to, below the same index.
     pub tested: Option<FilePath>,
     /// What happened to the file; `None` for a mirror's.
@@ -67,6 +73,14 @@ impl ProjectDocument {
             .iter()
             .find(|release| release.version.pep440().is_some() && !release.version.is_prerelease())
             .or_else(|| self.releases.first())
+    }
+
+    /// The newest version there is, or the newest that is no pre-release.
+    fn newest(self, wanted: &WantedVersion) -> Option<Version> {
+        self.releases
+            .into_iter()
+            .map(|release| release.version)
+            .find(|version| *wanted != WantedVersion::Stable || !version.is_prerelease())
     }
 }
 
@@ -89,6 +103,44 @@ impl App {
             names.retain(|name| is_visible(name));
         }
         Ok(names)
+    }
+
+    /// At most `limit` normalized names of what a hosted index itself holds, of those that sort after
+    /// `after`: for walking through them page by page. A mirror's list is told by
+    /// [`App::index_projects`] alone.
+    ///
+    /// # Errors
+    ///
+    /// See [`App::readable_index`].
+    pub async fn index_projects_after(
+        &self,
+        caller: &Caller,
+        index: &IndexName,
+        after: &str,
+        limit: usize,
+    ) -> Result<Vec<String>, Error> {
+        let index = self.index(caller, index).await?;
+        let Some(is_visible) = project_filter(&self.directory(), caller, index.id) else {
+            let mut reader = self.db().reader().await?;
+            return Ok(projects::list_names_after(&mut reader, index.id, after, limit).await?);
+        };
+        // Few of many: whoever sees some projects only walks over the others.
+        let mut names = Vec::new();
+        let mut after = after.to_owned();
+        let mut reader = self.db().reader().await?;
+        loop {
+            let next = projects::list_names_after(&mut reader, index.id, &after, NAMES_AT_ONCE);
+            let next = next.await?;
+            let is_last = next.len() < NAMES_AT_ONCE;
+            if let Some(last) = next.last() {
+                after.clone_from(last);
+            }
+            names.extend(next.into_iter().filter(|name| is_visible(name)));
+            if is_last || names.len() >= limit {
+                names.truncate(limit);
+                return Ok(names);
+            }
+        }
     }
 
     async fn held_projects(&self, index: &Arc<Index>) -> Result<Vec<String>, Error> {
@@ -197,6 +249,43 @@ impl App {
         found.ok_or_else(absent)
     }
 
+    /// The release that a page is about: `latest` is the newest that the index itself holds, `stable`
+    /// the same without pre-releases. An index that holds none of its own shows what it inherits, where
+    /// devpi-web has no page.
+    ///
+    /// # Errors
+    ///
+    /// As [`App::release`].
+    pub async fn wanted_release(
+        &self,
+        caller: &Caller,
+        index: &IndexName,
+        project: &ProjectName,
+        version: &str,
+    ) -> Result<ReleaseDocument, Error> {
+        let wanted = WantedVersion::parse(version);
+        let newest = match &wanted {
+            WantedVersion::Exactly(_) => None,
+            WantedVersion::Latest | WantedVersion::Stable => {
+                let mut newest = None;
+                for scope in [Scope::OwnOnly, Scope::WithBases] {
+                    if newest.is_none() {
+                        newest = match self.project(caller, index, project, scope).await {
+                            Ok(document) => document.newest(&wanted),
+                            // `release` says it in the words for a version.
+                            Err(Error::NotFound(_)) => None,
+                            Err(error) => return Err(error),
+                        };
+                    }
+                }
+                newest
+            }
+        };
+        let version = newest.as_ref().map_or(version, Version::as_str);
+        self.release(caller, index, project, version, Scope::WithBases)
+            .await
+    }
+
     async fn releases_of(
         &self,
         contribution: &Contribution,
@@ -288,11 +377,12 @@ struct Contents {
 impl Contents {
     /// The links of each release.
     fn links(mut self, index: &Index) -> BTreeMap<ReleaseId, Vec<ReleaseLink>> {
-        let link = |rel, path, sha256: Sha256, log| ReleaseLink {
+        let link = |rel, path, sha256: Sha256, size, log| ReleaseLink {
             rel,
             index: index.name.clone(),
             path,
             hashes: Hashes::from(sha256),
+            size: Some(size),
             tested: None,
             log: Some(log),
         };
@@ -303,19 +393,19 @@ impl Contents {
             let path = FilePath::of_sha256(&file.sha256, file.name);
             tested.insert(file.id, (file.release, path.clone()));
             let of_release = links.entry(file.release).or_default();
-            of_release.push(link("releasefile", path, file.sha256, file.log));
+            of_release.push(link("releasefile", path, file.sha256, file.size, file.log));
         }
         for found in self.documentation {
             let path = found.path();
             let of_release = links.entry(found.release).or_default();
-            of_release.push(link("doczip", path, found.sha256, found.log));
+            of_release.push(link("doczip", path, found.sha256, found.size, found.log));
         }
         for result in self.test_results {
             if let Some((release, file)) = tested.get(&result.file) {
                 let path = result.path();
                 links.entry(*release).or_default().push(ReleaseLink {
                     tested: Some(file.clone()),
-                    ..link("toxresult", path, result.sha256, result.log)
+                    ..link("toxresult", path, result.sha256, result.size, result.log)
                 });
             }
         }
@@ -323,7 +413,8 @@ impl Contents {
     }
 }
 
-fn mirrored_releases(
+/// The releases that an upstream lists, oldest version first.
+pub(crate) fn mirrored_releases(
     index: &Index,
     project: &ProjectName,
     state: &ListingState,
@@ -357,6 +448,7 @@ fn mirrored_releases(
             index: index.name.clone(),
             path: FilePath::of_upstream(&file.hashes, &url, name),
             hashes: file.hashes.clone(),
+            size: file.size,
             tested: None,
             log: None,
         });

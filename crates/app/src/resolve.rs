@@ -287,11 +287,15 @@ pub(crate) fn readable_in(
             "reading index {name} needs a login"
         )));
     }
-    // Whether the index exists plays no part from here on.
-    Err(match permission::reading_refusal(caller, name) {
+    Err(unreadable(caller, name))
+}
+
+/// Why the caller may not read an index. Whether it exists plays no part.
+pub(crate) fn unreadable(caller: &Caller, name: &IndexName) -> Error {
+    match permission::reading_refusal(caller, name) {
         Reason::MayNotRead(name) => index_not_found(&name),
         lacking => Error::Forbidden(lacking.to_string()),
-    })
+    }
 }
 
 /// Which projects of an index that they may read the caller sees, by normalized name; `None`: all

@@ -6,6 +6,7 @@
 
 pub mod change_log;
 pub mod export_directory;
+mod jail;
 pub mod live;
 pub mod postgresql;
 pub mod server_directory;

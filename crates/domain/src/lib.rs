@@ -49,7 +49,7 @@ pub use project::Project;
 pub use release::Release;
 pub use secret_url::{SecretUrl, SecretUrlError, UrlCredentials};
 pub use test_result::{
-    TestCommand, TestEnvironment, TestOutcome, TestReport, TestReportError, TestResult,
+    TestCommand, TestEnvironment, TestOutcome, TestPhase, TestReport, TestReportError, TestResult,
 };
 pub use user::{NewPassword, NewUser, User, UserConfigError, UserPatch, UserProfile};
 

@@ -68,6 +68,9 @@ pub(crate) async fn caller(
     context: &RequestContext,
     headers: &HeaderMap,
 ) -> Result<Caller, Error> {
+    if let Some(caller) = context.caller.get() {
+        return Ok(caller.clone());
+    }
     let credentials = credentials::credentials(&context.method, headers);
     let caller = app
         .authenticate(credentials.as_ref(), context.client)
@@ -77,12 +80,10 @@ pub(crate) async fn caller(
                 let _ = context.refused_token.set(());
             }
         })?;
-    if let Some(identity) = &caller.identity {
-        let _ = context.user.set(identity.user.to_string());
-    } else if credentials.is_some() {
+    if caller.is_anonymous() && credentials.is_some() {
         let _ = context.rejected.set(());
     }
-    Ok(caller)
+    Ok(context.caller.get_or_init(|| caller).clone())
 }
 
 impl Ask {
@@ -162,6 +163,13 @@ impl Ask {
             .any(|key| percent_decode_str(key).eq(name.bytes()))
     }
 
+    /// The first value that the query has for this key, decoded.
+    pub(crate) fn parameter(&self, name: &str) -> Option<String> {
+        url::form_urlencoded::parse(self.query.as_bytes())
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.into_owned())
+    }
+
     pub(crate) fn is_head(&self) -> bool {
         self.method == Method::HEAD
     }
@@ -173,5 +181,82 @@ impl Ask {
         } else {
             format!("?{}", self.query)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::OnceLock;
+    use std::time::Instant;
+
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+    use cheeseshop_app::Settings;
+    use cheeseshop_app::auth::AuthSettings;
+    use cheeseshop_domain::{Clock, FixedClock};
+    use cheeseshop_storage::{BlobConfig, BlobStore, Database, DatabaseConfig};
+    use http::HeaderValue;
+    use http::header::AUTHORIZATION;
+    use jiff::SignedDuration;
+    use secrecy::{ExposeSecret, SecretString};
+
+    use super::*;
+
+    async fn open(directory: &tempfile::TempDir, clock: Arc<dyn Clock>) -> App {
+        // The first one to install a provider wins; all tests install the same.
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let path = directory.path();
+        let database = DatabaseConfig::sqlite(&path.join("db.sqlite"));
+        let database = Database::open(&database, Arc::clone(&clock)).await.unwrap();
+        let path = path.join("blobs");
+        let blobs = BlobStore::open(&BlobConfig::Local { path }).await.unwrap();
+        let settings = Settings {
+            auth: AuthSettings::for_testing(),
+            ..Settings::default()
+        };
+        App::open(database, blobs, clock, settings).await.unwrap()
+    }
+
+    fn context() -> RequestContext {
+        RequestContext {
+            started: Instant::now(),
+            id: HeaderValue::from_static("1"),
+            method: Method::GET,
+            path: "/".to_owned(),
+            client: None,
+            base_url: "http://localhost".to_owned(),
+            absolute_links: false,
+            accepts_json: false,
+            asks_for_json: false,
+            asks_for_html: false,
+            caller: OnceLock::new(),
+            rejected: OnceLock::new(),
+            refused_token: OnceLock::new(),
+            route: OnceLock::new(),
+        }
+    }
+
+    #[tokio::test]
+    async fn who_asks_is_found_out_once_per_request() {
+        let directory = tempfile::tempdir().unwrap();
+        let clock = Arc::new(FixedClock::new("2026-09-01T12:00:00Z".parse().unwrap()));
+        let app = open(&directory, Arc::clone(&clock) as Arc<dyn Clock>).await;
+        let password = SecretString::from("root-secret");
+        app.ensure_root(&password, None).await.unwrap();
+        let login = app.login("root", &password, None).await.unwrap();
+        let basic = STANDARD.encode(format!("root:{}", login.token.expose_secret()));
+        let mut headers = HeaderMap::new();
+        let basic = format!("Basic {basic}").parse().unwrap();
+        headers.insert(AUTHORIZATION, basic);
+
+        let request = context();
+        let at_the_door = caller(&app, &request, &headers).await.unwrap();
+        assert!(at_the_door.is_root());
+        let lifetime = SignedDuration::try_from(login.expires_in).unwrap();
+        clock.advance(lifetime);
+        let behind_it = caller(&app, &request, &headers).await.unwrap();
+        assert_eq!(behind_it, at_the_door);
+        let next_request = caller(&app, &context(), &headers).await.unwrap();
+        assert!(next_request.is_anonymous());
     }
 }

@@ -12,7 +12,7 @@ use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 
 use crate::request_context::RequestContext;
-use crate::{devpi, request_log, simple, upload};
+use crate::{devpi, request_log, simple, upload, web};
 
 /// Which face an error belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,6 +98,9 @@ impl Failure {
         }
         let mut response = match self.face {
             Face::Upload => upload::error::spell(error, context.asks_for_json),
+            Face::Devpi if context.asks_for_html => {
+                web::page::problem(devpi::error::status(error), error, &context.base_url)
+            }
             Face::Devpi => devpi::error::spell(error, context.accepts_json),
             Face::File if context.accepts_json => devpi::error::spell(error, true),
             // devpi's client asks for a refresh.

@@ -103,7 +103,7 @@ impl Service {
                     Err(error) => {
                         let (parts, body) = request.into_parts();
                         let response =
-                            lockdown::refuse(&this.shared, &context, &parts.headers, body, error);
+                            lockdown::refuse(&this.shared, &context, &parts, body, error);
                         this.finish(spelled(response, &context), context)
                     }
                 }
@@ -222,7 +222,8 @@ where
                 || parts.headers.contains_key("x-devpi-absolute-urls"),
             accepts_json: negotiate::accepts_json(&parts.headers),
             asks_for_json: negotiate::asks_for_json(&parts.headers),
-            user: OnceLock::new(),
+            asks_for_html: negotiate::asks_for_html(&parts.headers),
+            caller: OnceLock::new(),
             rejected: OnceLock::new(),
             refused_token: OnceLock::new(),
             route: OnceLock::new(),

@@ -16,26 +16,48 @@ const DRAIN_LIMIT: u64 = 64 << 20;
 
 /// The whole body, as long as it stays within the limits of size and pauses.
 pub(crate) async fn read(body: Body, settings: &HttpSettings) -> Result<Bytes, Error> {
-    read_up_to(body, settings.max_json_bytes as u64, settings).await
-}
-
-/// As [`read`], with a limit of its own.
-pub(crate) async fn read_up_to(
-    mut body: Body,
-    limit: u64,
-    settings: &HttpSettings,
-) -> Result<Bytes, Error> {
+    let mut body = Limited::new(body, settings.max_json_bytes as u64, settings);
     let mut collected = BytesMut::new();
-    while let Some(data) = next_chunk(&mut body, settings.body_idle()).await? {
-        if (collected.len() + data.len()) as u64 > limit {
-            drain::rest_in_background(body, DRAIN_LIMIT, settings.drain_time());
-            return Err(Error::TooLarge(format!(
-                "the request body is larger than {limit} bytes"
-            )));
-        }
+    while let Some(data) = body.next().await? {
         collected.extend_from_slice(&data);
     }
     Ok(collected.freeze())
+}
+
+/// A body that is read chunk by chunk, within the limits of size and pauses.
+pub(crate) struct Limited<'a> {
+    body: Body,
+    limit: u64,
+    left: u64,
+    settings: &'a HttpSettings,
+}
+
+impl<'a> Limited<'a> {
+    /// A body that may have this many bytes.
+    pub(crate) fn new(body: Body, limit: u64, settings: &'a HttpSettings) -> Self {
+        Self {
+            body,
+            limit,
+            left: limit,
+            settings,
+        }
+    }
+
+    /// The next data; `None` at the end.
+    pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, Error> {
+        let data = next_chunk(&mut self.body, self.settings.body_idle()).await?;
+        let length = data.as_ref().map_or(0, Bytes::len) as u64;
+        let Some(left) = self.left.checked_sub(length) else {
+            let rest = std::mem::take(&mut self.body);
+            drain::rest_in_background(rest, DRAIN_LIMIT, self.settings.drain_time());
+            return Err(Error::TooLarge(format!(
+                "the request body is larger than {} bytes",
+                self.limit
+            )));
+        };
+        self.left = left;
+        Ok(data)
+    }
 }
 
 /// Any JSON value.

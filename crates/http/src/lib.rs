@@ -37,6 +37,7 @@ mod settings;
 mod simple;
 mod upload;
 mod web;
+mod xml_rpc;
 
 use std::net::SocketAddr;
 

@@ -7,7 +7,9 @@ use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use cheeseshop_app::Error;
 use http::header::{LOCATION, USER_AGENT};
-use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use http::request::Parts;
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::failure::{DevpiError, SimpleError, UploadError};
@@ -61,14 +63,15 @@ pub(crate) async fn admit(
 pub(crate) fn refuse(
     shared: &Shared,
     context: &RequestContext,
-    headers: &HeaderMap,
+    request: &Parts,
     body: Body,
     error: Error,
 ) -> Response {
+    let headers = &request.headers;
     let limit = shared.app.settings().publish.max_file_bytes;
     drain::in_background(headers, body, limit, shared.settings.drain_time());
     if matches!(error, Error::Unauthenticated(_)) && is_visit(&context.method, headers) {
-        return to_login(context);
+        return to_login(context, &request.uri);
     }
     if context.asks_for_json {
         DevpiError(error).into_response()
@@ -95,9 +98,13 @@ fn is_visit(method: &Method, headers: &HeaderMap) -> bool {
         && negotiate::asks_for_html(headers)
 }
 
-fn to_login(context: &RequestContext) -> Response {
+/// `uri` is what the routes see. What the browser asked for begins with the prefix, whether or not
+/// the proxy has passed that on.
+fn to_login(context: &RequestContext, uri: &Uri) -> Response {
     let prefix = outside::prefix(&context.base_url);
-    let wanted = utf8_percent_encode(&context.path, NON_ALPHANUMERIC);
+    let inner = uri.path_and_query().map_or("/", PathAndQuery::as_str);
+    let wanted = format!("{prefix}{inner}");
+    let wanted = utf8_percent_encode(&wanted, NON_ALPHANUMERIC);
     let location = format!("{prefix}/+login?{}={wanted}", crate::web::GOTO);
     match HeaderValue::from_str(&location) {
         Ok(location) => (StatusCode::FOUND, [(LOCATION, location)]).into_response(),

@@ -135,13 +135,21 @@ pub(crate) fn asks_for_json(headers: &HeaderMap) -> bool {
         .any(|(range, quality)| quality > 0 && range.eq_ignore_ascii_case("application/json"))
 }
 
-/// Whether `text/html` is asked for by name and nothing for installers is: what browsers do.
+/// Whether `text/html` is asked for by name, and nothing for programs is asked for more: what
+/// browsers do, and no installer.
 pub(crate) fn asks_for_html(headers: &HeaderMap) -> bool {
-    let named = |wanted: &str| {
+    let quality = |wanted: &str| {
         elements(headers, &ACCEPT)
-            .any(|(range, quality)| quality > 0 && range.eq_ignore_ascii_case(wanted))
+            .filter(|(range, _)| range.eq_ignore_ascii_case(wanted))
+            .map(|(_, quality)| quality)
+            .max()
+            .unwrap_or(0)
     };
-    named("text/html") && !named(SIMPLE_JSON) && !named(SIMPLE_HTML)
+    let html = quality("text/html");
+    html > 0
+        && ["application/json", SIMPLE_JSON, SIMPLE_HTML]
+            .iter()
+            .all(|other| quality(other) <= html)
 }
 
 /// Whether simple JSON is asked for by name: such a request means the simple page whatever
@@ -388,6 +396,12 @@ mod tests {
             ),
             ("text/html", true),
             ("text/html;q=0, */*", false),
+            ("text/html;q=0.5, application/json;q=0.5", true),
+            ("text/html;q=0.5, application/json", false),
+            (
+                "application/vnd.pypi.simple.v1+json;q=0.5, text/html;q=0.5",
+                true,
+            ),
             ("*/*", false),
             ("application/json", false),
             (

@@ -7,11 +7,16 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
+use cheeseshop_domain::Caller;
 use http::{HeaderMap, HeaderValue, Method};
 
 const X_REQUEST_ID: &str = "x-request-id";
 
 /// Filled by the front, read by handlers and by whoever finishes the answer.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent facts about one request"
+)]
 #[derive(Debug)]
 pub(crate) struct RequestContext {
     pub(crate) started: Instant,
@@ -27,8 +32,10 @@ pub(crate) struct RequestContext {
     /// Whether a JSON document may be the answer, and whether it was asked for by name.
     pub(crate) accepts_json: bool,
     pub(crate) asks_for_json: bool,
-    /// Who it was, once somebody found out.
-    pub(crate) user: OnceLock<String>,
+    /// Whether a browser asks for a page.
+    pub(crate) asks_for_html: bool,
+    /// Who asks, once somebody found out: it is asked once per request.
+    pub(crate) caller: OnceLock<Caller>,
     /// Set once credentials were read and turned out wrong: the caller is anonymous then, but
     /// need not be told to send any.
     pub(crate) rejected: OnceLock<()>,

@@ -102,7 +102,10 @@ impl Drop for Pending {
             status: self.status,
             started: context.started,
             size_bytes: self.sent_bytes,
-            user: context.user.get().map(String::as_str),
+            user: context
+                .caller
+                .get()
+                .and_then(|caller| Some(caller.user_name()?.as_str())),
             client: context.client,
             torn_off,
         }

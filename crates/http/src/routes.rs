@@ -41,6 +41,10 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
             .delete(devpi::remove_user),
     );
 
+    // Browsers: the search
+    let router = both(router, "/+search", get(web::search));
+    let router = both(router, "/+searchhelp", get(web::search_help));
+
     // devpi-tokens' client
     let router = router
         .route("/{user}/+token-create", post(devpi::create_token))

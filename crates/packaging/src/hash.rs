@@ -171,7 +171,7 @@ impl Hashes {
 
     /// Adds a digest under the name that a document gives it. Unknown
     /// algorithms and malformed digests are dropped.
-    pub(crate) fn insert_named(&mut self, name: &str, digest: &str) {
+    pub fn insert_named(&mut self, name: &str, digest: &str) {
         if let Some(algorithm) = HashAlgorithm::find(name) {
             // A digest that cannot be right is worth as much as none.
             let _ = self.insert(algorithm, digest);

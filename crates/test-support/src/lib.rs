@@ -26,6 +26,7 @@ mod s3;
 mod sdist;
 mod serve;
 mod tls;
+mod tls_front;
 mod upstream;
 mod wheel;
 mod zip_file;
@@ -43,6 +44,7 @@ pub use receiver::{Answer, ReceivedFile, ReceivedForm, Receiver};
 pub use s3::{S3Bucket, s3};
 pub use sdist::{Sdist, SdistDefect};
 pub use tls::CertificateAuthority;
+pub use tls_front::TlsFront;
 pub use upstream::{
     Fault, Formats, Gate, Links, RecordedRequest, Upstream, UpstreamBuilder, UpstreamFile,
 };

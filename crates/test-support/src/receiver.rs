@@ -2,7 +2,7 @@
 //!
 //! ```ignore
 //! let receiver = Receiver::start().await;
-//! receiver.next(Answer::status(403).text("not yours"));
+//! receiver.next(Answer::status(403).body("not yours"));
 //! // … the product sends two files …
 //! let forms = receiver.forms();
 //! assert_eq!(forms[1].field("sha256_digest"), Some(wheel.sha256.as_str()));

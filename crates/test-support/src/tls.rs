@@ -22,14 +22,17 @@ impl CertificateAuthority {
     /// Makes a new authority with a key of its own.
     #[expect(clippy::new_without_default, reason = "every one is another")]
     pub fn new() -> Self {
-        let key = KeyPair::generate().unwrap();
-        let mut params = CertificateParams::default();
-        params
-            .distinguished_name
-            .push(DnType::CommonName, "Cheeseshop test authority");
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        let (params, key) = authority("Cheeseshop test authority");
         let pem = params.self_signed(&key).unwrap().pem();
+        let issuer = Issuer::new(params, key);
+        Self(Arc::new(Inner { pem, issuer }))
+    }
+
+    /// An authority that this one vouches for.
+    #[must_use]
+    pub fn intermediate(&self) -> Self {
+        let (params, key) = authority("Cheeseshop test intermediate");
+        let pem = params.signed_by(&key, &self.0.issuer).unwrap().pem();
         let issuer = Issuer::new(params, key);
         Self(Arc::new(Inner { pem, issuer }))
     }
@@ -53,6 +56,25 @@ impl CertificateAuthority {
         (certificate.pem(), key.serialize_pem())
     }
 
+    /// A certificate as of [`CertificateAuthority::issue`], valid from the first day of one year to
+    /// that of another.
+    pub fn issue_for(&self, names: &[&str], years: std::ops::Range<i32>) -> (String, String) {
+        let (mut params, key) = leaf(names);
+        params.not_before = rcgen::date_time_ymd(years.start, 1, 1);
+        params.not_after = rcgen::date_time_ymd(years.end, 1, 1);
+        let certificate = params.signed_by(&key, &self.0.issuer).unwrap();
+        (certificate.pem(), key.serialize_pem())
+    }
+
+    /// A certificate for a client, and its key, both as PEM.
+    pub fn issue_client(&self, name: &str) -> (String, String) {
+        let (mut params, key) = leaf(&[]);
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        let certificate = params.signed_by(&key, &self.0.issuer).unwrap();
+        (certificate.pem(), key.serialize_pem())
+    }
+
     /// A server configuration for these names.
     pub(crate) fn server_config(&self, names: &[&str]) -> Arc<rustls::ServerConfig> {
         let (certificate, key) = self.leaf(names);
@@ -69,16 +91,30 @@ impl CertificateAuthority {
     }
 
     fn leaf(&self, names: &[&str]) -> (rcgen::Certificate, KeyPair) {
-        let names: Vec<String> = names.iter().map(ToString::to_string).collect();
-        let key = KeyPair::generate().unwrap();
-        let mut params = CertificateParams::new(names).unwrap();
-        params
-            .distinguished_name
-            .push(DnType::CommonName, "Cheeseshop test server");
-        params
-            .extended_key_usages
-            .push(ExtendedKeyUsagePurpose::ServerAuth);
+        let (params, key) = leaf(names);
         let certificate = params.signed_by(&key, &self.0.issuer).unwrap();
         (certificate, key)
     }
+}
+
+fn authority(name: &str) -> (CertificateParams, KeyPair) {
+    let key = KeyPair::generate().unwrap();
+    let mut params = CertificateParams::default();
+    params.distinguished_name.push(DnType::CommonName, name);
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    (params, key)
+}
+
+fn leaf(names: &[&str]) -> (CertificateParams, KeyPair) {
+    let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+    let key = KeyPair::generate().unwrap();
+    let mut params = CertificateParams::new(names).unwrap();
+    params
+        .distinguished_name
+        .push(DnType::CommonName, "Cheeseshop test server");
+    params
+        .extended_key_usages
+        .push(ExtendedKeyUsagePurpose::ServerAuth);
+    (params, key)
 }

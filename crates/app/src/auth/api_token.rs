@@ -20,12 +20,12 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use cheeseshop_domain::UserName;
+use cheeseshop_domain::token::Macaroon;
 use cheeseshop_packaging::Sha256 as Digest;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use secrecy::SecretString;
 use sha2::{Digest as _, Sha256};
 
-use super::macaroon::Macaroon;
 use crate::Error;
 
 /// What devpi-tokens' clients write in front, and do without.

@@ -4,7 +4,7 @@
 //! the requests of one installer cost one look into the database together. The memory is bounded
 //! and ends as a whole with every removal of a token or a user: those are rare, and a count that
 //! was taken before the row was read cannot be outrun. What does change by the second, the time,
-//! is asked each time.
+//! is asked each time. Refusals that no commit takes back are remembered as well.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -26,6 +26,8 @@ use crate::{App, Error};
 pub(crate) struct HeldTokens {
     pub(crate) key: ApiTokenKey,
     seen: Cache<AnswerKey, Seen>,
+    /// Why tokens were refused that are [`Answer::Wrong`] in the memory of answers, which ends them.
+    refused: Cache<AnswerKey, Refusal>,
     /// How often a token may have ended.
     ended: AtomicU64,
 }
@@ -39,6 +41,38 @@ struct Seen {
     ended: u64,
 }
 
+/// Why a token is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Refusal {
+    /// There is no such user, or the token is somebody else's of that name. Who has just come is not
+    /// known everywhere at once, so this is asked again.
+    NotOfUser,
+    /// Nobody has a token with this id. Ids are drawn, so nobody ever will.
+    NoSuchToken,
+    /// The signature is not ours.
+    Forged,
+    /// It has a restriction that is not known.
+    Restricted,
+}
+
+impl Refusal {
+    fn is_final(self) -> bool {
+        self != Self::NotOfUser
+    }
+
+    /// The words of devpi-tokens for this token.
+    fn of(self, sent: &SentToken) -> Error {
+        match (self, Limits::of(sent.restrictions())) {
+            // One for all, so that strangers do not learn who exists.
+            (Self::NotOfUser | Self::NoSuchToken, _) => {
+                Error::Forbidden(format!("The token id {} doesn't exist", sent.id))
+            }
+            (Self::Restricted, Err(unknown)) => unverified(unknown),
+            (Self::Restricted | Self::Forged, _) => unverified("Signatures do not match"),
+        }
+    }
+}
+
 impl HeldTokens {
     pub(super) fn new(key: [u8; 32], settings: &AuthSettings) -> Self {
         let capacity = match settings.remember_seconds {
@@ -48,6 +82,7 @@ impl HeldTokens {
         Self {
             key: ApiTokenKey::new(key),
             seen: Cache::new(capacity),
+            refused: Cache::new(capacity),
             ended: AtomicU64::new(0),
         }
     }
@@ -147,6 +182,9 @@ impl App {
             .throttle
             .guesser(&format!("token of {}", sent.user), address);
         let known_wrong = auth.remembered.find(&key, None, auth.now()) == Some(Answer::Wrong);
+        if known_wrong && let Some(refusal) = auth.held.refused.get(&key) {
+            return Err(refusal.of(&sent));
+        }
         if !known_wrong
             && let Some(retry_after) = auth
                 .throttle
@@ -172,7 +210,10 @@ impl App {
                     auth.remembered
                         .keep(key, &sent.user, None, Answer::Wrong, now);
                 }
-                Err(refusal)
+                if refusal.is_final() {
+                    auth.held.refused.insert(key, refusal);
+                }
+                Err(refusal.of(&sent))
             }
         }
     }
@@ -183,20 +224,21 @@ impl App {
         directory: &Directory,
         sent: &SentToken,
         ended: u64,
-    ) -> Result<Result<Seen, Error>, Error> {
-        // Also for a user that does not exist: strangers need not learn who does.
-        let unknown = || Error::Forbidden(format!("The token id {} doesn't exist", sent.id));
+    ) -> Result<Result<Seen, Refusal>, Error> {
         let Some(user) = directory.user(&sent.user) else {
-            return Ok(Err(unknown()));
+            return Ok(Err(Refusal::NotOfUser));
         };
         let mut reader = self.db().reader().await?;
         let row = tokens::find(&mut reader, &sent.id).await?;
         drop(reader);
-        let Some(row) = row.filter(|row| row.user == user.id) else {
-            return Ok(Err(unknown()));
+        let Some(row) = row else {
+            return Ok(Err(Refusal::NoSuchToken));
         };
+        if row.user != user.id {
+            return Ok(Err(Refusal::NotOfUser));
+        }
         if !self.auth().held.key.is_genuine(sent, row.secret) {
-            return Ok(Err(unverified("Signatures do not match")));
+            return Ok(Err(Refusal::Forged));
         }
         Ok(match Limits::of(sent.restrictions()) {
             Ok(limits) => Ok(Seen {
@@ -205,7 +247,7 @@ impl App {
                 token: HeldToken::new(Arc::from(row.id), Arc::new(limits)),
                 ended,
             }),
-            Err(unknown) => Err(unverified(unknown)),
+            Err(_) => Err(Refusal::Restricted),
         })
     }
 }

@@ -8,7 +8,6 @@
 pub(crate) mod api_token;
 mod first_start;
 mod held;
-mod macaroon;
 mod password;
 mod remembered;
 mod settings;

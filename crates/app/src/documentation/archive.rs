@@ -16,7 +16,11 @@ use tokio::sync::Semaphore;
 use crate::Error;
 
 /// Most bytes that are remembered of directories. One of 20,000 pages takes about two million.
-const REMEMBERED: u64 = 32 << 20;
+const REMEMBERED: u64 = 64 << 20;
+
+/// The most that the directory of an archive that is uploaded may weigh, so that a few of them
+/// have room beside each other. 100,000 pages with usual names weigh less.
+pub(crate) const MAX_DIRECTORY_WEIGHT: u64 = REMEMBERED / 4;
 
 /// Directories read at once: the largest takes a few times 64 MiB for a moment.
 const CONCURRENT: usize = 2;
@@ -30,17 +34,25 @@ const MAX_ENTRIES: u64 = 1_000_000;
 
 /// What is known of archives.
 pub(crate) struct Archives {
-    known: Cache<Sha256, Arc<DocumentationPages>>,
+    known: Cache<Sha256, Known>,
     reading: Semaphore,
 }
 
+/// The pages of an archive, or why it has none that could be shown.
+type Known = Result<Arc<DocumentationPages>, Arc<str>>;
+
 impl Archives {
     pub(crate) fn new() -> Self {
+        Self::remembering(REMEMBERED)
+    }
+
+    fn remembering(most_bytes: u64) -> Self {
+        // An imported directory may be heavier than one that was uploaded; what outweighs the whole
+        // would be read anew for each page.
+        let heaviest = u32::try_from(most_bytes / 4).unwrap_or(u32::MAX);
         let known = Cache::builder()
-            .max_capacity(REMEMBERED)
-            .weigher(|_, pages: &Arc<DocumentationPages>| {
-                u32::try_from(pages.weight() + 256).unwrap_or(u32::MAX)
-            })
+            .max_capacity(most_bytes)
+            .weigher(move |_, known: &Known| weight(known).min(heaviest))
             .build();
         Self {
             known,
@@ -54,21 +66,37 @@ impl Archives {
         digest: Sha256,
         archive: &Blob,
     ) -> Result<Arc<DocumentationPages>, Error> {
-        if let Some(pages) = self.known.get(&digest) {
-            return Ok(pages);
+        if let Some(known) = self.known.get(&digest) {
+            return known.map_err(|reason| unreadable(&reason));
         }
         let _turn = self.reading.acquire().await.map_err(Error::internal)?;
         // Somebody before us may have wanted the same.
-        if let Some(pages) = self.known.get(&digest) {
-            return Ok(pages);
-        }
-        let pages = Arc::new(read_directory(archive).await?);
-        self.known.insert(digest, Arc::clone(&pages));
-        Ok(pages)
+        let known = if let Some(known) = self.known.get(&digest) {
+            known
+        } else {
+            let known = read_directory(archive).await?;
+            self.known.insert(digest, known.clone());
+            known
+        };
+        known.map_err(|reason| unreadable(&reason))
     }
 }
 
-async fn read_directory(archive: &Blob) -> Result<DocumentationPages, Error> {
+fn weight(known: &Known) -> u32 {
+    let weight = match known {
+        Ok(pages) => pages.weight(),
+        Err(reason) => reason.len(),
+    };
+    u32::try_from(weight + 256).unwrap_or(u32::MAX)
+}
+
+/// What is uploaded here is checked; what was imported or pushed may be anything.
+fn unreadable(reason: &str) -> Error {
+    Error::NotFound(format!("the documentation cannot be shown: {reason}"))
+}
+
+/// Fails only where another try may help.
+async fn read_directory(archive: &Blob) -> Result<Known, Error> {
     let limits = ArchiveLimits {
         max_entries: MAX_ENTRIES,
         ..ArchiveLimits::default()
@@ -86,14 +114,9 @@ async fn read_directory(archive: &Blob) -> Result<DocumentationPages, Error> {
         reader = returned;
         match directory {
             Ok(RangedDirectory::Need(next)) => range = next,
-            Ok(RangedDirectory::Done(pages)) => return Ok(pages),
+            Ok(RangedDirectory::Done(pages)) => return Ok(Ok(Arc::new(pages))),
             Err(ArchiveError::Io(error)) => return Err(Error::internal(error)),
-            // What is uploaded here is checked; what was imported or pushed may be anything.
-            Err(error) => {
-                return Err(Error::NotFound(format!(
-                    "the documentation cannot be shown: {error}"
-                )));
-            }
+            Err(error) => return Ok(Err(error.to_string().into())),
         }
     }
 }
@@ -154,5 +177,45 @@ impl Unpacking {
             }
         }
         Ok(None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cheeseshop_storage::{BlobConfig, BlobStore};
+    use cheeseshop_test_support::DocumentationArchive;
+
+    use super::*;
+
+    async fn blob(blobs: &BlobStore, bytes: Bytes) -> Blob {
+        let stored = blobs.put(bytes).await.unwrap();
+        blobs.open_blob(&stored.sha256).await.unwrap().unwrap()
+    }
+
+    #[tokio::test]
+    async fn whatever_was_found_is_remembered() {
+        let folder = tempfile::tempdir().unwrap();
+        let blobs = BlobStore::open(&BlobConfig::local(folder.path()))
+            .await
+            .unwrap();
+        let mut heavy = DocumentationArchive::new();
+        for number in 0..100 {
+            heavy = heavy.page(&format!("{}{number}", "x".repeat(100)), b"");
+        }
+        let heavy = blob(&blobs, heavy.build()).await;
+        let broken = blob(&blobs, vec![b'x'; 1000].into()).await;
+        let archives = Archives::remembering(8192);
+
+        let digest = Sha256([1; 32]);
+        let pages = archives.pages(digest, &heavy).await.unwrap();
+        assert!(pages.weight() > 8192);
+        let again = archives.pages(digest, &broken).await.unwrap();
+        assert!(Arc::ptr_eq(&pages, &again), "not read again");
+
+        let digest = Sha256([2; 32]);
+        for archive in [&broken, &heavy] {
+            let refused = archives.pages(digest, archive).await;
+            assert!(matches!(refused, Err(Error::NotFound(_))), "{refused:?}");
+        }
     }
 }

@@ -18,7 +18,7 @@ use jiff::Timestamp;
 
 use crate::{App, Error};
 
-pub(crate) use self::archive::Archives;
+pub(crate) use self::archive::{Archives, MAX_DIRECTORY_WEIGHT};
 
 /// Which version's documentation is meant.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -241,8 +241,8 @@ impl App {
     /// [`App::documentation`].
     ///
     /// # Errors
-    /// [`Error::NotFound`] `File x not found in documentation.`, [`Error::Invalid`] for an archive
-    /// of another server that cannot be read.
+    /// [`Error::NotFound`] `File x not found in documentation.`, or why an archive of another server
+    /// cannot be shown.
     pub async fn open_documentation(
         &self,
         found: &FoundDocumentation,

@@ -3,10 +3,12 @@
 use std::fs::File;
 use std::io::Read;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use cheeseshop_packaging::{HashAlgorithm, Hashes, Sha256};
 use cheeseshop_storage::{SpooledBlob, StoredBlob, TakeError};
 use futures_util::TryStreamExt as _;
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::importer::Importer;
 use super::model::Content;
@@ -26,29 +28,27 @@ pub(super) struct Bytes {
     pub(super) spooled: Option<SpooledBlob>,
     /// Where they can be looked into until they are kept.
     pub(super) path: PathBuf,
-}
-
-impl Bytes {
-    /// Makes them durable.
-    pub(super) async fn keep(self) -> Result<StoredBlob, ImportError> {
-        if let Some(spooled) = self.spooled {
-            spooled.keep().await?;
-        }
-        Ok(self.blob)
-    }
+    /// Others wait until these bytes are kept or given up: each file on its way costs a thread, and its memory.
+    _turn: OwnedSemaphorePermit,
 }
 
 impl Importer {
-    /// Reads one file. The outer error ends the import, the inner one skips the file.
+    /// Reads one file, when its turn comes. The outer error ends the import, the inner one skips the file.
     pub(super) async fn take(
         &self,
         source: &dyn Source,
         content: &Content,
         hashes: &Hashes,
     ) -> Result<Taken, ImportError> {
+        let turn = Arc::clone(&self.readers)
+            .acquire_owned()
+            .await
+            .map_err(crate::Error::internal)?;
         let path = match content {
             Content::Missing(reason) => return Ok(Err(reason.clone())),
-            Content::Remote(location) => return self.receive(source, location, hashes).await,
+            Content::Remote(location) => {
+                return self.receive(source, location, hashes, turn).await;
+            }
             Content::Path(path) => path,
         };
         if self.options.dry_run {
@@ -63,13 +63,14 @@ impl Importer {
                     blob,
                     spooled: None,
                     path,
+                    _turn: turn,
                 },
                 hashes,
             )
             .await;
         }
         match self.app.blobs().take_file(path, self.options.taking).await {
-            Ok(spooled) => check(spooled_bytes(spooled), hashes).await,
+            Ok(spooled) => check(spooled_bytes(spooled, turn), hashes).await,
             Err(TakeError::Unreadable(error)) => Ok(Err(unreadable(&error))),
             Err(TakeError::Store(error)) => Err(error.into()),
         }
@@ -81,6 +82,7 @@ impl Importer {
         source: &dyn Source,
         location: &str,
         hashes: &Hashes,
+        turn: OwnedSemaphorePermit,
     ) -> Result<Taken, ImportError> {
         let mut stream = match source.open(location).await {
             Ok(stream) => stream,
@@ -96,19 +98,22 @@ impl Importer {
                 }
             }
         }
-        check(spooled_bytes(writer.finish_spooled().await?), hashes).await
+        let spooled = writer.finish_spooled().await?;
+        check(spooled_bytes(spooled, turn), hashes).await
     }
 
-    /// Keeps a file's bytes, except in a dry run.
-    pub(super) async fn keep(&self, mut bytes: Bytes) -> Result<StoredBlob, ImportError> {
-        if self.options.dry_run {
-            bytes.spooled = None;
+    /// Makes a file's bytes durable, except in a dry run. The next file's turn comes.
+    pub(super) async fn keep(&self, bytes: Bytes) -> Result<StoredBlob, ImportError> {
+        if let Some(spooled) = bytes.spooled
+            && !self.options.dry_run
+        {
+            spooled.keep().await?;
         }
-        bytes.keep().await
+        Ok(bytes.blob)
     }
 }
 
-fn spooled_bytes(spooled: SpooledBlob) -> Bytes {
+fn spooled_bytes(spooled: SpooledBlob, turn: OwnedSemaphorePermit) -> Bytes {
     Bytes {
         blob: StoredBlob {
             sha256: spooled.sha256(),
@@ -116,6 +121,7 @@ fn spooled_bytes(spooled: SpooledBlob) -> Bytes {
         },
         path: spooled.path().to_owned(),
         spooled: Some(spooled),
+        _turn: turn,
     }
 }
 

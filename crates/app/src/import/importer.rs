@@ -7,6 +7,7 @@ use cheeseshop_domain::{Event, EventKind, IndexConfig, IndexId, IndexName};
 use cheeseshop_storage::Origin;
 use cheeseshop_storage::database::{indexes, users};
 use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
 use serde_json::json;
 use tokio::sync::Semaphore;
 
@@ -31,7 +32,7 @@ pub struct Importer {
     pub(super) progress: Progress,
     /// The indexes that are taken in, by the name that the source gives them.
     pub(super) targets: HashMap<String, Arc<Target>>,
-    /// Bounds how many files are read at once.
+    /// Bounds how many files are on their way into the store at once.
     pub(super) readers: Arc<Semaphore>,
     batch: Vec<Ready>,
 }
@@ -85,16 +86,24 @@ impl Importer {
                 }
             })
             .buffered(PROJECTS_AHEAD);
-        while let Some(prepared) = ready.next().await {
-            if let Some(prepared) = prepared? {
-                batch.push(prepared);
+        // One transaction at most, so that batches are written in their order.
+        let mut writing = FuturesUnordered::new();
+        loop {
+            tokio::select! {
+                Some(done) = writing.next() => written += done?,
+                prepared = ready.next(), if weight(&batch) < MOST_WEIGHT => {
+                    let Some(prepared) = prepared else { break };
+                    batch.extend(prepared?);
+                    self.progress.project_done();
+                }
             }
-            if weight(&batch) >= MOST_WEIGHT {
-                written += self.write(std::mem::take(&mut batch)).await?;
+            if weight(&batch) >= MOST_WEIGHT && writing.is_empty() {
+                writing.push(self.write(std::mem::take(&mut batch)));
             }
-            self.progress.project_done();
         }
-        drop(ready);
+        while let Some(done) = writing.next().await {
+            written += done?;
+        }
         written += self.write(batch).await?;
         if written > 0 {
             self.note_import(&target, &source.describe(), written)
@@ -136,11 +145,15 @@ impl Importer {
         Ok(())
     }
 
-    /// Removes an index that is no more in a followed source, volatile or not. Nothing happens when it is not here.
+    /// Removes an index that is no more in a followed source and was of this type there, volatile or not. Nothing
+    /// happens when it is not here, or when such an index is left out: then ours never came from there.
     ///
     /// # Errors
     /// [`ImportError`]
-    pub async fn remove_index(&mut self, name: &str) -> Result<(), ImportError> {
+    pub async fn remove_index(&mut self, name: &str, kind: &str) -> Result<(), ImportError> {
+        if self.options.leaves_out(name, kind).is_some() {
+            return Ok(());
+        }
         self.targets.remove(name);
         let Ok(name) = IndexName::parse(name) else {
             // It never came in under such a name.
@@ -160,19 +173,23 @@ impl Importer {
         Ok(())
     }
 
-    /// Removes a user who is no more in a followed source, with their indexes. `root` stays.
+    /// Removes a user who is no more in a followed source, with their indexes. `root` stays, and so does whoever owns
+    /// an index that is left out.
     ///
     /// # Errors
     /// [`ImportError`]
     pub async fn remove_user(&mut self, name: &str) -> Result<(), ImportError> {
-        let owned: Vec<String> = self
+        let owned: Vec<(String, &str)> = self
             .app
             .directory()
             .indexes_of(name)
-            .map(|index| index.name.to_string())
+            .map(|index| (index.name.to_string(), index.config.kind.type_name()))
             .collect();
-        for index in owned {
-            self.remove_index(&index).await?;
+        for (index, kind) in owned {
+            self.remove_index(&index, kind).await?;
+        }
+        if self.app.directory().indexes_of(name).next().is_some() {
+            return Ok(());
         }
         let name = name.to_owned();
         self.app

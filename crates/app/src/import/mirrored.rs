@@ -127,11 +127,7 @@ impl Importer {
             self.progress.file_done(0);
             return Ok(Mirrored::Present);
         }
-        let bytes = {
-            let _turn = self.readers.acquire().await.map_err(Error::internal)?;
-            self.take(source, &file.content, &file.hashes).await?
-        };
-        let bytes = match bytes {
+        let bytes = match self.take(source, &file.content, &file.hashes).await? {
             Ok(bytes) => bytes,
             Err(reason) => return Ok(Mirrored::Skipped(reason)),
         };

@@ -25,6 +25,7 @@ pub use self::importer::Importer;
 pub use self::options::{Differing, ImportError, ImportOptions};
 pub use self::progress::{Progress, ProgressNow};
 pub use self::report::{Kind, Note, Outcome, Report};
+pub(crate) use self::source::in_full;
 pub use self::source::{Source, SourceError};
 
 use crate::App;

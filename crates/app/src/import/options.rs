@@ -35,6 +35,20 @@ impl Default for ImportOptions {
     }
 }
 
+impl ImportOptions {
+    /// Why an index (`user/index`) that is of this type in the source is left out, if that was asked for.
+    pub(super) fn leaves_out(&self, index: &str, kind: &str) -> Option<String> {
+        if self.skipped_indexes.iter().any(|skipped| skipped == index) {
+            return Some("this index".to_owned());
+        }
+        let skipped = self
+            .skipped_index_types
+            .iter()
+            .any(|skipped| skipped == kind);
+        skipped.then(|| format!("all indexes of type `{kind}`"))
+    }
+}
+
 /// What happens to something that is here already and differs from the source's.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Differing {

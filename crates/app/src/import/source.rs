@@ -75,7 +75,7 @@ impl SourceError {
 }
 
 /// An error with its causes, in one line.
-pub(super) fn in_full(error: &(dyn std::error::Error + 'static)) -> String {
+pub(crate) fn in_full(error: &(dyn std::error::Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

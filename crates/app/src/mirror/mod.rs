@@ -44,7 +44,7 @@ use std::sync::Arc;
 
 use cheeseshop_domain::{Clock, EventKind, Index, IndexId, RecordedEvent};
 use cheeseshop_packaging::ProjectName;
-use cheeseshop_packaging::simple::PageFile;
+use cheeseshop_packaging::simple::{NameList, PageFile};
 use cheeseshop_storage::{BlobStore, Database};
 use tokio_util::task::TaskTracker;
 
@@ -160,6 +160,15 @@ impl Mirrors {
     /// [`Error::UpstreamFailed`] when the upstream fails and nothing at all is held.
     pub async fn project_names(&self, index: &Arc<Index>) -> Result<Arc<ProjectNames>, Error> {
         self.0.project_names(index).await
+    }
+
+    /// The names of projects that are known without asking the upstream: those of the last list, however
+    /// old it is, else those that something is held of.
+    ///
+    /// # Errors
+    /// Whatever the database gives.
+    pub async fn held_project_names(&self, index: &Arc<Index>) -> Result<NameList, Error> {
+        self.0.held_project_names(index).await
     }
 
     /// Opens a file of a listing: the held blob, else the one running download of it, which is

@@ -78,13 +78,7 @@ impl Inner {
                 return Ok(Arc::new(ProjectNames::new(names, fresh_until, false)));
             }
         };
-        let default = Duration::from_secs(self.settings.cache_expiry.into());
-        let target = Target {
-            index: Arc::clone(index),
-            scope: self.memory.scope(index, source.identity()),
-            expiry: source.config().cache_expiry(default),
-            source,
-        };
+        let target = self.list_target(index, source);
         if let Some(list) = Memory::list(&target.scope)
             && now < list.names.fresh_until
         {
@@ -97,6 +91,26 @@ impl Inner {
             self.tasks.spawn(Arc::clone(self).fly_list(landing, target));
         });
         Ok(landed.await?)
+    }
+
+    pub(super) async fn held_project_names(&self, index: &Arc<Index>) -> Result<NameList, Error> {
+        let source = Source::of(index).filter(|source| !source.config().has_no_project_list());
+        if let Some(source) = source
+            && let Some(list) = self.held_list(&self.list_target(index, source)).await?
+        {
+            return Ok(list.names.list().clone());
+        }
+        self.held_names(index.id).await
+    }
+
+    fn list_target(&self, index: &Arc<Index>, source: Source) -> Target {
+        let default = Duration::from_secs(self.settings.cache_expiry.into());
+        Target {
+            index: Arc::clone(index),
+            scope: self.memory.scope(index, source.identity()),
+            expiry: source.config().cache_expiry(default),
+            source,
+        }
     }
 
     async fn fly_list(

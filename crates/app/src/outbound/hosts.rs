@@ -87,8 +87,10 @@ impl Pattern {
             Some(domain) => (domain, true),
             None => (host, false),
         };
-        // What a URL makes of the name is what it is compared with.
-        let name = url::Host::parse(name).map_err(|_| bad())?.to_string();
+        // What a URL makes of the name is what it is compared with; the dot of the root is no part of it.
+        let name = url::Host::parse(name.trim_end_matches('.'))
+            .map_err(|_| bad())?
+            .to_string();
         if name.contains('*') {
             return Err(bad());
         }
@@ -124,6 +126,10 @@ mod tests {
             (&["up.test"], "https://up.test/legacy/", true),
             (&["UP.test"], "https://up.TEST:8443/", true),
             (&["up.test"], "https://up.test./", true),
+            (&["up.test."], "https://up.test/", true),
+            (&["up.test.:443"], "https://up.test./", true),
+            (&["*.up.test."], "https://sub.up.test/", true),
+            (&["*.up.test."], "https://up.test/", false),
             (&["up.test"], "https://sub.up.test/", false),
             (&["up.test"], "https://up.test.evil.example/", false),
             (&["*.up.test"], "https://sub.up.test/", true),
@@ -153,6 +159,8 @@ mod tests {
             "up.test/x",
             "up.test:port",
             "*.*.test",
+            ".",
+            "*..",
             "a b",
         ] {
             assert!(AllowedHosts::parse(&[text]).is_err(), "{text}");

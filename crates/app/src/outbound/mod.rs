@@ -17,6 +17,7 @@ use std::time::Duration;
 use reqwest::header::HeaderValue;
 use secrecy::ExposeSecret;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::Error;
@@ -103,11 +104,15 @@ fn builder(settings: &MirrorSettings) -> Result<reqwest::ClientBuilder, Outbound
 /// The live parts of what users make us send.
 pub(crate) struct Outgoing {
     /// Without a limit between bytes received: while a large file is sent there are none.
-    pub(crate) client: reqwest::Client,
+    client: reqwest::Client,
     pushes: Arc<Semaphore>,
     calls: Arc<Semaphore>,
     /// What has begun goes on when whoever asked for it goes away.
     tasks: TaskTracker,
+    /// Nothing more is to begin.
+    stopping: CancellationToken,
+    /// Nor is anything to go on.
+    stopped: CancellationToken,
 }
 
 impl Outgoing {
@@ -123,6 +128,8 @@ impl Outgoing {
             pushes: slots(settings.push.concurrent),
             calls: slots(settings.trigger.concurrent),
             tasks,
+            stopping: CancellationToken::new(),
+            stopped: CancellationToken::new(),
         })
     }
 
@@ -134,6 +141,32 @@ impl Outgoing {
     /// The right to call now, if not too many do.
     pub(crate) fn call_slot(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.calls).try_acquire_owned().ok()
+    }
+
+    /// Sends a form, see [`Post::send`].
+    ///
+    /// # Errors
+    /// [`PostError`], also when the server stops meanwhile.
+    pub(crate) async fn send(&self, post: Post, patience: Duration) -> Result<Reply, PostError> {
+        post.send(&self.client, patience, &self.stopped).await
+    }
+
+    /// Whether the server stops, so that whoever sends several forms begins no further one.
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopping.is_cancelled()
+    }
+
+    /// Lets no further form begin, gives up after this time those that are under way, and waits until whoever sent
+    /// them has noted what came of it.
+    pub(crate) async fn stop(&self, patience: Duration) {
+        self.stopping.cancel();
+        if tokio::time::timeout(patience, self.tasks.wait())
+            .await
+            .is_err()
+        {
+            self.stopped.cancel();
+            self.tasks.wait().await;
+        }
     }
 
     /// Runs to the end whatever becomes of the caller.

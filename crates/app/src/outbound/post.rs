@@ -14,6 +14,7 @@ use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, LOCATION};
 use http::{HeaderValue, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::telemetry;
@@ -61,6 +62,8 @@ pub(crate) enum PostError {
     Timeout { host: String, after: Duration },
     #[error("{host} broke the connection: {cause}")]
     Broken { host: String, cause: String },
+    #[error("this server stopped before {host} had answered, which may have taken it")]
+    Stopped { host: String },
 }
 
 impl Post {
@@ -99,14 +102,15 @@ impl Post {
     }
 
     /// Sends it. `patience` is how long the other server may neither take nor send anything, and how long its answer may
-    /// take once it has begun.
+    /// take once it has begun; when `stopped` is cancelled it is given up.
     ///
     /// # Errors
     /// [`PostError`]; whatever was answered is no error.
-    pub(crate) async fn send(
+    pub(super) async fn send(
         self,
         client: &reqwest::Client,
         patience: Duration,
+        stopped: &CancellationToken,
     ) -> Result<Reply, PostError> {
         let host = host_of(&self.url);
         let progress = Progress::begin();
@@ -118,12 +122,14 @@ impl Post {
                 Err(_) => Err(PostError::Timeout { host, after: whole_time }),
             },
             () = progress.stalled(patience) => Err(PostError::Timeout { host, after: patience }),
+            () = stopped.cancelled() => Err(PostError::Stopped { host }),
         };
         telemetry::outgoing_request(match &result {
             Ok(reply) if reply.status.is_success() => "ok",
             Ok(_) => "status",
             Err(PostError::Timeout { .. }) => "timeout",
             Err(PostError::Connect { .. } | PostError::Broken { .. }) => "connection",
+            Err(PostError::Stopped { .. }) => "stopped",
         });
         result
     }
@@ -184,12 +190,12 @@ async fn exchange(
 
 fn failure(error: &reqwest::Error, host: &str, after: Duration) -> PostError {
     let host = host.to_owned();
-    if error.is_timeout() {
-        return PostError::Timeout { host, after };
-    }
     let cause = innermost(error);
+    // First: a connection that is not made in time is both, and has a limit of its own.
     if error.is_connect() {
         PostError::Connect { host, cause }
+    } else if error.is_timeout() {
+        PostError::Timeout { host, after }
     } else {
         PostError::Broken { host, cause }
     }

@@ -7,7 +7,8 @@ use serde::Deserialize;
 use super::AllowedHosts;
 use crate::mirror::seconds;
 
-/// Pushes to other servers. Trust and proxy are those of [`crate::mirror::MirrorSettings`].
+/// Pushes to other servers. Trust, proxy, and how long a connection may take to be made are those of
+/// [`crate::mirror::MirrorSettings`].
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct PushSettings {
@@ -30,7 +31,7 @@ impl Default for PushSettings {
     }
 }
 
-/// Calls after an upload.
+/// Calls after an upload. Trust, proxy and the time for a connection are those of pushes.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TriggerSettings {

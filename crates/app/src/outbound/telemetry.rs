@@ -2,7 +2,7 @@
 //!
 //! | name | labels |
 //! |---|---|
-//! | `cheeseshop_outgoing_requests_total` | `result`: `ok`, `status`, `timeout`, `connection` |
+//! | `cheeseshop_outgoing_requests_total` | `result`: `ok`, `status`, `timeout`, `connection`, `stopped` |
 
 use metrics::counter;
 

@@ -114,7 +114,7 @@ pub(super) fn complete_from_held(files: &mut [PageFile], held: &[mirrors::Mirror
     }
 }
 
-/// Leaves of a part what the index that was asked lets through.
+/// Leaves of a mirror's part what the index that was asked lets through.
 pub(super) fn keep_admitted(asked: &Index, project: &ProjectName, part: &mut ProjectPage) {
     let name = project.normalized();
     part.files
@@ -123,7 +123,7 @@ pub(super) fn keep_admitted(asked: &Index, project: &ProjectName, part: &mut Pro
         .retain(|text| asked.admits(name, Version::parse(text).ok().as_ref()));
 }
 
-/// The version that a file's name tells, for a file of this project.
+/// The version that a file's name tells, for a file of this project: of a mirrored one nothing else does.
 fn version_of(file: &PageFile, project: &ProjectName) -> Option<Version> {
     FileName::parse(&file.filename).ok()?.version_for(project)
 }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use cheeseshop_domain::{Caller, IndexName};
-use cheeseshop_packaging::ProjectName;
 use cheeseshop_packaging::simple::ProjectPage;
+use cheeseshop_packaging::{ProjectName, Version};
 use cheeseshop_storage::database::{files, mirrors, releases};
 
 use super::page::{Page, PageOptions, Representation, prepare};
@@ -84,10 +84,7 @@ impl App {
         };
         let mut parts = Vec::with_capacity(resolution.contributions.len());
         for contribution in &resolution.contributions {
-            let mut part = self.page_part(contribution, project, &links).await?;
-            if turn.index.constraints().is_some() {
-                keep_admitted(&turn.index, project, &mut part);
-            }
+            let part = self.page_part(contribution, project, &links).await?;
             parts.push((contribution.index.id, part));
         }
         let page = join_parts(project, turn.index.id, parts);
@@ -113,6 +110,7 @@ impl App {
         Ok(page)
     }
 
+    /// What the index of the contribution adds to the page of the one that was asked.
     async fn page_part(
         &self,
         contribution: &Contribution,
@@ -125,11 +123,18 @@ impl App {
                 let versions = releases::list_versions(&mut reader, row.id).await?;
                 let rows = files::list_for_project(&mut reader, row.id).await?;
                 drop(reader);
+                let name = project.normalized();
+                let is_admitted = |version: &Version| links.from.admits(name, Some(version));
                 Ok(ProjectPage {
-                    name: project.normalized().to_owned(),
-                    versions: versions.iter().map(ToString::to_string).collect(),
+                    name: name.to_owned(),
+                    versions: versions
+                        .iter()
+                        .filter(|version| is_admitted(version))
+                        .map(ToString::to_string)
+                        .collect(),
                     files: rows
                         .iter()
+                        .filter(|file| is_admitted(&file.version))
                         .map(|file| hosted_file(&contribution.index, file, links))
                         .collect(),
                     status: row.status.clone(),
@@ -145,6 +150,9 @@ impl App {
                         mirrors::list_files(&mut reader, contribution.index.id, &part.name).await?;
                     drop(reader);
                     complete_from_held(&mut part.files, &held);
+                }
+                if links.from.constraints().is_some() {
+                    keep_admitted(links.from, project, &mut part);
                 }
                 Ok(part)
             }

@@ -5,7 +5,7 @@
 
 use cheeseshop_domain::{Documentation, Event, EventKind, Index, JsonMap, LogEntry, Project};
 use cheeseshop_packaging::archive::ArchiveError;
-use cheeseshop_packaging::archive::documentation;
+use cheeseshop_packaging::archive::documentation::{self, DocumentationPages};
 use cheeseshop_packaging::{FileName, ProjectName, Sha256, Version};
 use cheeseshop_storage::blobs::StoredBlob;
 use cheeseshop_storage::database::documentation::{self as rows, NewDocumentation};
@@ -18,6 +18,7 @@ use super::check::{already_exists, invalid_metadata};
 use super::place::{Metadata, Placed, Registered, current_index, register_release};
 use super::{Published, Received, Upload, content_missing};
 use crate::Error;
+use crate::documentation::MAX_DIRECTORY_WEIGHT;
 use crate::users::invalid;
 
 /// Documentation that is about to be kept. Its blob is durable already.
@@ -51,9 +52,8 @@ impl Upload {
         self.app
             .inspect(move || {
                 received.check_digests()?;
-                documentation::inspect(received.open()?, &limits)
-                    .map(drop)
-                    .map_err(refused)
+                let pages = documentation::inspect(received.open()?, &limits).map_err(refused)?;
+                check_weight(&pages)
             })
             .await?;
         let blob = spooled.keep().await?;
@@ -266,6 +266,16 @@ impl IncomingDocumentation {
             None => Placed::Created,
         })
     }
+}
+
+/// Each page that is read needs the directory, which therefore has to fit in the memory for them.
+fn check_weight(pages: &DocumentationPages) -> Result<(), Error> {
+    if pages.weight() as u64 <= MAX_DIRECTORY_WEIGHT {
+        return Ok(());
+    }
+    Err(Error::Invalid(
+        "invalid documentation: it has too many pages with too long names".to_owned(),
+    ))
 }
 
 fn refused(error: ArchiveError) -> Error {

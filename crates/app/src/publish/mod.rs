@@ -96,6 +96,14 @@ pub struct Upload {
     base_url: Option<String>,
 }
 
+/// A file that has been judged.
+enum Prepared {
+    /// The index holds it already.
+    Known(Published),
+    /// Its bytes are in the store, and nothing refers to them yet.
+    Durable(Box<(CheckedFile, Incoming)>),
+}
+
 struct Content {
     filename: String,
     writer: BlobWriter,
@@ -274,28 +282,38 @@ impl Upload {
     }
 
     /// Publishes the file, and then tells whoever wants to know. That fails no upload.
-    async fn publish_and_announce(self) -> Result<Uploaded, Error> {
+    async fn publish_and_announce(mut self) -> Result<Uploaded, Error> {
+        let prepared = self.prepare().await?;
         let announced = self
             .base_url
-            .clone()
+            .take()
+            .filter(|_| self.index.config.upload_trigger.is_some())
             .zip(CheckedRelease::of(&self.form).ok());
-        let (app, index) = (self.app.clone(), Arc::clone(&self.index));
-        let file = self.publish().await?;
-        // Sent once more to a volatile index, a file is announced once more, as in devpi.
-        let is_news = file != Published::Identical { volatile: false };
-        let Some((base_url, release)) = announced.filter(|_| is_news) else {
-            return Ok(Uploaded::File(file));
+        let Some((base_url, release)) = announced else {
+            return Ok(Uploaded::File(self.publish(prepared).await?));
         };
-        let arrival = Arrival {
-            index: &index,
-            project: &release.project,
-            version: &release.version,
-            base_url: &base_url,
-        };
-        Ok(match app.announce(&arrival).await {
-            Ok(()) => Uploaded::File(file),
-            Err(reason) => Uploaded::Unannounced { file, reason },
-        })
+        // What becomes durable is announced, also when the uploader goes away at the COMMIT.
+        let app = self.app.clone();
+        app.outgoing()
+            .run(async move {
+                let (app, index) = (self.app.clone(), Arc::clone(&self.index));
+                let file = self.publish(prepared).await?;
+                // Sent once more to a volatile index, a file is announced once more, as in devpi.
+                if file == (Published::Identical { volatile: false }) {
+                    return Ok(Uploaded::File(file));
+                }
+                let arrival = Arrival {
+                    index: &index,
+                    project: &release.project,
+                    version: &release.version,
+                    base_url: &base_url,
+                };
+                Ok(match app.announce(&arrival).await {
+                    Ok(()) => Uploaded::File(file),
+                    Err(reason) => Uploaded::Unannounced { file, reason },
+                })
+            })
+            .await?
     }
 
     /// Whether the caller's token covers the project of the form. A form whose project cannot be
@@ -335,7 +353,8 @@ impl Upload {
         Ok(())
     }
 
-    async fn publish(mut self) -> Result<Published, Error> {
+    /// Judges the file and makes its bytes durable.
+    async fn prepare(&mut self) -> Result<Prepared, Error> {
         let content = self.content.take().ok_or_else(content_missing)?;
         let file = CheckedFile::of(&self.form, &content.filename)?;
         let spooled = content.writer.finish_spooled().await?;
@@ -346,7 +365,7 @@ impl Upload {
         // The transaction below decides for good.
         if let Some(known) = self.foresee(&file, &spooled).await? {
             self.app.inspect(move || received.check_digests()).await?;
-            return Ok(known);
+            return Ok(Prepared::Known(known));
         }
         let found = self.app.inspect(move || received.inspect()).await?;
         // The file's own word counts, be it that there is none.
@@ -382,6 +401,15 @@ impl Upload {
                 now,
                 &self.index.name,
             )],
+        };
+        Ok(Prepared::Durable(Box::new((file, incoming))))
+    }
+
+    /// Makes the file a part of the index.
+    async fn publish(self, prepared: Prepared) -> Result<Published, Error> {
+        let (file, incoming) = match prepared {
+            Prepared::Known(known) => return Ok(known),
+            Prepared::Durable(durable) => *durable,
         };
         let metadata = place::Metadata::Upload {
             new: self.form.metadata(),

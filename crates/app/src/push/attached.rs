@@ -134,7 +134,7 @@ impl Attached {
     }
 
     /// Adds the test results of a file that has just arrived. Those that it has there already are
-    /// not added again.
+    /// not added again, nor is one twice that the source has twice.
     pub(super) async fn add_results(
         &mut self,
         tx: &mut Transaction,
@@ -148,20 +148,20 @@ impl Attached {
         let file = files::find(tx, registered.project.id, name.as_str())
             .await?
             .ok_or_else(|| Error::internal("a file that has just arrived is not there"))?;
-        let held = test_results::list_for_file(tx, file.id).await?;
-        let place = ResultPlace {
-            index: arrival.target,
-            project: &registered.project.name,
-            file: &file,
-            most: arrival.most_results,
-        };
+        let mut place = ResultPlace::open(
+            tx,
+            arrival.target,
+            (&registered.project.name, &file),
+            arrival.most_results,
+        )
+        .await?;
         let mut actions = Vec::new();
         for mut result in results {
-            if held.iter().any(|held| held.sha256 == result.blob.sha256) {
+            if place.has(&result.blob.sha256) {
                 continue;
             }
             result.log = arrival.log(&result.log);
-            let path = result.place(tx, &place, arrival.now).await?;
+            let path = place.add(tx, result, arrival.now).await?;
             tx.record(place.event(&path, Some(&arrival.source.name)));
             actions.push(AttachedAction::TestResult {
                 path: format!("{}/{path}", arrival.target.name),

@@ -93,6 +93,14 @@ impl App {
         self.outgoing()
             .run(async move {
                 let _slot = slot;
+                // Should this process be killed, the operator knows where to look.
+                tracing::info!(
+                    index.name = %source.name,
+                    project.name = parcel.project.normalized(),
+                    release.version = parcel.version.as_str(),
+                    target.host = host,
+                    "pushing to another server"
+                );
                 let steps = app.deliver(&parcel, &addressee).await;
                 app.record_push(&caller, &source, &parcel, &host, &steps)
                     .await;
@@ -184,7 +192,12 @@ impl App {
     async fn deliver(&self, parcel: &Parcel, addressee: &Addressee) -> Vec<OutsideStep> {
         let mut steps = Vec::with_capacity(parcel.files.len() + 2);
         if addressee.credentials.registers_project {
-            let step = self.send_metadata(parcel, addressee).await;
+            let sent = Sent::Metadata {
+                project: parcel.project.written().to_owned(),
+                version: parcel.version.to_string(),
+            };
+            let sending = self.send_metadata(parcel, addressee);
+            let step = self.step(sent, sending).await;
             let goes_on = step.lets_go_on();
             steps.push(step);
             if !goes_on {
@@ -192,33 +205,37 @@ impl App {
             }
         }
         for file in &parcel.files {
-            let answer = self.send_file(parcel, file, addressee).await;
             let path = file.path.clone();
-            steps.push(OutsideStep::of(Sent::File { path }, answer));
+            let sending = self.send_file(parcel, file, addressee);
+            steps.push(self.step(Sent::File { path }, sending).await);
         }
         if let Some(archive) = &parcel.documentation {
-            let answer = self.send_documentation(parcel, archive, addressee).await;
             let project = parcel.project.written().to_owned();
-            steps.push(OutsideStep::of(Sent::Documentation { project }, answer));
+            let sending = self.send_documentation(parcel, archive, addressee);
+            steps.push(self.step(Sent::Documentation { project }, sending).await);
         }
         steps
     }
 
-    async fn send_metadata(&self, parcel: &Parcel, addressee: &Addressee) -> OutsideStep {
-        let sent = Sent::Metadata {
-            project: parcel.project.written().to_owned(),
-            version: parcel.version.to_string(),
-        };
-        let answer = match parcel.form(&[(":action", "submit")]) {
-            Ok(form) => {
-                let url = addressee.url.clone();
-                let body = urlencoded(&form);
-                let post = Post::whole(url, "application/x-www-form-urlencoded", body);
-                self.post(post, addressee).await
-            }
-            Err(text) => Err(text),
+    /// Takes a step, unless the server stops: then it is only told of.
+    async fn step(
+        &self,
+        sent: Sent,
+        sending: impl Future<Output = Result<Reply, String>>,
+    ) -> OutsideStep {
+        let answer = if self.outgoing().is_stopping() {
+            Err("not sent: this server stops".to_owned())
+        } else {
+            sending.await
         };
         OutsideStep::of(sent, answer)
+    }
+
+    async fn send_metadata(&self, parcel: &Parcel, addressee: &Addressee) -> Result<Reply, String> {
+        let form = parcel.form(&[(":action", "submit")])?;
+        let url = addressee.url.clone();
+        let post = Post::whole(url, "application/x-www-form-urlencoded", urlencoded(&form));
+        self.post(post, addressee).await
     }
 
     async fn send_file(
@@ -293,8 +310,8 @@ impl App {
         let ExternalTarget {
             username, password, ..
         } = &addressee.credentials;
-        post.by(username, password)
-            .send(&self.outgoing().client, self.settings().push.timeout)
+        self.outgoing()
+            .send(post.by(username, password), self.settings().push.timeout)
             .await
             .map_err(|error: PostError| error.to_string())
     }

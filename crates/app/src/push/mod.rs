@@ -12,7 +12,7 @@ mod step;
 use std::sync::Arc;
 
 use cheeseshop_domain::api::{ActionLogEntry, PushDocs, PushRequest, PushTarget};
-use cheeseshop_domain::permission::PushRefused;
+use cheeseshop_domain::permission::{PushRefused, may_read};
 use cheeseshop_domain::{Action, Caller, Event, EventKind, FilePath, Index, IndexName, JsonMap};
 use cheeseshop_packaging::{ProjectName, Version};
 use cheeseshop_storage::Transaction;
@@ -21,7 +21,7 @@ use cheeseshop_storage::database::{files, projects, releases};
 use serde_json::json;
 
 use crate::publish::{Incoming, Metadata, Placed, current_index, read_only, register_release};
-use crate::resolve::readable_in;
+use crate::resolve::{readable_in, unreadable};
 use crate::users::invalid;
 use crate::{App, Error};
 
@@ -175,6 +175,7 @@ impl App {
                 Box::pin(async move {
                     let target = current_index(tx, target.id, &target.name).await?;
                     app.permit_push(&asker, &target)?;
+                    let source = app.still_readable(tx, &asker, &source).await?;
                     let leaving = match fetched {
                         Some(fetched) => fetched,
                         None => read_release(tx, &source, &route, docs).await?,
@@ -205,6 +206,21 @@ impl App {
             Ok(()) => Ok(Arc::clone(index)),
             // Whoever may not see the index must not learn that it exists.
             Err(error) => self.readable_index(caller, name).and(Err(error)),
+        }
+    }
+
+    /// The index as it is now, if the caller may still read it.
+    async fn still_readable(
+        &self,
+        tx: &mut Transaction,
+        caller: &Caller,
+        known: &Index,
+    ) -> Result<Index, Error> {
+        let index = current_index(tx, known.id, &known.name).await?;
+        if may_read(self.settings().auth.login_required, caller, &index) {
+            Ok(index)
+        } else {
+            Err(unreadable(caller, &index.name))
         }
     }
 
@@ -298,13 +314,12 @@ async fn read_release(
     route: &Route,
     docs: PushDocs,
 ) -> Result<Leaving, Error> {
-    let source = current_index(tx, source.id, &source.name).await?;
     let held = projects::find(tx, source.id, route.project.normalized())
         .await?
-        .ok_or_else(|| no_files(route, &source))?;
+        .ok_or_else(|| no_files(route, source))?;
     let release = releases::find(tx, held.id, &route.version)
         .await?
-        .ok_or_else(|| no_files(route, &source))?;
+        .ok_or_else(|| no_files(route, source))?;
     let mut listed = match docs {
         PushDocs::Included | PushDocs::Excluded => files::list_for_release(tx, release.id).await?,
         PushDocs::Only => Vec::new(),

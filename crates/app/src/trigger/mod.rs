@@ -16,7 +16,7 @@ use secrecy::ExposeSecret;
 use url::Url;
 
 use crate::App;
-use crate::outbound::{Post, Reply, host_of};
+use crate::outbound::{Outgoing, Post, Reply, host_of};
 
 /// A file that has come to an index.
 pub(crate) struct Arrival<'a> {
@@ -65,12 +65,12 @@ impl App {
                 "{name} at {host} was not called: too many calls are under way"
             ));
         };
-        let (client, timeout) = (self.outgoing().client.clone(), settings.timeout);
+        let (app, timeout) = (self.clone(), settings.timeout);
         let made = self
             .outgoing()
             .run(async move {
                 let _slot = slot;
-                make(call, &client, timeout).await
+                make(call, app.outgoing(), timeout).await
             })
             .await;
         let result = made.unwrap_or_else(|_| Err(format!("{name} at {host} was not called")));
@@ -84,7 +84,7 @@ impl App {
     }
 }
 
-async fn make(call: Call, client: &reqwest::Client, timeout: Duration) -> Result<(), String> {
+async fn make(call: Call, outgoing: &Outgoing, timeout: Duration) -> Result<(), String> {
     let Call {
         name,
         url,
@@ -98,15 +98,10 @@ async fn make(call: Call, client: &reqwest::Client, timeout: Duration) -> Result
     if let Some(UrlCredentials { username, password }) = credentials {
         post = post.by(username.expose_secret(), &password);
     }
-    let answer = match tokio::time::timeout(timeout, post.send(client, timeout)).await {
-        Ok(answer) => answer.map_err(|error| format!("{name}: {error}"))?,
-        Err(_) => {
-            return Err(format!(
-                "{name} at {host} took longer than {} seconds",
-                timeout.as_secs_f64()
-            ));
-        }
-    };
+    let answer = outgoing
+        .send(post, timeout)
+        .await
+        .map_err(|error| format!("{name}: {error}"))?;
     if is_success(&answer) {
         Ok(())
     } else {

@@ -111,3 +111,32 @@ async fn missing_and_changed_bytes_are_found_wherever_they_are_listed() {
         "{findings:?}"
     );
 }
+
+#[tokio::test]
+async fn a_blob_that_cannot_be_read_does_not_end_the_check() {
+    let test = TestApp::start().await;
+    let one = test.index("root/one", json!({})).await;
+    let files: Vec<BuiltFile> = ["1", "2", "3"]
+        .into_iter()
+        .map(|version| Sdist::named("pkg").version(version).build())
+        .collect();
+    for file in &files {
+        test.upload(&root(), &one, file).await.unwrap();
+    }
+    for file in &files[..2] {
+        let blob = test.blob_path(&digest(file));
+        std::fs::remove_file(&blob).unwrap();
+        // A circle: nobody can open it, whoever they are.
+        std::os::unix::fs::symlink(&blob, &blob).unwrap();
+    }
+    assert!(test.blobs.remove(&digest(&files[2])).await.unwrap());
+    for thoroughness in [Thoroughness::Presence, Thoroughness::Digests] {
+        let (report, findings) = check(&test, thoroughness).await;
+        assert_eq!((report.unreadable, report.missing), (2, 1));
+        assert!(!report.is_consistent());
+        let unreadable = findings
+            .iter()
+            .filter(|found| matches!(&found.damage, Damage::Unreadable(why) if !why.is_empty()));
+        assert_eq!(unreadable.count(), 2, "{findings:?}");
+    }
+}

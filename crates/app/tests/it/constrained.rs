@@ -198,6 +198,46 @@ async fn a_hidden_release_is_not_behind_its_address_either() {
     assert_eq!(told(open(&admitted).await), "not found: no such file");
 }
 
+/// Names of older archives tell the version badly; the release that a file was uploaded for is known.
+#[tokio::test]
+async fn a_hosted_file_is_judged_by_its_release_and_not_by_its_name() {
+    let test = TestApp::start().await;
+    let dev = test.index("root/dev", json!({})).await;
+    let names = ["mypkg-1.0.zip", "my-1.0+2.0.zip"];
+    let mut paths = Vec::new();
+    for (name, version) in names.into_iter().zip(["1.0", "2.0"]) {
+        let file = Wheel::named("my").version(version).build();
+        let fields = [
+            (":action", "file_upload"),
+            ("name", "my"),
+            ("version", version),
+        ];
+        test.send(&root(), &dev, &fields, Some((name, file.bytes)))
+            .await
+            .unwrap();
+        let (first, second) = (&file.sha256[..3], &file.sha256[3..16]);
+        paths.push(FilePath::parse_hashed(first, second, name).unwrap());
+    }
+    let config = json!({"type": "constrained", "bases": ["root/dev"]});
+    let index = test.index("root/c", config).await;
+    for (constraint, admitted) in [
+        ("my", &[true, true]),
+        ("my<2", &[true, false]),
+        ("my>=2", &[false, true]),
+        ("my>2", &[false, false]),
+    ] {
+        constrain(&test, &index, json!([constraint])).await;
+        let listed = test.files(&root(), &index, "my").await;
+        for ((name, path), admitted) in names.iter().zip(&paths).zip(admitted) {
+            let is_listed = listed.iter().any(|listed| listed == name);
+            assert_eq!(is_listed, *admitted, "{constraint} {name}");
+            let asker = root();
+            let opened = test.app.open_file(&asker, &index, path, Purpose::Read);
+            assert_eq!(opened.await.is_ok(), *admitted, "{constraint} {name}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn documentation_and_test_results_of_a_hidden_release_are_hidden_too() {
     let test = TestApp::start().await;

@@ -327,6 +327,31 @@ async fn archives_that_are_not_safe_are_refused_and_nothing_is_lost() {
 }
 
 #[tokio::test]
+async fn a_directory_that_would_fill_the_memory_for_directories_is_refused() {
+    let settings = Settings {
+        publish: PublishLimits {
+            max_file_bytes: 64 << 20,
+            ..PublishLimits::for_testing()
+        },
+        ..settings()
+    };
+    let test = TestApp::with(settings).await;
+    let (_, dev) = bob_and_dev(&test).await;
+    let pages = |count: usize| {
+        let name = "x".repeat(65_000);
+        let pages = (0..count).fold(DocumentationArchive::new(), |archive, number| {
+            archive.page(&format!("{name}{number}"), b"")
+        });
+        pages.build()
+    };
+    upload(&test, &dev, "1.0", &pages(250)).await.unwrap();
+    assert_eq!(
+        told(upload(&test, &dev, "2.0", &pages(260)).await),
+        "invalid: invalid documentation: it has too many pages with too long names"
+    );
+}
+
+#[tokio::test]
 async fn forms_are_judged_before_the_archive() {
     let test = TestApp::start().await;
     let (bob, dev) = bob_and_dev(&test).await;

@@ -44,15 +44,14 @@ async fn document(test: &TestApp, bob: &Caller, index: &IndexName, archive: &Byt
 }
 
 async fn add_result(test: &TestApp, bob: &Caller, index: &IndexName, file: &BuiltFile, body: &str) {
-    let upload = test
+    let mut upload = test
         .app
         .start_test_result(bob, index, &path_of(file))
         .await
         .unwrap();
-    upload
-        .finish(Bytes::copy_from_slice(body.as_bytes()))
-        .await
-        .unwrap();
+    let body = Bytes::copy_from_slice(body.as_bytes());
+    upload.write(body).await.unwrap();
+    upload.finish().await.unwrap();
 }
 
 fn path_of(file: &BuiltFile) -> FilePath {
@@ -259,4 +258,15 @@ async fn a_mirror_has_no_documentation_to_push() {
     );
     let lines = push(&test, &mirror, "bob/prod", &[]).await.unwrap();
     assert_eq!(lines.len(), 2);
+}
+
+#[tokio::test]
+async fn a_result_that_the_source_has_twice_arrives_once() {
+    let test = TestApp::start().await;
+    let (bob, dev, [wheel, _]) = filled(&test).await;
+    add_result(&test, &bob, &dev, &wheel, "{\"number\": 3}").await;
+    test.index("bob/prod", json!({})).await;
+    let lines = push(&test, &dev, "bob/prod", &[]).await.unwrap();
+    let results = lines.iter().filter(|line| line[1] == "store_toxresult");
+    assert_eq!(results.count(), 3);
 }

@@ -274,6 +274,26 @@ async fn a_server_that_cannot_be_reached_is_a_line_and_no_error() {
 }
 
 #[tokio::test]
+async fn a_connection_that_is_not_made_in_time_is_told_apart_from_silence() {
+    let mut settings = settings();
+    settings.mirror.request_timeout = Duration::from_millis(100);
+    let test = TestApp::with(settings).await;
+    let (dev, _) = stocked(&test).await;
+    // The system takes the connection, but nobody answers the greeting of TLS.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let host = listener.local_addr().unwrap();
+    let request = request(&format!("https://{host}/legacy/"), json!({}));
+    let outcome = push(&test, &root(), &dev, &request).await.unwrap();
+    let (lines, _) = lines(&outcome);
+    let reason = lines[0][3].as_str().unwrap();
+    assert!(
+        reason.starts_with(&format!("cannot connect to {host}: ")),
+        "{reason}"
+    );
+    assert!(reason.contains("timed out"), "{reason}");
+}
+
+#[tokio::test]
 async fn a_server_that_breaks_off_or_is_silent_is_given_up() {
     let test = TestApp::with(impatient()).await;
     let (dev, _) = stocked(&test).await;
@@ -574,6 +594,60 @@ async fn a_push_goes_on_when_its_client_goes_away() {
     assert_eq!(receiver.forms().len(), 2);
     let events = test.events().await;
     assert_eq!(events.last().unwrap().event.detail["taken"], 2);
+}
+
+/// Begins a push of two files, and ends sending, which waits so long, while the first is under way.
+async fn stopped(patience: Duration) -> (TestApp, Receiver, PushOutcome) {
+    let test = TestApp::start().await;
+    let (dev, _) = stocked(&test).await;
+    let receiver = Receiver::start().await;
+    let gate = Gate::closed();
+    receiver.next(Answer::status(200).behind(&gate));
+    let request = request(&receiver.url(), json!({}));
+    let (app, source) = (test.app.clone(), dev.clone());
+    let asking = tokio::spawn(async move { app.push(&root(), &source, &request).await });
+    gate.wait_for_arrivals(1).await;
+    let stopping = test.app.stop_sending(patience);
+    if patience.is_zero() {
+        stopping.await;
+    } else {
+        futures_util::join!(stopping, async { gate.open() });
+    }
+    let outcome = asking.await.unwrap().unwrap();
+    (test, receiver, outcome)
+}
+
+#[tokio::test]
+async fn a_push_begins_no_further_file_when_the_server_stops() {
+    let (test, receiver, outcome) = stopped(Duration::from_mins(1)).await;
+    let (lines, succeeded) = lines(&outcome);
+    assert_eq!(receiver.forms().len(), 1);
+    assert!(!succeeded);
+    assert_eq!((&lines[0][0], &lines[1][0]), (&json!(200), &json!(-1)));
+    assert_eq!(lines[1][3], "not sent: this server stops");
+    let events = test.events().await;
+    let detail = &events.last().unwrap().event.detail;
+    assert_eq!((&detail["steps"], &detail["taken"]), (&json!(2), &json!(1)));
+}
+
+#[tokio::test]
+async fn what_is_under_way_when_the_server_stops_is_given_up_and_recorded() {
+    let (test, receiver, outcome) = stopped(Duration::ZERO).await;
+    let (lines, succeeded) = lines(&outcome);
+    assert!(!succeeded);
+    let expected = format!(
+        "this server stopped before {} had answered, which may have taken it",
+        receiver.host()
+    );
+    assert_eq!((&lines[0][0], &lines[0][3]), (&json!(-1), &json!(expected)));
+    assert_eq!(lines[1][3], "not sent: this server stops");
+    let events = test.events().await;
+    let last = &events.last().unwrap().event;
+    assert_eq!(last.kind, EventKind::ReleasePushedOutside);
+    assert_eq!(
+        (&last.detail["steps"], &last.detail["taken"]),
+        (&json!(2), &json!(0))
+    );
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 use cheeseshop_app::indexes::{IndexPatch, NoChange};
 use cheeseshop_app::pages::{Encoding, PageOptions, Representation};
 use cheeseshop_app::removal::Force;
+use cheeseshop_domain::api::PushRequest;
 use cheeseshop_domain::{Caller, IndexName};
 use cheeseshop_storage::Origin;
 use cheeseshop_storage::database::indexes;
@@ -11,7 +12,7 @@ use futures_util::{FutureExt as _, poll};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
-use crate::support::{TestApp, anonymous, object, project, root};
+use crate::support::{TestApp, anonymous, object, project, root, told};
 
 const JSON: PageOptions<'static> = PageOptions {
     representation: Representation::Json,
@@ -175,6 +176,33 @@ async fn a_removal_that_waits_behind_the_loss_of_the_right_is_refused() {
         );
         assert_eq!(test.files(&root(), &dev, "mypkg").await.len(), 1);
     }
+}
+
+#[tokio::test]
+async fn a_push_that_waits_behind_the_loss_of_the_right_to_read_copies_nothing() {
+    let test = TestApp::start().await;
+    let bob = test.user("bob").await;
+    let secret = test
+        .index("root/secret", json!({"acl_read": ["root", "bob"]}))
+        .await;
+    let dev = test.index("bob/dev", json!({})).await;
+    let wheel = Wheel::named("mypkg").version("1.0").build();
+    test.upload(&root(), &secret, &wheel).await.unwrap();
+    let body = object(json!({"name": "mypkg", "version": "1.0", "targetindex": "bob/dev"}));
+    let request = PushRequest::parse(&body).unwrap();
+
+    let free = occupy_the_write_queue(&test).await;
+    let mut loss = Box::pin(patch(&test, &secret, json!({"acl_read": ["root"]})));
+    assert!(poll!(&mut loss).is_pending());
+    let mut push = Box::pin(test.app.push(&bob, &secret, &request));
+    assert!(poll!(&mut push).is_pending());
+    free.send(()).unwrap();
+    loss.await;
+    assert_eq!(
+        told(push.await),
+        "not found: The stage root/secret could not be found."
+    );
+    assert_eq!(test.files(&bob, &dev, "mypkg").await, [""; 0]);
 }
 
 type Removal = futures_util::future::BoxFuture<'static, Result<(), cheeseshop_app::Error>>;

@@ -9,8 +9,10 @@ use cheeseshop_app::test_results::AddedTestResult;
 use cheeseshop_app::{Scope, Settings};
 use cheeseshop_domain::{Caller, FilePath, IndexName, TestOutcome};
 use cheeseshop_packaging::FileName;
+use cheeseshop_storage::database::test_results::{self, NewTestResult};
+use cheeseshop_storage::database::{DatabaseError, Origin, blobs};
 use cheeseshop_test_support::{BuiltFile, Upstream, Wheel};
-use futures_util::TryStreamExt as _;
+use futures_util::{FutureExt as _, TryStreamExt as _};
 use jiff::SignedDuration;
 use serde_json::json;
 
@@ -39,8 +41,11 @@ async fn add(
     path: &FilePath,
     body: &str,
 ) -> Result<AddedTestResult, Error> {
-    let upload = test.app.start_test_result(caller, index, path).await?;
-    upload.finish(Bytes::copy_from_slice(body.as_bytes())).await
+    let mut upload = test.app.start_test_result(caller, index, path).await?;
+    for chunk in body.as_bytes().chunks(50_000) {
+        upload.write(Bytes::copy_from_slice(chunk)).await?;
+    }
+    upload.finish().await
 }
 
 /// Names and outcomes, newest first.
@@ -157,7 +162,7 @@ async fn results_say_what_came_of_the_tests() {
         .unwrap();
     let report = run.report.unwrap();
     assert_eq!(report.outcome(), TestOutcome::Failed);
-    assert_eq!(report.environments[0].test[0].output, "oh");
+    assert_eq!(report.environments[0].test.commands[0].output, "oh");
     for (version, file, name) in [
         ("1.0", wheel.name.as_str(), "nope"),
         ("1.0", "nope.whl", names[0].as_str()),
@@ -288,7 +293,8 @@ async fn a_file_has_a_limited_number_of_results_with_names_of_their_own() {
     let file = path_of(&wheel);
     let first = add(&test, &bob, &dev, &file, PASSED).await.unwrap();
     let second = add(&test, &bob, &dev, &file, FAILED).await.unwrap();
-    let told = told(add(&test, &bob, &dev, &file, PASSED).await);
+    // Refused before anything of it is taken.
+    let told = told(test.app.start_test_result(&bob, &dev, &file).await);
     assert!(
         told.starts_with("conflict: pkg-1.0-py3-none-any.whl already has 2 test results"),
         "{told}"
@@ -371,4 +377,54 @@ async fn results_go_with_the_bytes_that_they_tell_of() {
         test.collect_garbage().await;
         assert_eq!(test.blob_count().await, 0);
     }
+}
+
+#[tokio::test]
+async fn of_a_result_that_is_too_large_to_read_is_only_told() {
+    let test = TestApp::start().await;
+    let bob = test.user("bob").await;
+    let dev = test.index("bob/dev", json!({})).await;
+    let wheel = Wheel::named("pkg").version("1.0").build();
+    test.upload(&bob, &dev, &wheel).await.unwrap();
+    let added = add(&test, &bob, &dev, &path_of(&wheel), PASSED)
+        .await
+        .unwrap();
+    // As one of another server, where it was no limit to keep it.
+    let mut large = PASSED.as_bytes().to_vec();
+    large.resize((64 << 20) + 1, b' ');
+    let blob = test.blobs.put(large.into()).await.unwrap();
+    let index = test.app.index(&bob, &dev).await.unwrap().id;
+    let beside = path(&added);
+    test.database
+        .write(Origin::new("test"), move |tx| {
+            async move {
+                let found = test_results::find_by_path(tx, index, &beside).await?;
+                let found = found.unwrap().result;
+                blobs::register(tx, blob.sha256, blob.size).await?;
+                let new = NewTestResult {
+                    name: FileName::parse("pkg.toxresult-large").unwrap(),
+                    sha256: blob.sha256,
+                    size: blob.size,
+                    uploaded: found.uploaded,
+                    log: Vec::new(),
+                };
+                test_results::insert(tx, index, found.file, &new).await?;
+                Ok::<_, DatabaseError>(())
+            }
+            .boxed()
+        })
+        .await
+        .unwrap();
+    let release = (&project("pkg"), "1.0");
+    let run = test
+        .app
+        .test_result(&bob, &dev, release, &wheel.name, "pkg.toxresult-large")
+        .await
+        .unwrap();
+    assert!(run.report.is_none());
+    let expected = [
+        ("pkg.toxresult-large".to_owned(), "unread".to_owned()),
+        (path(&added).name().to_string(), "passed".to_owned()),
+    ];
+    assert_eq!(runs(&test, &dev, &wheel).await, expected);
 }

@@ -250,6 +250,44 @@ async fn nobody_widens_a_token() {
 }
 
 #[tokio::test]
+async fn a_refused_token_is_not_looked_up_again() {
+    let test = TestApp::start().await;
+    test.user("alice").await;
+    let (id, token) = create(&test, "alice", json!({})).await;
+    let encoded = token.strip_prefix("devpi-").unwrap();
+    let mut forged = URL_SAFE_NO_PAD.decode(encoded).unwrap();
+    *forged.last_mut().unwrap() ^= 1;
+    let forged = URL_SAFE_NO_PAD.encode(&forged);
+    let unknown = derive(&token, "colour=red");
+    let refusals = [
+        (
+            forged,
+            "forbidden: Exception during token verification: Signatures do not match",
+        ),
+        (
+            unknown,
+            "forbidden: Exception during token verification: \
+             Caveat not met. Unable to satisfy: colour=red",
+        ),
+    ];
+    for (token, refusal) in &refusals {
+        assert_eq!(told(holder(&test.app, token).await), *refusal);
+    }
+    test.app.remove_token(&root(), "alice", &id).await.unwrap();
+    // Who looks into the database finds no such token any more.
+    for (token, refusal) in &refusals {
+        assert_eq!(told(holder(&test.app, token).await), *refusal);
+    }
+    let gone = format!("forbidden: The token id {id} doesn't exist");
+    let lifetime = AuthSettings::for_testing().remember_seconds;
+    let lifetime = SignedDuration::from_secs(i64::try_from(lifetime).unwrap());
+    test.clock.advance(lifetime);
+    for (token, _) in &refusals {
+        assert_eq!(told(holder(&test.app, token).await), gone);
+    }
+}
+
+#[tokio::test]
 async fn a_user_has_so_many_tokens_and_expired_ones_make_room() {
     let test = TestApp::with(Settings {
         auth: AuthSettings {

@@ -1,15 +1,18 @@
 //! Calls to other servers after an upload.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
 use cheeseshop_app::publish::{Published, Uploaded};
 use cheeseshop_app::settings::AllowedHosts;
-use cheeseshop_app::{Error, Settings};
+use cheeseshop_app::{App, Error, Settings};
 use cheeseshop_domain::IndexName;
 use cheeseshop_domain::api::PushRequest;
 use cheeseshop_test_support::{Answer, BuiltFile, Gate, Receiver, Wheel};
 use serde_json::json;
+use tokio::sync::oneshot;
+use tokio::task::AbortHandle;
 
 use crate::support::{TestApp, object, root, settings};
 
@@ -21,8 +24,8 @@ async fn triggering(test: &TestApp, url: &str) -> IndexName {
 }
 
 /// Uploads as the HTTP face does, with an address of the server.
-async fn upload(test: &TestApp, index: &IndexName, file: &BuiltFile) -> Result<Uploaded, Error> {
-    let mut upload = test.app.start_upload(&root(), index).await?;
+async fn upload(app: &App, index: &IndexName, file: &BuiltFile) -> Result<Uploaded, Error> {
+    let mut upload = app.start_upload(&root(), index).await?;
     upload.announce_as(BASE_URL);
     for (name, value) in [
         (":action", "file_upload"),
@@ -55,7 +58,7 @@ async fn an_upload_starts_the_job() {
     let index = triggering(&test, &url).await;
     let wheel = Wheel::named("My_Pkg").version("1.0").build();
     assert_eq!(
-        upload(&test, &index, &wheel).await.unwrap(),
+        upload(&test.app, &index, &wheel).await.unwrap(),
         Uploaded::File(Published::Created)
     );
     let forms = jenkins.forms();
@@ -91,7 +94,7 @@ async fn only_files_that_come_by_upload_are_announced() {
     test.send(&root(), &index, &fields, None).await.unwrap();
     let other = test.index("root/other", json!({})).await;
     let wheel = Wheel::named("mypkg").build();
-    upload(&test, &other, &wheel).await.unwrap();
+    upload(&test.app, &other, &wheel).await.unwrap();
     let push = PushRequest::parse(&object(
         json!({"name": "mypkg", "version": "1.0", "targetindex": "root/dev"}),
     ))
@@ -99,7 +102,7 @@ async fn only_files_that_come_by_upload_are_announced() {
     test.app.push(&root(), &other, &push).await.unwrap();
     assert!(jenkins.forms().is_empty());
     // A second time, to a volatile index: whoever wants the tests again sends it again.
-    upload(&test, &index, &wheel).await.unwrap();
+    upload(&test.app, &index, &wheel).await.unwrap();
     assert_eq!(jenkins.forms().len(), 1);
 }
 
@@ -133,7 +136,7 @@ async fn a_call_that_fails_leaves_the_upload_and_says_why() {
         let url = jenkins.at("/job?token=hunter2");
         let index = triggering(&test, &url).await;
         let wheel = Wheel::named("mypkg").build();
-        let reason = reason(upload(&test, &index, &wheel).await.unwrap());
+        let reason = reason(upload(&test.app, &index, &wheel).await.unwrap());
         let expected = expected.replace("HOST", &jenkins.host());
         assert!(reason.starts_with("Jenkins"), "{reason}");
         assert!(reason.contains(&jenkins.host()), "{reason}");
@@ -157,7 +160,7 @@ async fn jenkins_redirects_to_the_job_when_it_has_begun() {
     jenkins.next(Answer::redirect(302, "/job/x/"));
     let index = triggering(&test, &jenkins.url()).await;
     assert_eq!(
-        upload(&test, &index, &Wheel::named("mypkg").build())
+        upload(&test.app, &index, &Wheel::named("mypkg").build())
             .await
             .unwrap(),
         Uploaded::File(Published::Created)
@@ -180,7 +183,7 @@ async fn the_operator_says_which_servers_may_be_called_and_how_many_at_once() {
     let index = triggering(&test, &jenkins.url()).await;
     let wheel = Wheel::named("mypkg").build();
     assert_eq!(
-        reason(upload(&test, &index, &wheel).await.unwrap()),
+        reason(upload(&test.app, &index, &wheel).await.unwrap()),
         format!(
             "this server does not call {} (trigger.allowed_hosts)",
             jenkins.host()
@@ -193,9 +196,9 @@ async fn the_operator_says_which_servers_may_be_called_and_how_many_at_once() {
     let gate = Gate::closed();
     jenkins.next(Answer::status(200).behind(&gate));
     let second = Wheel::named("mypkg").version("2.0").build();
-    let (first, too_many) = tokio::join!(upload(&test, &index, &wheel), async {
+    let (first, too_many) = tokio::join!(upload(&test.app, &index, &wheel), async {
         gate.wait_for_arrivals(1).await;
-        let outcome = upload(&test, &index, &second).await;
+        let outcome = upload(&test.app, &index, &second).await;
         gate.open();
         outcome
     });
@@ -229,4 +232,35 @@ async fn the_setting_shows_no_secret_and_can_be_taken_back() {
     let trigger = kept.config.upload_trigger.clone().unwrap();
     let (url, _) = trigger.resolve("p", "1").unwrap();
     assert_eq!(url.as_str(), "https://ci.test/job/p?token=hunter3");
+}
+
+#[tokio::test]
+async fn an_upload_whose_client_goes_away_at_its_commit_is_announced() {
+    let test = TestApp::start().await;
+    let jenkins = Receiver::start().await;
+    let index = triggering(&test, &jenkins.url()).await;
+    let client = Arc::new(Mutex::new(None::<AbortHandle>));
+    test.database.observe({
+        let client = Arc::clone(&client);
+        move |_| {
+            // Committed, and nobody has been told of it yet.
+            if let Some(client) = client.lock().unwrap().take() {
+                client.abort();
+            }
+        }
+    });
+    let (send, may_upload) = oneshot::channel();
+    let uploading = tokio::spawn({
+        let (app, index) = (test.app.clone(), index.clone());
+        async move {
+            may_upload.await.unwrap();
+            upload(&app, &index, &Wheel::named("mypkg").build()).await
+        }
+    });
+    *client.lock().unwrap() = Some(uploading.abort_handle());
+    send.send(()).unwrap();
+    assert!(uploading.await.unwrap_err().is_cancelled());
+    test.app.settle().await;
+    assert_eq!(test.files(&root(), &index, "mypkg").await.len(), 1);
+    assert_eq!(jenkins.forms().len(), 1);
 }

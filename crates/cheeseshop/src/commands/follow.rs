@@ -11,6 +11,7 @@ use secrecy::SecretSlice;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
+use super::moving::printable;
 use crate::cli::{FollowArgs, ImportArgs, SettingArgs};
 use crate::clock::SystemClock;
 use crate::config::Config;
@@ -131,7 +132,7 @@ impl Followed {
             Ended::Stopped | Ended::InSync => {}
         }
         for (item, reason) in &self.failures {
-            output::talk(&format!("could not be taken in: {item}: {reason}"));
+            output::talk(&told("could not be taken in", item, reason));
         }
         if self.ended == Ended::InSync && !self.failures.is_empty() {
             return Err(Failure::answer_is_no(format!(
@@ -164,10 +165,10 @@ impl Teller {
 
     fn tell(&self, now: &FollowNow, outcome: &Outcome) {
         for note in &outcome.changed {
-            output::talk(&format!("changed: {}: {}", note.item, note.reason));
+            output::talk(&told("changed", &note.item, &note.reason));
         }
         for note in &outcome.skipped {
-            output::talk(&format!("skipped: {}: {}", note.item, note.reason));
+            output::talk(&told("skipped", &note.item, &note.reason));
         }
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         let (when, last) = &mut *told;
@@ -183,13 +184,18 @@ impl Teller {
         }
         *when = Some(Instant::now());
         if let Some(trouble) = &now.trouble {
-            output::talk(&format!("{trouble}; trying again"));
+            output::talk(&format!("{}; trying again", printable(trouble)));
         } else if now.is_in_sync() {
             output::talk(&in_sync(&self.url, now));
         } else {
             output::talk(&format!("behind {}: {}", self.url, distance(now)));
         }
     }
+}
+
+/// What became of an item. Its name and the reason may be the words of the other server.
+fn told(what: &str, item: &str, reason: &str) -> String {
+    format!("{what}: {}: {}", printable(item), printable(reason))
 }
 
 fn in_sync(url: &Url, now: &FollowNow) -> String {
@@ -225,5 +231,18 @@ fn cost(follow: &FollowArgs) -> SecretCost {
         memory: follow.argon2_memory_cost.unwrap_or(usual.memory),
         time: follow.argon2_time_cost.unwrap_or(usual.time),
         parallelism: follow.argon2_parallelism.unwrap_or(usual.parallelism),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_of_the_other_server_do_not_move_the_cursor() {
+        assert_eq!(
+            told("skipped", "bob/dev/a\u{1b}[2J", "it is\r\nno file"),
+            "skipped: bob/dev/a\u{fffd}[2J: it is\u{fffd}\u{fffd}no file"
+        );
     }
 }

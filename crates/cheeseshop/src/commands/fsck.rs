@@ -48,6 +48,9 @@ pub(crate) async fn check(node: &Node, thoroughness: Thoroughness) -> Result<(),
                     finding.path
                 )
             }
+            Damage::Unreadable(reason) => {
+                format!("{} - cannot be read: {reason}", finding.path)
+            }
         }),
         Remark::Progress { blobs } if last_told.elapsed() >= PROGRESS_INTERVAL => {
             last_told = Instant::now();
@@ -69,6 +72,12 @@ pub(crate) async fn check(node: &Node, thoroughness: Thoroughness) -> Result<(),
     }
     if report.missing > 0 {
         output::data(&format!("A total of {} files are missing.", report.missing));
+    }
+    if report.unreadable > 0 {
+        output::data(&format!(
+            "A total of {} files cannot be read.",
+            report.unreadable
+        ));
     }
     if report.is_consistent() {
         Ok(())

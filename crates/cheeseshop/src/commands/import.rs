@@ -1,6 +1,7 @@
 //! `cheeseshop import`: takes in what another server holds.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -9,13 +10,14 @@ use cheeseshop_devpi_data::export_directory::ExportDirectory;
 use cheeseshop_devpi_data::postgresql;
 use cheeseshop_devpi_data::server_directory::ServerDirectory;
 use cheeseshop_storage::Taking;
+use tempfile::TempDir;
 
 use super::follow;
 use super::moving::{self, Told};
 use crate::cli::{ImportArgs, SettingArgs};
 use crate::config::Config;
 use crate::failure::Failure;
-use crate::node::Node;
+use crate::node::{Node, existing};
 use crate::{logging, output};
 
 /// Lies in the data directory while an import has begun and not ended.
@@ -48,6 +50,11 @@ pub(crate) async fn run(settings: &SettingArgs, arguments: &ImportArgs) -> Resul
         },
         report: arguments.report.clone(),
     };
+    let (config, _nowhere) = if arguments.dry_run {
+        rehearsal(settings, config)?
+    } else {
+        (config, None)
+    };
     let node = Node::open_exclusively(&config, "cheeseshop import").await?;
     let result = Box::pin(take_in(&node, &*source, request)).await;
     // After the import: if that brought a root there is nothing to make, nor a password to tell.
@@ -58,6 +65,32 @@ pub(crate) async fn run(settings: &SettingArgs, arguments: &ImportArgs) -> Resul
     };
     node.close().await;
     result.and(announced.map(drop))
+}
+
+/// The settings of a dry run: it changes no database, and where there is no installation yet it
+/// looks at an empty one that lives as long as the directory beside the settings.
+fn rehearsal(
+    settings: &SettingArgs,
+    mut config: Config,
+) -> Result<(Config, Option<TempDir>), Failure> {
+    if existing(&config).is_ok() {
+        config.database.migrate = false;
+        return Ok((config, None));
+    }
+    let folder = tempfile::tempdir()
+        .map_err(|error| Failure::caused_by("there is no place for a dry run", &error))?;
+    let below = |name: &str| folder.path().join(name).display().to_string();
+    let flags = [
+        ("--dry-run", "server.data_dir", below("data")),
+        (
+            "--dry-run",
+            "database.url",
+            format!("sqlite://{}", below("database")),
+        ),
+        ("--dry-run", "blobs.kind", "local".to_owned()),
+        ("--dry-run", "blobs.path", below("blobs")),
+    ];
+    Ok((Config::load(settings, &flags)?, Some(folder)))
 }
 
 /// How files get into the store.
@@ -99,6 +132,26 @@ pub(crate) fn is_unfinished(node: &Node) -> bool {
     node.directory.path().join(UNFINISHED).exists()
 }
 
+/// Marks durably that an import of this has begun: wherever it is cut off, it can go on.
+pub(crate) fn mark_unfinished(node: &Node, what: &str) -> Result<(), Failure> {
+    let directory = node.directory.path();
+    let mark = directory.join(UNFINISHED);
+    let written = File::create(&mark).and_then(|mut file| {
+        writeln!(file, "{what}")?;
+        file.sync_all()?;
+        File::open(directory)?.sync_all()
+    });
+    written.map_err(|error| {
+        Failure::could_not_try(format!("{} cannot be written: {error}", mark.display()))
+    })
+}
+
+/// Takes the mark away again.
+pub(crate) fn unmark(node: &Node) {
+    // Left behind it would only let another import begin where data is.
+    let _ = fs::remove_file(node.directory.path().join(UNFINISHED));
+}
+
 /// Takes in all that a source holds, shows how far it is, and tells what became of everything.
 pub(crate) async fn take_in(
     node: &Node,
@@ -107,12 +160,9 @@ pub(crate) async fn take_in(
 ) -> Result<(), Failure> {
     let what = source.describe();
     output::talk(&format!("reading {what}"));
-    let mark = node.directory.path().join(UNFINISHED);
     let dry_run = request.options.dry_run;
     if !dry_run {
-        fs::write(&mark, format!("{what}\n")).map_err(|error| {
-            Failure::could_not_try(format!("{} cannot be written: {error}", mark.display()))
-        })?;
+        mark_unfinished(node, &what)?;
     }
     let (report, progress) = (Report::new(), Progress::new());
     let work = node.app.import(source, request.options, &report, &progress);
@@ -131,8 +181,7 @@ pub(crate) async fn take_in(
         );
     }
     if !dry_run {
-        // Left behind it would only let another import begin where data is.
-        let _ = fs::remove_file(&mark);
+        unmark(node);
     }
     told
 }

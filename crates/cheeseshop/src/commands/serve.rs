@@ -12,6 +12,7 @@ use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use super::ephemeral;
 use crate::cli::{ServeArgs, SettingArgs};
 use crate::config::Config;
 use crate::failure::Failure;
@@ -27,6 +28,9 @@ const METRICS_UPKEEP: Duration = Duration::from_secs(5);
 /// How long what was fetched from upstreams may take to be stored when the server stops.
 const SETTLE_TIME: Duration = Duration::from_secs(5);
 
+/// How much of it may pass before a file that is under way to another server is given up; the rest is for noting so.
+const SENDING_TIME: Duration = Duration::from_secs(3);
+
 /// Bounds of duration histograms in seconds: hot pages take microseconds, uploads minutes.
 const DURATION_BUCKETS: &[f64] = &[
     0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0, 120.0,
@@ -34,6 +38,9 @@ const DURATION_BUCKETS: &[f64] = &[
 
 /// Serves until a signal, making whatever is missing first.
 pub(crate) async fn run(settings: &SettingArgs, arguments: &ServeArgs) -> Result<(), Failure> {
+    if arguments.ephemeral {
+        return Box::pin(ephemeral::run(settings, arguments)).await;
+    }
     let config = Config::load(settings, &flags(arguments))?;
     logging::start(&config.log)?;
     let server = Server::open(config, "cheeseshop serve").await?;
@@ -105,6 +112,22 @@ impl Server {
 
     /// Serves until a signal. `lines` are printed with the addresses, once requests are answered.
     pub(crate) async fn serve(self, lines: &[String]) -> Result<(), Failure> {
+        let outside_url = self.config.http.outside_url.clone();
+        let places = self.places.clone();
+        self.serve_until(std::future::pending(), async || {
+            announce(outside_url.as_ref(), &places, lines);
+            Ok(())
+        })
+        .await
+    }
+
+    /// Serves until a signal, or until `reason` comes back with the name of another one. `ready` runs once
+    /// requests are answered; when it fails, serving ends.
+    pub(crate) async fn serve_until(
+        self,
+        reason: impl Future<Output = &'static str>,
+        ready: impl AsyncFnOnce() -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
         let Self {
             config,
             node,
@@ -134,13 +157,24 @@ impl Server {
             stop_accepting.clone(),
         ));
 
-        announce(&config, &places, lines);
-        manager.ready(&format!("listening on {}", place_list(&places)));
-
+        let failure = async {
+            match ready().await {
+                Ok(()) => {
+                    manager.ready(&format!("listening on {}", place_list(&places)));
+                    std::future::pending().await
+                }
+                Err(failure) => failure,
+            }
+        };
+        let mut result = Ok(());
         tokio::select! {
             signal = signals.next() => {
                 tracing::info!(signal, "stopping: running requests may finish");
             }
+            reason = reason => {
+                tracing::info!(reason, "stopping: running requests may finish");
+            }
+            failure = failure => result = Err(failure),
             _ = &mut serving => {
                 return Err(Failure::could_not_try("accepting connections has ended unexpectedly"));
             }
@@ -161,17 +195,23 @@ impl Server {
         }
         stop_background.cancel();
         while background.join_next().await.is_some() {}
-        let settled = tokio::time::timeout(SETTLE_TIME, node.app.settle()).await;
+        let settling = async {
+            tokio::join!(node.app.stop_sending(SENDING_TIME), node.app.settle());
+        };
+        let settled = tokio::time::timeout(SETTLE_TIME, settling).await;
         if settled.is_err() {
-            tracing::warn!("downloads from upstreams were cut off; they start over when asked for");
+            tracing::warn!(
+                "downloads from upstreams were cut off, they start over when asked for; or a push \
+                 to another server was, see its line \"pushing to another server\" in this log"
+            );
         }
         node.close().await;
         tracing::info!("stopped");
-        Ok(())
+        result
     }
 }
 
-fn flags(arguments: &ServeArgs) -> Vec<(&'static str, &'static str, String)> {
+pub(crate) fn flags(arguments: &ServeArgs) -> Vec<(&'static str, &'static str, String)> {
     let mut flags = Vec::new();
     if !arguments.listen.is_empty() {
         flags.push(("--listen", "server.listen", arguments.listen.join(",")));
@@ -205,14 +245,14 @@ async fn keep_metrics(metrics: PrometheusHandle, stop: CancellationToken) {
 }
 
 /// Tells where the server listens and what to paste. Scripts read the first line.
-fn announce(config: &Config, places: &[Place], lines: &[String]) {
+fn announce(outside_url: Option<&url::Url>, places: &[Place], lines: &[String]) {
     for place in places {
         output::data(&format!("Listening on {place}"));
     }
     for line in lines {
         output::data(line);
     }
-    let base = match &config.http.outside_url {
+    let base = match outside_url {
         Some(url) => Some(url.as_str().trim_end_matches('/').to_owned()),
         None => places
             .iter()

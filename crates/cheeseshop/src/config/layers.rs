@@ -11,7 +11,7 @@ use super::setting::{SETTINGS, Setting, Shown};
 use super::value::{self, Kind, Value};
 
 /// What a variable that holds a setting starts with: `CHEESESHOP_SECTION__KEY`.
-const VARIABLE_PREFIX: &str = "CHEESESHOP_";
+pub(super) const VARIABLE_PREFIX: &str = "CHEESESHOP_";
 
 /// What makes a twin of a secret that names a file with it.
 const FILE_SUFFIX: &str = "_file";

@@ -16,7 +16,7 @@ mod value;
 
 pub(crate) use layers::{Given, Origin};
 pub(crate) use sections::{Config, LogConfig, LogFormat};
-pub(crate) use show::show;
+pub(crate) use show::{holds_secret, show};
 pub(crate) use surroundings::Surroundings;
 
 use value::{Kind, Value};

@@ -83,7 +83,23 @@ impl Config {
         arguments: &SettingArgs,
         flags: &[(&str, &str, String)],
     ) -> Result<Self, Failure> {
-        Self::load_from(arguments, flags, Surroundings::of_this_process())
+        let surroundings = Surroundings::of_this_process();
+        let files = surroundings.settings_files(&arguments.config);
+        Self::load_from(arguments, flags, surroundings, files)
+    }
+
+    /// As [`Config::load`], without what this machine and user have set: the command line counts, and the
+    /// files that it names.
+    pub(crate) fn load_apart(
+        arguments: &SettingArgs,
+        flags: &[(&str, &str, String)],
+    ) -> Result<Self, Failure> {
+        let surroundings = Surroundings::of_this_process().without_settings();
+        let files = match arguments.config.as_slice() {
+            [] => Vec::new(),
+            named => surroundings.settings_files(named),
+        };
+        Self::load_from(arguments, flags, surroundings, files)
     }
 
     /// The file of the embedded database; `None` when a database server is used.
@@ -99,9 +115,10 @@ impl Config {
         arguments: &SettingArgs,
         flags: &[(&str, &str, String)],
         surroundings: Surroundings,
+        files: Vec<PathBuf>,
     ) -> Result<Self, Failure> {
         let mut sources = Sources {
-            files: surroundings.settings_files(&arguments.config),
+            files,
             variables: surroundings.variables().to_vec(),
             flags: Vec::new(),
             given: arguments.given.clone(),
@@ -442,7 +459,7 @@ mod tests {
             set: settings.iter().map(|text| (*text).to_owned()).collect(),
             ..arguments()
         };
-        Config::load_from(&arguments, &[], home())
+        Config::load_from(&arguments, &[], home(), Vec::new())
     }
 
     #[test]
@@ -569,7 +586,7 @@ mod tests {
 
     #[test]
     fn without_a_home_the_data_directory_must_be_named() {
-        let failure = Config::load_from(&arguments(), &[], Surroundings::of(&[])).unwrap_err();
+        let failure = Config::load_from(&arguments(), &[], Surroundings::of(&[]), Vec::new()).unwrap_err();
         assert!(
             failure
                 .to_string()

@@ -106,11 +106,11 @@ pub(crate) const SECTIONS: &[(&str, &str)] = &[
     ),
     (
         "push",
-        "Pushes to other servers (`devpi push NAME==VERSION pypi:REPOSITORY`). Proxy and authorities are those of `[mirror]`.",
+        "Pushes to other servers (`devpi push NAME==VERSION pypi:REPOSITORY`). Proxy, authorities, and how long a connection may take to be made (`request_timeout`) are those of `[mirror]`.",
     ),
     (
         "trigger",
-        "Calls to other servers after an upload (`uploadtrigger_jenkins` of an index). Proxy and authorities are those of `[mirror]`.",
+        "Calls to other servers after an upload (`uploadtrigger_jenkins` of an index). Proxy, authorities, and how long a connection may take to be made (`request_timeout`) are those of `[mirror]`.",
     ),
     ("auth", "How callers prove who they are."),
     (

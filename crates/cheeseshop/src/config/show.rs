@@ -46,6 +46,16 @@ fn spelled(kind: Kind, shown: Shown, value: &Value) -> String {
     }
 }
 
+/// Whether a value of this setting has something in it that is not shown.
+pub(crate) fn holds_secret(key: &str, text: &str) -> bool {
+    let setting = SETTINGS.iter().find(|setting| setting.key == key);
+    setting.is_some_and(|setting| match setting.shown {
+        Shown::Open => false,
+        Shown::WithoutPassword => without_password(text).contains(HIDDEN),
+        Shown::Hidden => true,
+    })
+}
+
 fn without_password(text: &str) -> String {
     let Ok(mut url) = url::Url::parse(text) else {
         // A word such as `none` hides nothing; of anything else we cannot tell.

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::layers::with_fragments;
+use super::layers::{VARIABLE_PREFIX, with_fragments};
 
 /// The parts of the environment that other programs define.
 #[derive(Debug, Clone, Default)]
@@ -36,6 +36,13 @@ impl Surroundings {
             // The XDG specification: relative paths are to be ignored.
             .filter(|path| path.is_absolute())
             .or_else(|| self.get("HOME").map(|home| Path::new(home).join(fallback)))
+    }
+
+    /// The same without the variables that hold settings of ours.
+    #[must_use]
+    pub(crate) fn without_settings(mut self) -> Self {
+        self.0.retain(|(name, _)| !name.starts_with(VARIABLE_PREFIX));
+        self
     }
 
     /// Every variable.

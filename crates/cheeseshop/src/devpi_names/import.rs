@@ -12,6 +12,7 @@ use super::stop::Stop;
 use crate::cli::SettingArgs;
 use crate::commands::import::{self, ImportRequest};
 use crate::config::Config;
+use crate::failure::Failure;
 use crate::node::Node;
 use crate::{logging, output};
 
@@ -27,8 +28,7 @@ pub(super) async fn run(options: &Options, settings: &SettingArgs) -> Result<(),
     let source = import::open(Path::new(options.positional.as_deref().unwrap_or_default())).await?;
     let node = Node::open_exclusively(&config, "devpi-import").await?;
     let resumes = import::is_unfinished(&node);
-    // The root of the export takes the place of this one.
-    let first = match init::make_root(options, &node).await {
+    let first = match begin(options, &node, &source.describe()).await {
         Ok(first) => first,
         Err(failure) => {
             node.close().await;
@@ -50,6 +50,20 @@ pub(super) async fn run(options: &Options, settings: &SettingArgs) -> Result<(),
         output::data(FINISHED);
     }
     Ok(result?)
+}
+
+/// Makes a root, whose place that of the export takes. The mark comes first: a directory with a
+/// root and without the mark is one that holds data.
+async fn begin(options: &Options, node: &Node, what: &str) -> Result<FirstStart, Failure> {
+    let is_new = !node.is_initialised();
+    if is_new {
+        import::mark_unfinished(node, what)?;
+    }
+    let made = init::make_root(options, node).await;
+    if is_new && made.is_err() {
+        import::unmark(node);
+    }
+    made
 }
 
 fn how(options: &Options) -> ImportOptions {

@@ -4,7 +4,7 @@
 //! one table ([`table::OPTIONS`]); from there on they are what `cheeseshop` is. What they say
 //! where tools listen (exit codes, `fatal:`, `serving at url`) is devpi's; the rest is ours.
 //!
-//! The client, `devpi`, is no name of this binary yet: an unknown name is `cheeseshop`.
+//! The client, `devpi`, is the `client` crate's; an unknown name is `cheeseshop`.
 
 mod addresses;
 mod clear_search_index;

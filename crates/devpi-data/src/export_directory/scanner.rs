@@ -25,6 +25,8 @@ pub(super) struct Scanner<R> {
     next: usize,
     /// Where in the document the buffer begins.
     offset: u64,
+    /// The largest part.
+    most_bytes: u64,
 }
 
 /// Why a document is no JSON.
@@ -47,6 +49,7 @@ impl<R: Read> Scanner<R> {
             buffer: Vec::new(),
             next: 0,
             offset: 0,
+            most_bytes: MOST_BYTES,
         }
     }
 
@@ -120,6 +123,10 @@ impl<R: Read> Scanner<R> {
                 }
                 return Err(ScanError::CutOff(self.position()));
             };
+            // Before it is read on: the part may be all that follows, and there may be a copy.
+            if self.position() - start > self.most_bytes {
+                return Err(ScanError::TooLarge(start));
+            }
             if scalar
                 && matches!(
                     byte,
@@ -157,9 +164,6 @@ impl<R: Read> Scanner<R> {
         let length = self.position() - start;
         if length == 0 {
             return Err(self.syntax("a value"));
-        }
-        if length > MOST_BYTES {
-            return Err(ScanError::TooLarge(start));
         }
         let length = u32::try_from(length).map_err(|_| ScanError::TooLarge(start))?;
         Ok(Span { start, length })
@@ -297,6 +301,21 @@ mod tests {
         let found = spans(&text).unwrap();
         assert_eq!(found[0].1.len(), long.len() + 2);
         assert_eq!(found[1].1, format!(r#"[1, "{long}"]"#));
+    }
+
+    #[test]
+    fn a_part_that_is_too_large_is_not_read_to_its_end() {
+        for first in ["[", r#"""#, "1"] {
+            let endless = first.as_bytes().chain(io::repeat(b'1'));
+            let mut scanner = Scanner {
+                most_bytes: 1000,
+                ..Scanner::new(endless)
+            };
+            let mut copy = Vec::new();
+            let error = scanner.value(Some(&mut copy)).unwrap_err();
+            assert!(matches!(error, ScanError::TooLarge(0)), "{error}");
+            assert!(copy.len() <= 1001, "{}", copy.len());
+        }
     }
 
     #[test]

@@ -1,10 +1,12 @@
 //! Writing an export that devpi-server's own `devpi-import` reads.
 
-use std::fs::{self, File};
+use std::collections::BTreeSet;
+use std::fs::{self, DirBuilder, File};
 use std::io::{self, BufWriter, Seek as _, Write};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Component, Path, PathBuf};
 
-use cheeseshop_app::import::model::{Content, Index, Project};
+use cheeseshop_app::import::model::{Content, Index, Project, User};
 use cheeseshop_app::import::{Kind, Progress, Report, Source, SourceError};
 use cheeseshop_domain::JsonMap;
 use cheeseshop_packaging::Hashes;
@@ -19,6 +21,9 @@ use super::reader::DATA_INDEX;
 
 /// The version of devpi-server whose form this is.
 const DEVPI_SERVER: &str = "6.20.3";
+
+/// The description and an index's list of files while they are written: no user has such a name.
+const UNFINISHED: [&str; 2] = ["+dataindex.part", "+files.part"];
 
 /// Files that are copied at once.
 const FILES_AT_ONCE: usize = 8;
@@ -49,10 +54,11 @@ pub enum ExportError {
     Source(#[from] SourceError),
 }
 
-/// Writes all that a source holds into a directory that is empty or does not exist.
+/// Writes all that a source holds into a directory that is empty or does not exist. Only the owner may read what is
+/// written, since password hashes are among it.
 ///
-/// `dataindex.json` comes into its place at the very end: a directory without it is no export. What could not be written
-/// as it was is in the report.
+/// `dataindex.json` comes into its place at the very end, when all else is durable: a directory without it is no export.
+/// What could not be written as it was is in the report.
 ///
 /// # Errors
 /// [`ExportError`]
@@ -63,6 +69,8 @@ pub async fn write_export(
     report: &Report,
     progress: &Progress,
 ) -> Result<(), ExportError> {
+    let users = source.users(report).await?;
+    let indexes = source.indexes(report).await?;
     make_empty(directory)?;
     let root = directory
         .canonicalize()
@@ -74,12 +82,10 @@ pub async fn write_export(
         report,
         progress,
     };
-    let unfinished = root.join(format!(".{DATA_INDEX}.part"));
-    let mut document = Document::create(&unfinished)?;
+    let mut document = Document::create(&root.join(UNFINISHED[0]))?;
     document.raw("{\"users\": ")?;
-    writer.users(&mut document).await?;
+    writer.users(&mut document, users)?;
     document.raw(",\n\"indexes\": {")?;
-    let indexes = source.indexes(report).await?;
     for (number, index) in indexes.iter().enumerate() {
         document.raw(if number == 0 { "\n" } else { ",\n" })?;
         writer.index(&mut document, index).await?;
@@ -109,9 +115,9 @@ struct Leaving {
 }
 
 impl Writer<'_> {
-    async fn users(&self, document: &mut Document) -> Result<(), ExportError> {
+    fn users(&self, document: &mut Document, users: Vec<User>) -> Result<(), ExportError> {
         let mut records = JsonMap::new();
-        for user in self.source.users(self.report).await? {
+        for user in users {
             self.report.kept(Kind::User);
             records.insert(user.name, Value::Object(user.record));
         }
@@ -133,7 +139,7 @@ impl Writer<'_> {
         self.progress
             .begin_index(&name, self.source.count_projects(index));
         // Projects and files are two lists, and both are made project by project: the second one waits in a file.
-        let waiting = self.root.join(".files.part");
+        let waiting = self.root.join(UNFINISHED[1]);
         let mut files = Document::create(&waiting)?;
         let mut projects = 0_u64;
         let mut listed = 0_u64;
@@ -180,7 +186,7 @@ impl Writer<'_> {
         document.json(&versions)
     }
 
-    /// Puts a project's files into the export and returns their descriptions.
+    /// Puts a project's files durably into the export and returns their descriptions.
     async fn files(&self, index: &Index, project: Project) -> Result<Vec<JsonMap>, ExportError> {
         let leaving = leaving(index, project);
         let mut written = stream::iter(leaving.into_iter().map(|leaving| self.file(leaving)))
@@ -189,7 +195,26 @@ impl Writer<'_> {
         while let Some(item) = written.try_next().await? {
             items.extend(item);
         }
+        self.sync_folders(&items).await?;
         Ok(items)
+    }
+
+    /// Makes the names of files durable; their bytes are.
+    async fn sync_folders(&self, items: &[JsonMap]) -> Result<(), ExportError> {
+        let folders: BTreeSet<PathBuf> = items
+            .iter()
+            .filter_map(|item| item.get("relpath")?.as_str())
+            .flat_map(|relative| Path::new(relative).ancestors().skip(1))
+            .map(|folder| self.root.join(folder))
+            .collect();
+        let synced = tokio::task::spawn_blocking(move || {
+            folders.into_iter().try_for_each(|folder| {
+                sync_folder(&folder).map_err(|source| failed(&folder, source))
+            })
+        });
+        synced
+            .await
+            .map_err(|error| failed(self.root, io::Error::other(error)))?
     }
 
     async fn file(&self, leaving: Leaving) -> Result<Option<JsonMap>, ExportError> {
@@ -240,7 +265,9 @@ impl Writer<'_> {
                 return Ok(Ok(reader.metadata()?.len()));
             }
             let mut writer = File::create_new(&to)?;
-            io::copy(&mut reader, &mut writer).map(Ok)
+            let size = io::copy(&mut reader, &mut writer)?;
+            writer.sync_all()?;
+            Ok(Ok(size))
         });
         copied
             .await
@@ -275,7 +302,11 @@ impl Writer<'_> {
                 Err(error) => return Ok(Err(format!("its bytes cannot be read: {error}"))),
             }
         }
-        file.flush().await.map_err(|source| failed(&to, source))?;
+        let durable = async {
+            file.flush().await?;
+            file.sync_all().await
+        };
+        durable.await.map_err(|source| failed(&to, source))?;
         Ok(Ok(size))
     }
 }
@@ -283,7 +314,7 @@ impl Writer<'_> {
 /// The files of a project as devpi describes them: release files, then results, then documentation.
 fn leaving(index: &Index, project: Project) -> Vec<Leaving> {
     let name = normalize(&project.name);
-    let base = index.full_name();
+    let base = folder(index);
     let mut leaving = Vec::new();
     let mut tested = Vec::new();
     for file in project.files {
@@ -315,7 +346,7 @@ fn leaving(index: &Index, project: Project) -> Vec<Leaving> {
         let relative = format!("{base}/{name}/{spec}/{}", result.name);
         let mapping = mapping(&result.hashes, result.modified, &name, version);
         let mut item = item(mapping, result.log, "toxresult", &relative);
-        let path = stored_path(&base, hashes, file);
+        let path = stored_path(&index.full_name(), hashes, file);
         item.insert("for_entrypath".to_owned(), Value::from(path));
         leaving.push(Leaving {
             kind: Kind::TestResult,
@@ -335,6 +366,16 @@ fn leaving(index: &Index, project: Project) -> Vec<Leaving> {
         });
     }
     leaving
+}
+
+/// Where an index's files go. One user's name is that of the description.
+fn folder(index: &Index) -> String {
+    let name = index.full_name();
+    if index.user == DATA_INDEX {
+        format!("+{name}")
+    } else {
+        name
+    }
 }
 
 fn item(mapping: JsonMap, log: Vec<JsonMap>, kind: &str, relative: &str) -> JsonMap {
@@ -413,6 +454,7 @@ impl Document {
             .read(true)
             .write(true)
             .create_new(true)
+            .mode(0o600)
             .open(path)
             .map_err(|source| failed(path, source))?;
         Ok(Self {
@@ -447,20 +489,21 @@ impl Document {
             .map_err(|source| failed(&self.path, source))
     }
 
-    /// Makes it durable under its name.
+    /// Makes it durable under its name, in the same folder.
     fn finish(self, name: &Path) -> Result<(), ExportError> {
         let Self { path, writer } = self;
         let finished = writer
             .into_inner()
             .map_err(io::IntoInnerError::into_error)
             .and_then(|file| file.sync_all())
-            .and_then(|()| fs::rename(&path, name));
+            .and_then(|()| fs::rename(&path, name))
+            .and_then(|()| name.parent().map_or(Ok(()), sync_folder));
         finished.map_err(|source| failed(name, source))
     }
 }
 
 fn make_empty(directory: &Path) -> Result<(), ExportError> {
-    fs::create_dir_all(directory).map_err(|source| failed(directory, source))?;
+    make_folder(directory).map_err(|source| failed(directory, source))?;
     let mut entries = fs::read_dir(directory).map_err(|source| failed(directory, source))?;
     match entries.next() {
         None => Ok(()),
@@ -469,7 +512,16 @@ fn make_empty(directory: &Path) -> Result<(), ExportError> {
 }
 
 fn make_parent(path: &Path) -> io::Result<()> {
-    path.parent().map_or(Ok(()), fs::create_dir_all)
+    path.parent().map_or(Ok(()), make_folder)
+}
+
+/// Makes a folder, with those above it, that only the owner can look into.
+fn make_folder(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+fn sync_folder(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
 }
 
 fn failed(path: &Path, source: io::Error) -> ExportError {

@@ -59,10 +59,10 @@ impl Applier {
         let mut users = Vec::new();
         for subject in pending {
             match subject {
-                Subject::RemovedIndex(name) => {
-                    self.importer.remove_index(&name).await?;
+                Subject::RemovedIndex(ref name, ref kind) => {
+                    self.importer.remove_index(name, kind).await?;
                     // At once: what comes into an index of that name from now on must stay.
-                    self.store.clear(vec![Subject::RemovedIndex(name)]).await?;
+                    self.store.clear(vec![subject]).await?;
                 }
                 Subject::User(name) => users.push(name),
                 Subject::Project(index, name) => projects.push((index, name)),

@@ -213,8 +213,7 @@ impl Follower {
         let mut failures = 0;
         let mut retry_at = Instant::now();
         loop {
-            // What came is taken in, in between more is asked for; nothing is asked for when much
-            // waits already, so that the numbers shown move on.
+            // What came is taken in, in between more is asked for.
             let asked = tokio::select! {
                 asked = self.fetch(stop, &mut now, &report, watcher) => asked,
                 () = stop.cancelled() => Ok(()),
@@ -263,7 +262,8 @@ impl Follower {
         self.store.failures(limit).await
     }
 
-    /// Asks until the server has nothing more.
+    /// Asks until all is here that the server had when it was asked first. What comes meanwhile
+    /// has to wait: a busy server always has more.
     async fn fetch(
         &mut self,
         stop: &CancellationToken,
@@ -271,15 +271,19 @@ impl Follower {
         report: &Report,
         watcher: Watcher<'_>,
     ) -> Result<(), FollowError> {
-        while !stop.is_cancelled() {
+        let mut goal = None;
+        while !stop.is_cancelled() && goal.is_none_or(|goal| self.next < goal) {
             let Some(mut reader) = LogReader::open(&self.primary, self.next).await? else {
                 now.there = self.next;
                 break;
             };
             now.there = reader.head() + 1;
+            goal.get_or_insert(now.there);
             while let Some(next) = reader.keep_some(&self.store).await? {
                 self.next = next;
                 now.known = next;
+                // An answer also has what comes while it is sent.
+                now.there = now.there.max(next);
                 self.tell(now, report, watcher).await?;
                 if stop.is_cancelled() {
                     break;

@@ -1,15 +1,18 @@
 //! Which users, indexes and projects a changed key touches.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::change_log::{Key, Value};
+
+/// The type of an index that names none.
+const STAGE: &str = "stage";
 
 /// Something that has to be taken in again, or removed here.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Subject {
-    /// An index that was removed (and maybe made anew since), `user/index`. First, since what it
-    /// held goes with it.
-    RemovedIndex(String),
+    /// An index that was removed (and maybe made anew since): `user/index`, and the type that it
+    /// had. First, since what it held goes with it.
+    RemovedIndex(String, String),
     /// A user with the configuration of their indexes.
     User(String),
     /// A project: `user/index`, and its normalized name.
@@ -20,7 +23,7 @@ impl Subject {
     /// What the file of the store calls it.
     pub(super) fn kind(&self) -> &'static str {
         match self {
-            Self::RemovedIndex(_) => "removed index",
+            Self::RemovedIndex(..) => "removed index",
             Self::User(_) => "user",
             Self::Project(..) => "project",
         }
@@ -29,24 +32,35 @@ impl Subject {
     /// Which one.
     pub(super) fn item(&self) -> String {
         match self {
-            Self::RemovedIndex(name) | Self::User(name) => name.clone(),
-            Self::Project(index, project) => format!("{index}/{project}"),
+            Self::User(name) => name.clone(),
+            Self::RemovedIndex(index, part) | Self::Project(index, part) => {
+                format!("{index}/{part}")
+            }
         }
     }
 
     /// Reads what [`Subject::kind`] and [`Subject::item`] wrote.
     pub(super) fn parse(kind: &str, item: String) -> Option<Self> {
         match kind {
-            "removed index" => Some(Self::RemovedIndex(item)),
             "user" => Some(Self::User(item)),
+            "removed index" => {
+                let (index, kind) = split(&item)?;
+                Some(Self::RemovedIndex(index, kind))
+            }
             "project" => {
-                let (user, rest) = item.split_once('/')?;
-                let (index, project) = rest.split_once('/')?;
-                Some(Self::Project(format!("{user}/{index}"), project.to_owned()))
+                let (index, project) = split(&item)?;
+                Some(Self::Project(index, project))
             }
             _ => None,
         }
     }
+}
+
+/// `user/index`, and what follows it.
+fn split(item: &str) -> Option<(String, String)> {
+    let (user, rest) = item.split_once('/')?;
+    let (index, part) = rest.split_once('/')?;
+    Some((format!("{user}/{index}"), part.to_owned()))
 }
 
 /// What a key's change from one value to another touches.
@@ -62,10 +76,13 @@ pub(super) fn touched(
         // What is in the lists shows in the records; what mirrors list comes from upstream.
         Key::Users | Key::Links(..) | Key::Other => BTreeSet::new(),
         Key::User(user) => {
-            let (before, after) = (index_names(old), index_names(new));
-            let removed = before.difference(&after);
-            removed
-                .map(|index| Subject::RemovedIndex(format!("{user}/{index}")))
+            let (before, after) = (index_types(old), index_types(new));
+            before
+                .into_iter()
+                .filter(|(index, _)| !after.contains_key(index))
+                .map(|(index, kind)| {
+                    Subject::RemovedIndex(format!("{user}/{index}"), kind.to_owned())
+                })
                 .chain([Subject::User(user.to_owned())])
                 .collect()
         }
@@ -99,14 +116,15 @@ fn names(value: Option<&Value>) -> BTreeSet<&str> {
     value.into_iter().flat_map(Value::texts).collect()
 }
 
-fn index_names(record: Option<&Value>) -> BTreeSet<&str> {
+/// The types of a user's indexes.
+fn index_types(record: Option<&Value>) -> BTreeMap<&str, &str> {
     let indexes = record.and_then(|record| record.get("indexes"));
     let Some(Value::Dict(items)) = indexes else {
-        return BTreeSet::new();
+        return BTreeMap::new();
     };
     items
         .iter()
-        .filter_map(|(name, _)| name.as_text())
+        .filter_map(|(name, config)| Some((name.as_text()?, config.text("type").unwrap_or(STAGE))))
         .collect()
 }
 
@@ -137,7 +155,11 @@ mod tests {
     #[test]
     fn a_record_touches_its_user_and_the_indexes_that_went() {
         let record = |names: &[&str]| {
-            let indexes: Vec<_> = names.iter().map(|name| (*name, dict(&[]))).collect();
+            let config = |name: &str| match name {
+                "c" => dict(&[("type", "mirror".into())]),
+                _ => dict(&[]),
+            };
+            let indexes: Vec<_> = names.iter().map(|name| (*name, config(name))).collect();
             dict(&[("indexes", dict(&indexes))])
         };
         let (two, one) = (record(&["a", "b"]), record(&["b", "c"]));
@@ -145,11 +167,15 @@ mod tests {
         assert_eq!(items(&key, None, Some(&two)), ["user bob"]);
         assert_eq!(
             items(&key, Some(&two), Some(&one)),
-            ["removed index bob/a", "user bob"]
+            ["removed index bob/a/stage", "user bob"]
         );
         assert_eq!(
             items(&key, Some(&one), None),
-            ["removed index bob/b", "removed index bob/c", "user bob"]
+            [
+                "removed index bob/b/stage",
+                "removed index bob/c/mirror",
+                "user bob"
+            ]
         );
     }
 

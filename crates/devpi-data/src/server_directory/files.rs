@@ -1,52 +1,51 @@
 //! Where the bytes of a path lie.
 
-use std::fs;
-use std::io;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use cheeseshop_packaging::hash::Hashes;
 
-/// Where devpi's own choice of names ends and ours begins: below the server directory.
-pub(super) fn below(root: &Path, relative: &str) -> Option<PathBuf> {
-    let relative = Path::new(relative);
-    let is_plain = relative
-        .components()
-        .all(|part| matches!(part, Component::Normal(_)));
-    (is_plain && relative != Path::new("")).then(|| root.join(relative))
-}
+use crate::jail::{self, Found};
+
+/// Where files lie under their paths.
+pub(super) const FILES: &str = "+files";
+
+/// Where they lie under their digests.
+const BY_DIGEST: &str = "+h";
 
 /// The file with the bytes of a path, or a sentence about why there is none.
 ///
 /// Beside `+files` there is the layout with hard links named by digest
 /// (`--storage sqlite:fsbackend=hash_hl`): a name of it that survived is as good.
 pub(super) fn find(root: &Path, path: &str, hashes: &Hashes) -> Result<PathBuf, String> {
-    let Some(usual) = below(&root.join("+files"), path) else {
-        return Err("its path leads out of the directory".to_owned());
-    };
-    let by_digest = hashes
-        .sha256()
-        .map(|digest| digest.to_string())
-        .map(|digest| root.join("+h").join(&digest[..3]).join(&digest[3..]));
-    for candidate in [Some(&usual), by_digest.as_ref()].into_iter().flatten() {
-        match is_file(candidate) {
-            Ok(true) => return Ok(candidate.clone()),
-            Ok(false) => return Err(format!("{} is no file", candidate.display())),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => {
-                return Err(format!("{} cannot be read: {error}", candidate.display()));
+    let by_digest = hashes.sha256().map(|digest| {
+        let digest = digest.to_string();
+        (BY_DIGEST, format!("{}/{}", &digest[..3], &digest[3..]))
+    });
+    for (folder, path) in [Some((FILES, path.to_owned())), by_digest]
+        .into_iter()
+        .flatten()
+    {
+        let folder = root.join(folder);
+        let shown = folder.join(&path).display().to_string();
+        return Err(match jail::find(&folder, &path) {
+            Ok(Found::File(found)) => return Ok(found),
+            Ok(Found::Nothing) => continue,
+            Ok(Found::Other) => format!("{shown} is no file"),
+            Ok(Found::PathLeadsOut) => "its path leads out of the directory".to_owned(),
+            Ok(Found::LinkLeadsOut) => {
+                format!("{shown}: a symbolic link leads out of the directory")
             }
-        }
+            Err(error) => format!("{shown} cannot be read: {error}"),
+        });
     }
+    let usual = root.join(FILES).join(path);
     Err(format!("{} does not exist", usual.display()))
-}
-
-/// A link is none, for it could lead anywhere.
-pub(super) fn is_file(path: &Path) -> io::Result<bool> {
-    Ok(fs::symlink_metadata(path)?.is_file())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     const DIGEST: &str = "7f0c4e99b310b917aaaabbbbccccdddd7f0c4e99b310b917aaaabbbbccccdddd";
@@ -81,7 +80,11 @@ mod tests {
         fs::write(folder.path().join("secret"), "x").unwrap();
         fs::create_dir(folder.path().join("+files")).unwrap();
         std::os::unix::fs::symlink("../secret", folder.path().join("+files/link")).unwrap();
+        fs::create_dir(folder.path().join("elsewhere")).unwrap();
+        fs::write(folder.path().join("elsewhere/secret"), "x").unwrap();
+        std::os::unix::fs::symlink("../elsewhere", folder.path().join("+files/folder")).unwrap();
         for path in [
+            "folder/secret",
             "../secret",
             "/etc/passwd",
             "a/../../secret",
@@ -91,5 +94,17 @@ mod tests {
         ] {
             assert!(find(folder.path(), path, &Hashes::new()).is_err(), "{path}");
         }
+    }
+
+    #[test]
+    fn the_folder_of_all_files_may_be_on_another_disk() {
+        let folder = tempfile::tempdir().unwrap();
+        let (root, disk) = (folder.path().join("server"), folder.path().join("disk"));
+        fs::create_dir(&root).unwrap();
+        fs::create_dir(&disk).unwrap();
+        fs::write(disk.join("x.whl"), "x").unwrap();
+        std::os::unix::fs::symlink("../disk", root.join("+files")).unwrap();
+        let found = find(&root, "x.whl", &Hashes::new()).unwrap();
+        assert_eq!(fs::read(found).unwrap(), b"x");
     }
 }

@@ -1,6 +1,6 @@
 //! A server directory as [`State`].
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use cheeseshop_app::ByteStream;
@@ -119,7 +119,8 @@ impl Inner {
     /// have done at its next start.
     fn left_behind(&self, path: &str) -> Option<PathBuf> {
         let name = self.database.temporary_name(path).ok()??;
-        let found = files::below(&self.root, &name)?;
-        files::is_file(&found).ok()?.then_some(found)
+        // Its name is told with the folder in which all are.
+        let path = Path::new(&name).strip_prefix(files::FILES).ok()?;
+        files::find(&self.root, path.to_str()?, &Hashes::new()).ok()
     }
 }

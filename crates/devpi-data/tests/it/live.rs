@@ -231,6 +231,26 @@ async fn changes_come_while_following_and_a_stop_is_clean() {
     assert_eq!(ended.unwrap().unwrap(), Ended::Stopped);
 }
 
+/// A server that is never at rest for as long as it would wait for the next commit.
+#[tokio::test]
+async fn a_busy_server_does_not_keep_what_came_from_being_taken_in() {
+    let primary = Primary::start();
+    fill(&primary.devpi).await;
+    let here = Here::start().await;
+    let busy = async {
+        for number in 0_u32.. {
+            let title = json!({"title": number.to_string()});
+            primary.devpi.send("PATCH", "/bob", "bob", title).await;
+        }
+    };
+    tokio::select! {
+        () = busy => {}
+        outcome = primary.follow(&here) => assert_eq!(outcome.skipped, []),
+    }
+    primary.follow(&here).await;
+    primary.assert_same(&here).await;
+}
+
 /// Cut off again and again, wherever it is, it still arrives.
 #[tokio::test]
 async fn an_aborted_follower_goes_on() {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{LogDocument, format_time};
-use crate::{TestCommand, TestEnvironment, TestReport, TestResult};
+use crate::{TestEnvironment, TestPhase, TestReport, TestResult};
 
 /// A test result of a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,7 +20,7 @@ pub struct TestRunDocument {
     pub uploaded: String,
     /// How it came here.
     pub log: Vec<LogDocument>,
-    /// What it says; null when that cannot be understood, or it is one of too many.
+    /// What it says; null when that cannot be understood, or it is one of too many or too large.
     pub report: Option<TestReportDocument>,
 }
 
@@ -118,10 +118,11 @@ impl TestReportDocument {
 
 impl TestEnvironmentDocument {
     fn new(environment: &TestEnvironment, detail: TestRunDetail) -> Self {
-        let commands = |commands: &[TestCommand]| match detail {
+        let commands = |phase: &TestPhase| match detail {
             TestRunDetail::Outcome => None,
             TestRunDetail::Commands => {
-                Some(commands.iter().map(TestCommandDocument::from).collect())
+                let commands = phase.commands.iter();
+                Some(commands.map(TestCommandDocument::from).collect())
             }
         };
         Self {
@@ -136,8 +137,8 @@ impl TestEnvironmentDocument {
     }
 }
 
-impl From<&TestCommand> for TestCommandDocument {
-    fn from(command: &TestCommand) -> Self {
+impl From<&crate::TestCommand> for TestCommandDocument {
+    fn from(command: &crate::TestCommand) -> Self {
         Self {
             command: command.command.clone(),
             output: command.output.clone(),

@@ -265,9 +265,9 @@ impl Draft {
         }
     }
 
-    /// What could be used, and what was wrong with the rest; bases are not checked.
-    pub(super) fn into_parts(self) -> (IndexConfig, Vec<ConfigError>) {
-        (self.config, self.errors)
+    /// What has been set; bases are not checked, nor is anything told of what was wrong.
+    pub(super) fn into_config(self) -> IndexConfig {
+        self.config
     }
 
     fn apply(&mut self, operation: &str) {
@@ -290,6 +290,13 @@ impl Draft {
     pub(super) fn set(&mut self, key: &str, value: &Value) {
         let outcome = self.config.set(key, value);
         self.note(outcome, key, value);
+    }
+
+    /// As [`Self::set`], but what is wrong with the value is told at once and not in the end.
+    pub(super) fn try_set(&mut self, key: &str, value: &Value) -> Result<(), ConfigError> {
+        let outcome = self.config.set(key, value)?;
+        self.note(Ok(outcome), key, value);
+        Ok(())
     }
 
     fn remove(&mut self, key: &str) {

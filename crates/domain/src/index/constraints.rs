@@ -13,9 +13,6 @@ use crate::name::printable;
 /// How many lines the constraints of an index may have.
 const MAX_CONSTRAINTS: usize = 10_000;
 
-/// The line that stands for "and nothing else".
-const NOTHING_ELSE: &str = "*";
-
 /// Requirements that the versions of projects have to meet.
 ///
 /// A project without a requirement is not restricted, unless one line is `*`: then it is not there at all.
@@ -28,6 +25,9 @@ pub struct Constraints {
 }
 
 impl Constraints {
+    /// The line that stands for "and nothing else".
+    pub(super) const NOTHING_ELSE: &str = "*";
+
     /// Reads the setting: a list of lines, or a text of them. Blank lines and those that begin with `#` are dropped.
     pub(super) fn parse(value: &Value) -> Result<Self, ConfigError> {
         match value {
@@ -54,7 +54,7 @@ impl Constraints {
                     limit: MAX_CONSTRAINTS,
                 });
             }
-            if line == NOTHING_ELSE {
+            if line == Self::NOTHING_ELSE {
                 constraints.is_closed = true;
             } else {
                 let requirement = Requirement::parse(line)

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{IndexConfig, IndexKind, config::Draft};
+use super::{Constraints, IndexConfig, IndexKind, Inheritance, config::Draft};
 use crate::{Acl, JsonMap, UserName, name::printable};
 
 /// devpi's old name of `mirror_whitelist`.
@@ -21,7 +21,8 @@ impl IndexConfig {
     /// Reads the configuration that another server kept of an index, as far as that is possible.
     ///
     /// Bases need not exist. Keys that no kind of index has are kept in [`IndexConfig::other`]. A setting that cannot be
-    /// used stays at its default. An index of an unknown type becomes a hosted one that takes no uploads.
+    /// used stays at its default, unless it says who may do or see what: then nobody may, until somebody sets it. An
+    /// index of an unknown type becomes a hosted one that takes no uploads.
     pub fn adopt(owner: &UserName, body: &JsonMap) -> AdoptedConfig {
         let mut changes = Vec::new();
         let type_name = match body.get("type") {
@@ -47,19 +48,14 @@ impl IndexConfig {
                 OLD_WHITELIST if body.contains_key("mirror_whitelist") => {}
                 OLD_WHITELIST => {
                     changes.push(format!("`{OLD_WHITELIST}` became `mirror_whitelist`"));
-                    draft.set("mirror_whitelist", value);
+                    adopt_setting(&mut draft, "mirror_whitelist", value, &mut changes);
                 }
                 // Optional keys that were never set.
                 _ if value.is_null() => {}
-                _ => draft.set(key, value),
+                _ => adopt_setting(&mut draft, key, value, &mut changes),
             }
         }
-        let (mut config, errors) = draft.into_parts();
-        changes.extend(
-            errors
-                .iter()
-                .map(|error| format!("a setting was left out: {error}")),
-        );
+        let mut config = draft.into_config();
         if !is_known && let IndexKind::Hosted(hosted) = &mut config.kind {
             hosted.acl_upload = Acl::default();
             config
@@ -67,6 +63,31 @@ impl IndexConfig {
                 .insert("imported_type".to_owned(), json!(type_name));
         }
         AdoptedConfig { config, changes }
+    }
+}
+
+fn adopt_setting(draft: &mut Draft, key: &str, value: &Value, changes: &mut Vec<String>) {
+    let Err(error) = draft.try_set(key, value) else {
+        return;
+    };
+    changes.push(match closed(key) {
+        Some(closed) => {
+            draft.set(key, &closed);
+            format!("`{key}` is closed until set, for its value cannot be used: {error}")
+        }
+        None => format!("a setting was left out: {error}"),
+    });
+}
+
+/// The value with which a setting lets nobody in and nothing through; `None` where no value is safer than another.
+/// Defaults are more open: whoever set the key may have meant to close what they leave open.
+fn closed(key: &str) -> Option<Value> {
+    match key {
+        "acl_read" | "acl_upload" | "acl_toxresult_upload" | "mirror_whitelist" => Some(json!([])),
+        "constraints" => Some(json!([Constraints::NOTHING_ELSE])),
+        "mirror_whitelist_inheritance" => Some(json!(Inheritance::Intersection.as_str())),
+        "volatile" => Some(json!(false)),
+        _ => None,
     }
 }
 
@@ -107,17 +128,47 @@ mod tests {
 
     #[test]
     fn an_unusable_setting_costs_that_setting() {
-        let adopted =
-            adopt(&json!({"type": "stage", "volatile": "perhaps", "title": "x", "bases": ["bob"]}));
-        assert!(adopted.config.volatile);
+        let adopted = adopt(&json!({"type": "stage", "title": "x", "bases": ["bob"]}));
         assert_eq!(adopted.config.title, Some(json!("x")));
         assert_eq!(
             adopted.changes,
-            [
-                "a setting was left out: Unknown boolean value 'perhaps'.",
-                "a setting was left out: invalid base index spec: 'bob'",
-            ]
+            ["a setting was left out: invalid base index spec: 'bob'"]
         );
+    }
+
+    #[test]
+    fn an_unusable_setting_that_opens_the_index_closes_it() {
+        for (key, value, closed) in [
+            ("acl_read", json!(5), json!([])),
+            ("acl_read", json!(["a\nb"]), json!([])),
+            ("acl_upload", json!({"bob": true}), json!([])),
+            ("acl_toxresult_upload", json!([1]), json!([])),
+            ("constraints", json!(["pkg<2", "pkg<3"]), json!(["*"])),
+            ("constraints", json!({"pkg": "<2"}), json!(["*"])),
+            ("mirror_whitelist", json!(true), json!([])),
+            (
+                "mirror_whitelist_inheritance",
+                json!("both"),
+                json!("intersection"),
+            ),
+            ("volatile", json!("perhaps"), json!(false)),
+        ] {
+            let adopted = adopt(&json!({"type": "constrained", key: value}));
+            assert_eq!(adopted.config.to_json()[key], closed, "{key}");
+            assert_eq!(adopted.changes.len(), 1, "{:?}", adopted.changes);
+            let told = &adopted.changes[0];
+            assert!(
+                told.starts_with(&format!("`{key}` is closed until set, for ")),
+                "{told}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_unusable_setting_of_another_name_closes_what_it_became() {
+        let adopted = adopt(&json!({"pypi_whitelist": {"pkg": true}}));
+        assert_eq!(adopted.config.to_json()["mirror_whitelist"], json!([]));
+        assert!(adopted.changes[1].starts_with("`mirror_whitelist` is closed until set"));
     }
 
     #[test]

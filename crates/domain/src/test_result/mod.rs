@@ -3,6 +3,7 @@
 //! A result belongs to one file and stands in that file's directory. Its bytes are kept as they
 //! were sent; [`TestReport`] reads what a person wants to know of them.
 
+mod read;
 mod report;
 
 use cheeseshop_packaging::{
@@ -13,7 +14,9 @@ use jiff::Timestamp;
 
 use crate::{FileId, FilePath, IndexId, LogEntry, TestResultId};
 
-pub use report::{TestCommand, TestEnvironment, TestOutcome, TestReport, TestReportError};
+pub use report::{
+    TestCommand, TestEnvironment, TestOutcome, TestPhase, TestReport, TestReportError,
+};
 
 /// What stands between the name of a file and the time of a result.
 const MARK: &str = ".toxresult-";

@@ -1,10 +1,11 @@
 //! What tox writes (`--result-json`), read with patience.
 //!
 //! Tox 3 wrote return codes as text and always a `setup`; tox 4 leaves out what it did not do, and
-//! others write such files, too. Only JSON that is no object is refused; everything else that is
-//! missing or of another type than expected is taken as not said.
+//! others write such files, too. Only JSON that is no object, or a report of more than anybody could
+//! look at, is refused; everything else that is missing or of another type than expected is taken
+//! as not said.
 
-use serde_json::{Map, Value};
+use super::read::{self, Detail};
 
 /// A run of tests as tox reports it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -20,33 +21,44 @@ pub struct TestReport {
 }
 
 /// One environment of a run, such as `py311`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct TestEnvironment {
     /// Its name.
     pub name: String,
     /// The version of its Python, without build details.
     pub python_version: Option<String>,
     /// What was done to prepare it.
-    pub setup: Vec<TestCommand>,
+    pub setup: TestPhase,
     /// What was done to test.
-    pub test: Vec<TestCommand>,
+    pub test: TestPhase,
+}
+
+/// The commands of one purpose within an environment.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct TestPhase {
+    /// What came of them.
+    pub outcome: TestOutcome,
+    /// The commands; none when only outcomes were read.
+    pub commands: Vec<TestCommand>,
 }
 
 /// A command of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TestCommand {
-    /// The command line.
+    /// The command line; of a very long one the first MiB.
     pub command: String,
-    /// What it wrote: standard output, then standard error where that is told apart.
+    /// What it wrote: standard output, then standard error where that is told apart. Of more than
+    /// one MiB the first.
     pub output: String,
     /// Whether it ended with another code than 0. No code at all is no failure.
     pub failed: bool,
 }
 
 /// What came of a run, or of one of its environments. What says more is greater.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub enum TestOutcome {
     /// No tests were run, or nothing is known of them.
+    #[default]
     NotRun,
     /// Every command that was run ended well, and tests were run.
     Passed,
@@ -74,32 +86,27 @@ pub enum TestReportError {
     /// JSON, but no object.
     #[error("the test result is no JSON object")]
     NotAnObject,
+    /// More than 1,000 environments or 10,000 commands.
+    #[error("the test result has too many environments or commands")]
+    TooMuch,
 }
 
 impl TestReport {
     /// Reads a report.
     ///
     /// # Errors
-    /// Bytes that are no JSON object. What stands in it is never an error.
+    /// Bytes that are no JSON object, and more environments or commands than anybody could look
+    /// at. What else stands in it is never an error.
     pub fn parse(json: &[u8]) -> Result<Self, TestReportError> {
-        let value: Value = serde_json::from_slice(json).map_err(|_| TestReportError::NotJson)?;
-        let Value::Object(report) = value else {
-            return Err(TestReportError::NotAnObject);
-        };
-        let mut environments: Vec<TestEnvironment> = report
-            .get("testenvs")
-            .and_then(Value::as_object)
-            .into_iter()
-            .flatten()
-            .map(|(name, environment)| TestEnvironment::read(name, environment))
-            .collect();
-        environments.sort_by(|one, other| one.name.cmp(&other.name));
-        Ok(Self {
-            host: text(&report, "host").unwrap_or_default(),
-            platform: text(&report, "platform").unwrap_or_default(),
-            tox_version: text(&report, "toxversion"),
-            environments,
-        })
+        read::report(json, Detail::Commands)
+    }
+
+    /// Reads what came of the environments; leaves out the commands.
+    ///
+    /// # Errors
+    /// As [`TestReport::parse`].
+    pub fn parse_outcomes(json: &[u8]) -> Result<Self, TestReportError> {
+        read::report(json, Detail::Outcomes)
     }
 
     /// What came of the whole: it failed if one environment did, and passed if one did. Those that
@@ -111,96 +118,29 @@ impl TestReport {
 }
 
 impl TestEnvironment {
-    fn read(name: &str, environment: &Value) -> Self {
-        let version = environment
-            .pointer("/python/version")
-            .and_then(Value::as_str)
-            .and_then(|version| version.split_whitespace().next());
-        Self {
-            name: name.to_owned(),
-            python_version: version.map(str::to_owned),
-            setup: commands(environment, "setup"),
-            test: commands(environment, "test"),
-        }
-    }
-
     /// What came of it.
     pub fn outcome(&self) -> TestOutcome {
-        if self.setup_failed() || self.test_failed() {
+        if self.setup_failed() {
             TestOutcome::Failed
-        } else if self.test.is_empty() {
-            TestOutcome::NotRun
         } else {
-            TestOutcome::Passed
+            self.test.outcome
         }
     }
 
     /// Whether it could not be prepared.
     pub fn setup_failed(&self) -> bool {
-        self.setup.iter().any(|command| command.failed)
+        self.setup.outcome == TestOutcome::Failed
     }
 
     /// Whether a test command failed.
     pub fn test_failed(&self) -> bool {
-        self.test.iter().any(|command| command.failed)
+        self.test.outcome == TestOutcome::Failed
     }
-}
-
-fn commands(environment: &Value, key: &str) -> Vec<TestCommand> {
-    let commands = environment.get(key).and_then(Value::as_array);
-    commands
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_object)
-        .map(|command| TestCommand {
-            command: line(command.get("command")),
-            output: output(command),
-            failed: has_failed(command.get("retcode")),
-        })
-        .collect()
-}
-
-/// A command is a list of arguments; old data has it as one text.
-fn line(command: Option<&Value>) -> String {
-    match command {
-        Some(Value::Array(arguments)) => {
-            let arguments: Vec<_> = arguments.iter().filter_map(Value::as_str).collect();
-            arguments.join(" ")
-        }
-        Some(Value::String(command)) => command.clone(),
-        _ => String::new(),
-    }
-}
-
-fn output(command: &Map<String, Value>) -> String {
-    let mut output = text(command, "output").unwrap_or_default();
-    if let Some(errors) = text(command, "err").filter(|errors| !errors.is_empty()) {
-        if !output.is_empty() && !output.ends_with('\n') {
-            output.push('\n');
-        }
-        output.push_str(&errors);
-    }
-    output
-}
-
-/// Numbers of tox 4 and texts of tox 3; null is what an interrupted run leaves. A text that is no
-/// number tells of something out of the ordinary, as in devpi.
-fn has_failed(code: Option<&Value>) -> bool {
-    match code {
-        None | Some(Value::Null) => false,
-        Some(Value::Number(code)) => code.as_i64() != Some(0),
-        Some(Value::String(code)) => code.trim().parse() != Ok(0_i64),
-        Some(Value::Bool(_) | Value::Array(_) | Value::Object(_)) => true,
-    }
-}
-
-fn text(object: &Map<String, Value>, key: &str) -> Option<String> {
-    object.get(key).and_then(Value::as_str).map(str::to_owned)
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 
@@ -250,7 +190,7 @@ mod tests {
         assert_eq!(failed.python_version.as_deref(), Some("3.12.1"));
         assert!(failed.test_failed() && !failed.setup_failed());
         assert_eq!(
-            failed.test,
+            failed.test.commands,
             [TestCommand {
                 command: "pytest -x".to_owned(),
                 output: "1 failed\nwarning".to_owned(),
@@ -277,7 +217,7 @@ mod tests {
         }
         let report = parse(&json!({"testenvs": {"py": {"test": [{"command": "pytest"}]}}}));
         assert_eq!(report.environments[0].outcome(), TestOutcome::Passed);
-        assert_eq!(report.environments[0].test[0].command, "pytest");
+        assert_eq!(report.environments[0].test.commands[0].command, "pytest");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::fmt;
 
 use cheeseshop_packaging::ProjectName;
 use jiff::Timestamp;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::Permission;
 use crate::IndexName;
@@ -111,25 +111,21 @@ impl Limits {
     }
 
     /// `{"version": 1, "permissions": "user" | {"projects": […]}}`, `{"nbf": n, "exp": n}`,
-    /// `[0, exp, nbf]` and `[1, […]]`.
+    /// `[0, exp, nbf]` and `[1, […]]`, with no key more: it may be the one that matters.
     fn narrow_by_json(&mut self, restriction: &Value) -> bool {
         match restriction {
             Value::Object(map) => {
-                if let (Some(version), Some(permissions)) =
-                    (map.get("version"), map.get("permissions"))
-                {
-                    return *version == 1
-                        && (permissions == "user"
-                            || permissions
-                                .get("projects")
-                                .is_some_and(|projects| self.narrow_to_projects(projects)));
+                if let Some([version, permissions]) = exactly(map, ["version", "permissions"]) {
+                    *version == 1 && self.narrow_to_permissions(permissions)
+                } else if let Some([expires, not_before]) = exactly(map, ["exp", "nbf"]) {
+                    self.narrow_to_times(expires, not_before)
+                } else {
+                    false
                 }
-                let times = (map.get("exp"), map.get("nbf"));
-                self.narrow_to_times(times.0, times.1)
             }
             Value::Array(items) => match items.as_slice() {
                 [kind, expires, not_before] if *kind == 0 => {
-                    self.narrow_to_times(Some(expires), Some(not_before))
+                    self.narrow_to_times(expires, not_before)
                 }
                 [kind, projects] if *kind == 1 => self.narrow_to_projects(projects),
                 _ => false,
@@ -138,9 +134,17 @@ impl Limits {
         }
     }
 
-    fn narrow_to_times(&mut self, expires: Option<&Value>, not_before: Option<&Value>) -> bool {
-        let second = |value: Option<&Value>| value.and_then(Value::as_i64);
-        let (Some(expires), Some(not_before)) = (second(expires), second(not_before)) else {
+    fn narrow_to_permissions(&mut self, permissions: &Value) -> bool {
+        match permissions {
+            Value::String(whose) => whose == "user",
+            Value::Object(map) => exactly(map, ["projects"])
+                .is_some_and(|[projects]| self.narrow_to_projects(projects)),
+            _ => false,
+        }
+    }
+
+    fn narrow_to_times(&mut self, expires: &Value, not_before: &Value) -> bool {
+        let (Some(expires), Some(not_before)) = (expires.as_i64(), not_before.as_i64()) else {
             return false;
         };
         self.end_at(expires);
@@ -209,6 +213,18 @@ impl Limits {
     pub fn covers_all_projects(&self) -> bool {
         self.projects.is_none()
     }
+}
+
+/// The values of these keys, when the map has them and no others.
+fn exactly<'m, const N: usize>(
+    map: &'m Map<String, Value>,
+    keys: [&str; N],
+) -> Option<[&'m Value; N]> {
+    let mut values = [&Value::Null; N];
+    for (value, key) in values.iter_mut().zip(keys) {
+        *value = map.get(key)?;
+    }
+    (map.len() == N).then_some(values)
 }
 
 fn keep_common<T: Ord>(known: &mut Option<BTreeSet<T>>, items: impl Iterator<Item = T>) {

@@ -4,12 +4,15 @@
 //! takes something away. They are texts such as `allowed=pkg_read,upload` (devpi-tokens' spelling),
 //! written by the server when the token is made and by whoever derives a narrower token from it
 //! later, without asking the server. [`Limits`] is what remains of all of them together;
-//! [`crate::permission`] asks it. How tokens are signed and kept is no business of this crate.
+//! [`crate::permission`] asks it. [`Macaroon`] is what carries the restrictions, for the server and for
+//! whoever derives. Which keys sign it and how tokens are kept is no business of this crate.
 
 mod limits;
+mod macaroon;
 mod request;
 
 pub use limits::{Limits, TimeLimit, UnknownRestriction};
+pub use macaroon::Macaroon;
 pub use request::{MAX_RESTRICTION_BYTES, Restriction, TokenRequest, TokenRequestError};
 
 /// A thing that a token can be allowed to do, by devpi's names of permissions.

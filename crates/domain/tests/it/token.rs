@@ -270,6 +270,13 @@ fn what_is_not_known_allows_nothing() {
         "[0, 9]",
         r#"[1, "some-project"]"#,
         r#"{"exp": 9}"#,
+        // A further key may well narrow what the known ones leave.
+        r#"{"nbf": 5, "exp": 9, "projects": ["a"]}"#,
+        r#"{"version": 1, "permissions": "user", "exp": 9}"#,
+        r#"{"version": 1, "permissions": "user", "nbf": 5, "exp": 9}"#,
+        r#"{"version": 1, "permissions": {"projects": ["a"]}, "ip": "127.0.0.1"}"#,
+        r#"{"version": 1, "permissions": {"projects": ["a"], "actions": ["read"]}}"#,
+        r#"{"version": 1, "permissions": {}}"#,
         r#"{"version": 2, "permissions": "user"}"#,
         r#"{"version": 1, "permissions": "admin"}"#,
         r#"{"version": 1, "permissions": null}"#,

@@ -9,7 +9,17 @@ use crate::failure::plain_text;
 
 /// `{"message": …}` when JSON may be the answer, plain text otherwise.
 pub(crate) fn spell(error: &Error, accepts_json: bool) -> Response {
-    let status = match error {
+    let text = error.to_string();
+    if accepts_json {
+        envelope::message(status(error), &text)
+    } else {
+        plain_text(status(error), &text)
+    }
+}
+
+/// The status that an error has here, in whatever form it is told.
+pub(crate) fn status(error: &Error) -> StatusCode {
+    match error {
         Error::NotFound(_) => StatusCode::NOT_FOUND,
         Error::Gone(_) => StatusCode::GONE,
         Error::Forbidden(_) => StatusCode::FORBIDDEN,
@@ -24,11 +34,5 @@ pub(crate) fn spell(error: &Error, accepts_json: bool) -> Response {
         Error::Busy => StatusCode::SERVICE_UNAVAILABLE,
         Error::NoSpace => StatusCode::INSUFFICIENT_STORAGE,
         Error::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
-    };
-    let text = error.to_string();
-    if accepts_json {
-        envelope::message(status, &text)
-    } else {
-        plain_text(status, &text)
     }
 }

@@ -8,6 +8,7 @@ use axum::response::Response;
 use cheeseshop_app::Error;
 use cheeseshop_app::indexes::{IndexPatch, NoChange};
 use cheeseshop_domain::api::{Kind, index_document};
+use cheeseshop_domain::{Caller, Index};
 use http::StatusCode;
 use serde_json::Value;
 
@@ -15,7 +16,8 @@ use super::{documents, envelope};
 use crate::ask::Ask;
 use crate::failure::DevpiError;
 use crate::front::Shared;
-use crate::{json_body, simple};
+use crate::web::shop::Page;
+use crate::{json_body, negotiate, simple, web};
 
 /// `GET /{user}/{index}`; its projects too, unless the query says `no_projects`.
 pub(crate) async fn show(
@@ -28,6 +30,10 @@ pub(crate) async fn show(
     let name = ask.index()?;
     let caller = ask.caller(&shared.app).await?;
     let index = shared.app.shown_index(&caller, &name).await?;
+    if negotiate::asks_for_html(&ask.headers) {
+        return page(&shared, &ask, &caller, &index).await;
+    }
+    ask.json_only()?;
     let projects = if ask.has_flag("no_projects") {
         None
     } else {
@@ -35,6 +41,28 @@ pub(crate) async fn show(
     };
     let document = index_document(&index, projects.as_deref());
     Ok(envelope::result(Kind::IndexConfig, document))
+}
+
+/// The page of an index, with its projects part by part.
+async fn page(
+    shared: &Shared,
+    ask: &Ask,
+    caller: &Caller,
+    index: &Index,
+) -> Result<Response, DevpiError> {
+    let projects = if index.is_mirror() {
+        None
+    } else {
+        let after = ask.parameter(web::indexes::AFTER).unwrap_or_default();
+        let limit = web::indexes::PROJECTS_AT_ONCE;
+        let app = &shared.app;
+        Some(
+            app.index_projects_after(caller, &index.name, &after, limit)
+                .await?,
+        )
+    };
+    let page = Page::new(ask, caller).below(&index.name.to_string());
+    Ok(web::indexes::index_page(&page, index, projects.as_deref()))
 }
 
 /// `PUT /{user}/{index}`: 200 and not 201, as in devpi.

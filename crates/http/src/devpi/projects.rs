@@ -14,7 +14,8 @@ use super::{documents, envelope};
 use crate::ask::Ask;
 use crate::failure::DevpiError;
 use crate::front::Shared;
-use crate::simple;
+use crate::web::shop::Page;
+use crate::{negotiate, simple, web};
 
 /// `GET /{user}/{index}/{project}`
 pub(crate) async fn show_project(
@@ -33,11 +34,26 @@ pub(crate) async fn show_project(
         .app
         .project(&caller, &index, &project, scope(&ask))
         .await?;
+    if negotiate::asks_for_html(&ask.headers) {
+        let directory = shared.app.directory();
+        let is_mirrored = document
+            .releases
+            .iter()
+            .flat_map(|release| std::iter::once(release).chain(&release.shadowing))
+            .filter_map(|release| directory.index_by_name(&release.index))
+            .any(|holder| holder.is_mirror());
+        let path = format!("{index}/{}", project.normalized());
+        let page = Page::new(&ask, &caller).below(&path);
+        let response = web::projects::project_page(&page, &index, &document, is_mirrored);
+        return Ok(response);
+    }
+    ask.json_only()?;
     let result = documents::project(&ask, document).map_err(Error::internal)?;
     Ok(envelope::result(Kind::ProjectConfig, result))
 }
 
-/// `GET /{user}/{index}/{project}/{version}`
+/// `GET /{user}/{index}/{project}/{version}`; of the page the version may be `latest` or `stable`, as
+/// in devpi-web. Programs get no document of those.
 pub(crate) async fn show_release(
     State(shared): State<Arc<Shared>>,
     ask: Ask,
@@ -47,13 +63,26 @@ pub(crate) async fn show_release(
         return Ok(redirect);
     }
     let caller = ask.caller(&shared.app).await?;
+    let version = ask.segment("version")?;
+    if negotiate::asks_for_html(&ask.headers) {
+        let release = shared
+            .app
+            .wanted_release(&caller, &index, &project, version)
+            .await?;
+        let project = project.normalized();
+        let path = format!("{index}/{project}/{}", release.version);
+        let page = Page::new(&ask, &caller).below(&path);
+        let response = web::projects::release_page(&page, &index, project, &release);
+        return Ok(response);
+    }
+    ask.json_only()?;
     let document = shared
         .app
         .release(
             &caller,
             &index,
             &project,
-            ask.segment("version")?,
+            version,
             // `ignore_bases` is for the document of a project alone, as in devpi.
             Scope::WithBases,
         )

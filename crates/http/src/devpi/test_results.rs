@@ -25,7 +25,7 @@ pub(crate) async fn add(
     ask: Ask,
     body: Body,
 ) -> Result<Response, DevpiError> {
-    let upload = match start(&shared, &ask).await {
+    let mut upload = match start(&shared, &ask).await {
         Ok(upload) => upload,
         Err(error) => {
             let limit = shared.app.settings().publish.max_test_result_bytes;
@@ -33,8 +33,12 @@ pub(crate) async fn add(
             return Err(error.into());
         }
     };
-    let body = json_body::read_up_to(body, upload.max_bytes(), &shared.settings).await?;
-    let added = upload.finish(body).await?;
+    let limit = upload.max_bytes();
+    let mut body = json_body::Limited::new(body, limit, &shared.settings);
+    while let Some(chunk) = body.next().await? {
+        upload.write(chunk).await?;
+    }
+    let added = upload.finish().await?;
     Ok(envelope::result(
         Kind::ToxResultPath,
         format!("{}#sha256={}", added.path, added.sha256),

@@ -1,4 +1,4 @@
-//! `/` and `/{user}`.
+//! `/` and `/{user}`; pages for browsers, documents for everybody else.
 
 use std::sync::Arc;
 
@@ -12,7 +12,8 @@ use super::{documents, envelope, login};
 use crate::ask::Ask;
 use crate::failure::DevpiError;
 use crate::front::Shared;
-use crate::json_body;
+use crate::web::shop::Page;
+use crate::{json_body, negotiate, web};
 
 /// `GET /`
 pub(crate) async fn list(
@@ -21,6 +22,10 @@ pub(crate) async fn list(
 ) -> Result<Response, DevpiError> {
     let caller = ask.caller(&shared.app).await?;
     let users = shared.app.list_users(&caller).await?;
+    if negotiate::asks_for_html(&ask.headers) {
+        return Ok(web::indexes::root_page(&Page::new(&ask, &caller), &users));
+    }
+    ask.json_only()?;
     let result = users
         .iter()
         .map(|view| (view.user.name.to_string(), documents::user(view)))
@@ -35,6 +40,11 @@ pub(crate) async fn show(
 ) -> Result<Response, DevpiError> {
     let caller = ask.caller(&shared.app).await?;
     let view = shared.app.user(&caller, ask.segment("user")?).await?;
+    if negotiate::asks_for_html(&ask.headers) {
+        let page = Page::new(&ask, &caller).below(view.user.name.as_str());
+        return Ok(web::indexes::user_page(&page, &view));
+    }
+    ask.json_only()?;
     Ok(envelope::result(Kind::UserConfig, documents::user(&view)))
 }
 

@@ -1,4 +1,4 @@
-//! `POST /{user}/{index}`: an upload form, or a push when the body is JSON.
+//! `POST /{user}/{index}`: an upload form, a push when the body is JSON, a search when it is XML.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use super::incoming::{self, BodyError, Incoming, Rest};
 use crate::ask::Ask;
 use crate::failure::UploadError;
 use crate::front::Shared;
-use crate::{devpi, drain};
+use crate::{devpi, drain, xml_rpc};
 
 /// A form without a file holds metadata only.
 const URLENCODED_LIMIT: u64 = 8 << 20;
@@ -37,6 +37,9 @@ pub(crate) async fn receive(
     request: Request,
 ) -> Response {
     let body = request.into_body();
+    if xml_rpc::is_call(&ask.headers) {
+        return xml_rpc::answer(&shared, &ask, body).await.into_response();
+    }
     let form = match form(&ask.headers) {
         Ok(Some(form)) => form,
         Ok(None) => return devpi::push(State(shared), ask, body).await.into_response(),

@@ -166,12 +166,12 @@ fn destination(ask: &Ask) -> String {
     local(ask.query(), base).unwrap_or_else(|| format!("{}/", outside::prefix(base)))
 }
 
-/// The path, with its query, that a query's `goto_url` names on this server.
+/// The path, with its query, that a query's [`GOTO`] names on this server.
 ///
 /// nginx writes the URL as it came, unescaped: then it reaches to the end of the query, and a `+` is a
 /// plus sign.
 fn local(query: &str, base_url: &str) -> Option<String> {
-    let (before, value) = query.split_once("goto_url=")?;
+    let (before, value) = query.split_once(&format!("{GOTO}="))?;
     if !(before.is_empty() || before.ends_with('&')) || value.len() > MAX_GOTO {
         return None;
     }

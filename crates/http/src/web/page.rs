@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use axum::response::{IntoResponse, Response};
+use cheeseshop_app::Error;
 use http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use http::{HeaderValue, StatusCode};
 
@@ -25,25 +26,46 @@ margin:2rem auto;padding:0 1rem;color-scheme:light dark}h1{font-size:1.4rem}h2{f
 table{border-collapse:collapse;width:100%}th,td{text-align:left;padding:.3rem .6rem;\
 border-bottom:1px solid #8886;vertical-align:top}.failed{color:#c00;font-weight:600}\
 pre{overflow:auto;max-height:30rem;padding:.6rem;border-left:.25rem solid #8886;\
-background:#8881}code{overflow-wrap:anywhere}";
+background:#8881}code{overflow-wrap:anywhere}header{display:flex;gap:1rem;flex-wrap:wrap;\
+align-items:center;justify-content:space-between}input,button{font:inherit}";
 
 /// A short form with this title; `body` is HTML.
 pub(super) fn dialog(status: StatusCode, title: &str, body: &str) -> Response {
-    page(status, FORM_STYLE, title, body)
+    page(status, FORM_STYLE, title, "", body)
+}
+
+/// What went wrong, for people, with the ways out.
+pub(crate) fn problem(status: StatusCode, error: &Error, base_url: &str) -> Response {
+    let base = escaped(base_url);
+    let login = match error {
+        Error::Unauthenticated(_) => format!(" <a href=\"{base}/+login\">Log in</a>"),
+        _ => String::new(),
+    };
+    let body = format!(
+        "<p role=\"alert\">{}</p>\n<p><a href=\"{base}/\">Start</a>{login}</p>\n",
+        escaped(&error.to_string())
+    );
+    let title = status.canonical_reason().unwrap_or("Error");
+    dialog(status, title, &body)
 }
 
 /// A report with this title; `body` is HTML.
 pub(super) fn report(title: &str, body: &str) -> Response {
-    page(StatusCode::OK, REPORT_STYLE, title, body)
+    page(StatusCode::OK, REPORT_STYLE, title, "", body)
 }
 
-fn page(status: StatusCode, style: &str, title: &str, body: &str) -> Response {
+/// The same with a header above the title; both are HTML.
+pub(super) fn framed_report(title: &str, header: &str, body: &str) -> Response {
+    page(StatusCode::OK, REPORT_STYLE, title, header, body)
+}
+
+fn page(status: StatusCode, style: &str, title: &str, header: &str, body: &str) -> Response {
     let title = escaped(title);
     let html = format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <title>{title}</title>\n<style>{style}</style>\n</head>\n\
-         <body>\n<h1>{title}</h1>\n{body}</body>\n</html>\n"
+         <body>\n{header}<h1>{title}</h1>\n{body}</body>\n</html>\n"
     );
     let headers = [
         (

@@ -1,5 +1,7 @@
 //! A server where nobody reads anything without a login.
 
+use cheeseshop_app::Settings;
+use cheeseshop_http::HttpSettings;
 use cheeseshop_test_support::Wheel;
 use serde_json::json;
 
@@ -121,6 +123,43 @@ async fn people_are_shown_the_way_to_the_login() {
     );
     let page = server.anonymous().get_with("/+login", &visit).await;
     assert_eq!(page.status, 200);
+}
+
+/// Whether the proxy passes the prefix on or takes it off: the browser is sent to where it was.
+#[tokio::test]
+async fn the_way_back_from_the_login_has_the_prefix_and_the_query() {
+    let mut settings = Settings::default();
+    settings.auth.login_required = true;
+    let http = HttpSettings {
+        outside_url: Some("https://shop.test/pypi".parse().unwrap()),
+        ..HttpSettings::default()
+    };
+    let server = Server::with(settings, http).await;
+    server.user("alice").await;
+    let browser = ("accept", "text/html,application/xhtml+xml,*/*;q=0.8");
+    let visit = [browser, ("sec-fetch-mode", "navigate")];
+    for path in ["/pypi/alice/dev", "/alice/dev"] {
+        let answer = server
+            .anonymous()
+            .get_with(&format!("{path}?a=b&c=%26"), &visit)
+            .await;
+        assert_eq!(answer.status, 302);
+        let location = answer.header("location");
+        assert_eq!(
+            location,
+            "/pypi/+login?goto_url=%2Fpypi%2Falice%2Fdev%3Fa%3Db%26c%3D%2526"
+        );
+        let request = server
+            .anonymous()
+            .request("POST", location)
+            .header(browser.0, browser.1)
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body("username=alice&password=alice-secret".into())
+            .unwrap();
+        let answer = server.send(request).await;
+        assert_eq!(answer.status, 302);
+        assert_eq!(answer.header("location"), "/pypi/alice/dev?a=b&c=%26");
+    }
 }
 
 #[tokio::test]

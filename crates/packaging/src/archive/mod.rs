@@ -17,6 +17,8 @@ use std::io;
 
 use crate::shown::shown;
 
+pub use self::tarball::{TarContent, read_tarball};
+
 /// How much an archive may ask of us. All sizes in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ArchiveLimits {
@@ -88,6 +90,11 @@ fn check_unpacked(unpacked: u64, packed: u64, limits: &ArchiveLimits) -> Result<
         )));
     }
     Ok(())
+}
+
+/// Whether an entry may be unpacked at this path: a relative one that stays in its folder.
+pub fn is_safe_path(path: &str) -> bool {
+    check_path(path).is_ok()
 }
 
 /// A path that would leave the folder it is unpacked in, or is no path.

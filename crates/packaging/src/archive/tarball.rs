@@ -1,9 +1,9 @@
-//! Sdists in `.tar.gz`.
+//! Sdists in `.tar.gz`, and tar archives entry by entry.
 
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
-use std::io::{self, BufReader, Read, SeekFrom};
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::rc::Rc;
 
 use flate2::bufread::MultiGzDecoder;
@@ -16,31 +16,115 @@ use super::{ArchiveError, ArchiveLimits, check_path, check_unpacked};
 /// The largest extension header (long names, PAX) read, in bytes.
 const MAX_EXTENSION_LENGTH: u64 = 1 << 20;
 
+/// What a tar archive has at a path.
+pub enum TarContent<'a> {
+    /// A folder.
+    Folder,
+    /// A file.
+    File {
+        /// Whether it may be run.
+        is_executable: bool,
+        /// Seconds since 1970.
+        modified: u64,
+        /// Its bytes. What is wrong with the archive itself needs no mention when reading fails.
+        content: &'a mut dyn Read,
+    },
+    /// The same file as another path's.
+    SameAs(&'a str),
+    /// A symbolic link, which stays below the folder that the archive is unpacked in.
+    Link(&'a str),
+}
+
 /// Checks all entries up to the end and takes the metadata documents out.
 pub(super) fn inspect(
     reader: &mut dyn ReadSeek,
     limits: &ArchiveLimits,
 ) -> Result<Vec<Found>, ArchiveError> {
+    let mut found: Vec<Found> = Vec::new();
+    read(reader, true, limits, &mut |path, content| {
+        let (TarContent::File { content, .. }, Some(folder)) = (content, folder_of(path)) else {
+            return Ok(());
+        };
+        check_count(found.len())?;
+        if found.iter().any(|found| found.folder == folder) {
+            return Err(malformed(format!("it has two entries `{path}`")));
+        }
+        let document =
+            read_limited(content, limits.max_metadata_bytes, path).map_err(
+                |error| match error {
+                    Stop::Unreadable(error) => malformed(error.to_string()),
+                    Stop::Refused(error) => error,
+                },
+            )?;
+        found.push(Found {
+            folder: folder.to_owned(),
+            document,
+        });
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+/// Goes through a tar archive (`gzipped` or plain) up to its end, and gives every entry to `visit`
+/// with its path, which stays inside.
+///
+/// No entry leaves the folder it is unpacked in, be it by its path or as a link, and none lies behind a link
+/// that came before it; devices and the like are refused.
+///
+/// # Errors
+/// What is wrong with the archive, and what `visit` gives.
+pub fn read_tarball<E: From<ArchiveError>>(
+    mut reader: impl Read + Seek,
+    gzipped: bool,
+    limits: &ArchiveLimits,
+    visit: &mut dyn FnMut(&str, TarContent<'_>) -> Result<(), E>,
+) -> Result<(), E> {
+    read(&mut reader, gzipped, limits, visit)
+}
+
+fn read<E: From<ArchiveError>>(
+    reader: &mut dyn ReadSeek,
+    gzipped: bool,
+    limits: &ArchiveLimits,
+    visit: &mut dyn FnMut(&str, TarContent<'_>) -> Result<(), E>,
+) -> Result<(), E> {
     let packed = reader.seek(SeekFrom::End(0)).map_err(ArchiveError::Io)?;
     reader.rewind().map_err(ArchiveError::Io)?;
     let trouble = Trouble::default();
-    let source = Watched {
-        inner: reader,
-        trouble: trouble.clone(),
+    let source = BufReader::with_capacity(
+        64 << 10,
+        Watched {
+            inner: reader,
+            trouble: trouble.clone(),
+        },
+    );
+    let inner: Box<dyn Read + '_> = if gzipped {
+        Box::new(MultiGzDecoder::new(source))
+    } else {
+        Box::new(source)
     };
     let unpacked = Limited {
-        inner: MultiGzDecoder::new(BufReader::with_capacity(64 << 10, source)),
+        inner,
         unpacked: 0,
         packed,
         limits: *limits,
         trouble: trouble.clone(),
     };
-    walk(unpacked, limits).map_err(|error| match error {
+    // The visitor's own error is kept here while the walk ends with any.
+    let mut refusal = None;
+    let walked = walk(unpacked, limits, &mut |path, content| {
+        visit(path, content).map_err(|error| {
+            refusal = Some(error);
+            Stop::Unreadable(io::Error::other("the visitor stopped"))
+        })
+    });
+    walked.map_err(|error| match (error, trouble.take()) {
         // What went wrong below says more than what became of it above.
-        Stop::Unreadable(error) => trouble
-            .take()
-            .unwrap_or_else(|| malformed(error.to_string())),
-        Stop::Refused(error) => error,
+        (Stop::Unreadable(_), Some(trouble)) => trouble.into(),
+        (Stop::Unreadable(error), None) => {
+            refusal.unwrap_or_else(|| malformed(error.to_string()).into())
+        }
+        (Stop::Refused(error), _) => error.into(),
     })
 }
 
@@ -62,9 +146,12 @@ impl From<ArchiveError> for Stop {
     }
 }
 
-fn walk(unpacked: impl Read, limits: &ArchiveLimits) -> Result<Vec<Found>, Stop> {
+fn walk(
+    unpacked: impl Read,
+    limits: &ArchiveLimits,
+    visit: &mut dyn FnMut(&str, TarContent<'_>) -> Result<(), Stop>,
+) -> Result<(), Stop> {
     let mut archive = Archive::new(unpacked);
-    let mut found: Vec<Found> = Vec::new();
     let mut names = LongNames::default();
     let mut links = HashSet::new();
     let mut count = 0;
@@ -80,23 +167,32 @@ fn walk(unpacked: impl Read, limits: &ArchiveLimits) -> Result<Vec<Found>, Stop>
         if names.read(&header, &mut entry)? {
             continue;
         }
-        let path = std::mem::take(&mut names).check(&header, &mut links)?;
-        if header.entry_type() == EntryType::Regular
-            && let Some(folder) = folder_of(&path)
-        {
-            check_count(found.len())?;
-            if found.iter().any(|found| found.folder == folder) {
-                return Err(malformed(format!("it has two entries `{path}`")).into());
-            }
-            found.push(Found {
-                folder: folder.to_owned(),
-                document: read_limited(&mut entry, limits.max_metadata_bytes, &path)?,
-            });
-        }
+        let Some(place) = std::mem::take(&mut names).check(&header, &mut links)? else {
+            continue;
+        };
+        let content = match header.entry_type() {
+            EntryType::Link => TarContent::SameAs(without_dot(&place.link)),
+            EntryType::Symlink => TarContent::Link(&place.link),
+            EntryType::Regular | EntryType::Continuous if !place.is_folder => TarContent::File {
+                is_executable: header.mode().is_ok_and(|mode| mode & 0o111 != 0),
+                modified: header.mtime().unwrap_or_default(),
+                content: &mut entry,
+            },
+            _ => TarContent::Folder,
+        };
+        visit(&place.path, content)?;
     }
     // Up to the end, where the checksum is.
     io::copy(&mut archive.into_inner(), &mut io::sink())?;
-    Ok(found)
+    Ok(())
+}
+
+/// Where an entry lies.
+struct Place {
+    path: String,
+    /// Whether the path says so, by a slash at its end.
+    is_folder: bool,
+    link: String,
 }
 
 /// What extension headers say of the entry after them.
@@ -144,9 +240,13 @@ impl LongNames {
         Ok(())
     }
 
-    /// Checks the entry proper and answers its path. `links` are the paths of
-    /// the symbolic links so far.
-    fn check(self, header: &Header, links: &mut HashSet<String>) -> Result<String, ArchiveError> {
+    /// Checks the entry proper and answers its place; `None` for the folder that everything lies in.
+    /// `links` are the paths of the symbolic links so far.
+    fn check(
+        self,
+        header: &Header,
+        links: &mut HashSet<String>,
+    ) -> Result<Option<Place>, ArchiveError> {
         let path = self
             .path
             .unwrap_or_else(|| header.path_bytes().into_owned());
@@ -175,7 +275,11 @@ impl LongNames {
         if header.entry_type() == EntryType::Symlink {
             links.insert(plain.to_owned());
         }
-        Ok(plain.to_owned())
+        Ok((!is_top).then(|| Place {
+            path: plain.to_owned(),
+            is_folder: path.ends_with('/'),
+            link: link.into_owned(),
+        }))
     }
 }
 
@@ -244,7 +348,11 @@ fn read_name(content: &mut impl Read) -> Result<Vec<u8>, Stop> {
     Ok(name)
 }
 
-fn read_limited(content: &mut impl Read, limit: u64, what: &str) -> Result<Vec<u8>, Stop> {
+fn read_limited(
+    content: &mut (impl Read + ?Sized),
+    limit: u64,
+    what: &str,
+) -> Result<Vec<u8>, Stop> {
     let mut bytes = Vec::new();
     content.take(limit + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 <= limit {

@@ -92,13 +92,17 @@ impl BlobStore {
 
 /// A second name for an open file among the temporary ones; `None` where that cannot be had.
 fn link(file: &File, path: &Path, place: &Path) -> Option<TempFile> {
-    fs::hard_link(path, place).ok()?;
+    // Of a symbolic link the system would make a second name for the link itself.
+    fs::hard_link(fs::canonicalize(path).ok()?, place).ok()?;
     let linked = TempFile::linked(PathBuf::from(place)).ok()?;
-    let (ours, theirs) = (linked.file().metadata().ok()?, file.metadata().ok()?);
-    let same = (ours.dev(), ours.ino()) == (theirs.dev(), theirs.ino());
+    // The name may have come to stand for another file, or for a link, since that one was opened.
+    let (ours, theirs) = (fs::symlink_metadata(place).ok()?, file.metadata().ok()?);
+    if (ours.dev(), ours.ino()) != (theirs.dev(), theirs.ino()) {
+        return None;
+    }
     // Whoever may not touch it could not keep it young either.
-    let touched = linked.file().set_modified(file_time()).is_ok();
-    (same && touched).then_some(linked)
+    linked.file().set_modified(file_time()).ok()?;
+    Some(linked)
 }
 
 /// Reads to the end, hashing.

@@ -81,6 +81,29 @@ pub async fn list_names_after(
         .await
 }
 
+/// At most `limit` projects of all indexes whose normalized names hold `part`, with those names, of
+/// those that were made after the project `after`. In that order, so that a walk through any
+/// number of them looks at each row once. `part` holds no characters that mean something in a
+/// pattern.
+pub async fn list_matching(
+    connection: &mut Connection,
+    part: &str,
+    after: ProjectId,
+    limit: usize,
+) -> Result<Vec<(ProjectId, IndexId, String)>, DatabaseError> {
+    debug_assert!(!part.contains(['%', '_', '\\']), "{part}");
+    sql("SELECT id, index_id, name FROM projects \
+         WHERE id > $1 AND name LIKE $2 ORDER BY id LIMIT $3")
+    .bind(after.0)
+    .bind(format!("%{part}%"))
+    .bind(super::limit(limit))
+    .fetch_all(connection, |row| {
+        let name = row.text(2)?.to_owned();
+        Ok((ProjectId(row.integer(0)?), IndexId(row.integer(1)?), name))
+    })
+    .await
+}
+
 /// All projects of an index, sorted by normalized name.
 pub async fn list(
     connection: &mut Connection,

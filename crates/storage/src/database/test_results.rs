@@ -67,6 +67,18 @@ pub async fn list_for_file(
     .await
 }
 
+/// How many test results a file has.
+pub async fn count_for_file(
+    connection: &mut Connection,
+    file: FileId,
+) -> Result<usize, DatabaseError> {
+    let count = sql("SELECT COUNT(*) FROM test_results WHERE file_id = $1")
+        .bind(file.0)
+        .fetch_one(connection, |row| row.integer(0))
+        .await?;
+    Ok(usize::try_from(count).unwrap_or_default())
+}
+
 /// The test results of all of a release's files, oldest first.
 pub async fn list_for_release(
     connection: &mut Connection,

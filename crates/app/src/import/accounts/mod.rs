@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use cheeseshop_domain::{Directory, Event, EventKind, IndexConfig, IndexName, UserProfile};
-use cheeseshop_storage::Transaction;
 use cheeseshop_storage::database::{indexes, mirrors, users};
+use cheeseshop_storage::{Connection, Transaction};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -77,7 +77,8 @@ impl Importer {
             })
             .collect();
         let entries = if dry_run {
-            plan.foresee(&options, &self.app.directory())
+            let untouched = is_untouched(&mut *self.app.db().reader().await?).await?;
+            plan.foresee(&options, &self.app.directory(), untouched)
         } else {
             let now = self.app.clock().now();
             self.app
@@ -122,7 +123,8 @@ impl Plan {
         }
         for index in indexes {
             let name = index.full_name();
-            if let Some(reason) = left_out(options, index) {
+            let kind = index.config.get("type").and_then(Value::as_str);
+            if let Some(reason) = options.leaves_out(&name, kind.unwrap_or("stage")) {
                 entries.push(Entry::LeftOut(Note::new(Kind::Index, name, reason)));
                 continue;
             }
@@ -174,14 +176,19 @@ impl Plan {
     }
 
     /// What [`Plan::write`] would report.
-    fn foresee(&self, options: &ImportOptions, directory: &Directory) -> Vec<Entry> {
+    fn foresee(
+        &self,
+        options: &ImportOptions,
+        directory: &Directory,
+        untouched: bool,
+    ) -> Vec<Entry> {
         let leaves = options.differing == Differing::Leave;
         let users =
             self.users
                 .values()
                 .map(|planned| match directory.user(planned.name.as_str()) {
                     Some(held) if planned.is(held) => Entry::Present(Kind::User),
-                    Some(_) if leaves && !planned.name.is_root() => {
+                    Some(_) if leaves && !(untouched && planned.name.is_root()) => {
                         Entry::skipped(Kind::User, planned.name.as_str(), USER_DIFFERS)
                     }
                     _ => Entry::kept(Kind::User, planned.name.as_str(), &planned.differences),
@@ -189,7 +196,7 @@ impl Plan {
         let indexes = self.indexes.iter().map(|planned| {
             match directory.index(planned.name.user.as_str(), &planned.name.index) {
                 Some(held) if held.config == planned.config => Entry::Present(Kind::Index),
-                Some(_) if leaves && planned.source != DEFAULT_MIRROR => {
+                Some(_) if leaves && !(untouched && planned.source == DEFAULT_MIRROR) => {
                     Entry::skipped(Kind::Index, &planned.source, INDEX_DIFFERS)
                 }
                 _ => Entry::kept(Kind::Index, &planned.source, &planned.differences),
@@ -292,27 +299,10 @@ impl Plan {
     }
 }
 
-/// Why an index is left out, if that was asked for.
-fn left_out(options: &ImportOptions, index: &Index) -> Option<String> {
-    if options.skipped_indexes.contains(&index.full_name()) {
-        return Some("this index".to_owned());
-    }
-    let kind = index
-        .config
-        .get("type")
-        .and_then(Value::as_str)
-        .unwrap_or("stage");
-    let skipped = options
-        .skipped_index_types
-        .iter()
-        .any(|skipped| skipped == kind);
-    skipped.then(|| format!("all indexes of type `{kind}`"))
-}
-
 /// Whether this installation holds nothing but what its first start made.
-async fn is_untouched(tx: &mut Transaction) -> Result<bool, Error> {
-    let users = users::list(tx).await?;
-    let indexes = indexes::list(tx).await?;
+async fn is_untouched(db: &mut Connection) -> Result<bool, Error> {
+    let users = users::list(db).await?;
+    let indexes = indexes::list(db).await?;
     let fresh = users
         .iter()
         .all(|user| user.name.is_root() && user.modified.is_none())
@@ -320,7 +310,7 @@ async fn is_untouched(tx: &mut Transaction) -> Result<bool, Error> {
             .iter()
             .all(|index| index.name.to_string() == DEFAULT_MIRROR);
     for index in &indexes {
-        if fresh && !mirrors::list_projects(tx, index.id).await?.is_empty() {
+        if fresh && !mirrors::list_projects(db, index.id).await?.is_empty() {
             return Ok(false);
         }
     }

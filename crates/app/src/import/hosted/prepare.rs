@@ -258,13 +258,13 @@ impl Arriving<'_> {
                 .and_then(|metadata| metadata::text(metadata, "requires_python"))
                 .map(str::to_owned),
         };
-        let blob = self.importer.keep(bytes).await?;
         let core_metadata = match document {
             Some(document) if !self.importer.options.dry_run => {
                 Some(self.importer.app.blobs().put(document.into()).await?)
             }
             _ => None,
         };
+        let blob = self.importer.keep(bytes).await?;
         let (log, uploaded, differences) = self.history(&file.log, file.modified);
         let yanked = file
             .yanked
@@ -291,12 +291,6 @@ impl Arriving<'_> {
         content: &Content,
         hashes: &cheeseshop_packaging::Hashes,
     ) -> Result<crate::import::bytes::Taken, ImportError> {
-        let _turn = self
-            .importer
-            .readers
-            .acquire()
-            .await
-            .map_err(crate::Error::internal)?;
         let taken = self.importer.take(self.source, content, hashes).await?;
         let size = taken.as_ref().map_or(0, |bytes| bytes.blob.size);
         self.importer.progress.file_done(size);

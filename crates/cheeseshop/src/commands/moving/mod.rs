@@ -4,4 +4,4 @@ mod progress;
 mod report;
 
 pub(crate) use self::progress::watched;
-pub(crate) use self::report::{Told, tell};
+pub(crate) use self::report::{Told, printable, tell};

@@ -98,7 +98,7 @@ fn list(what: &str, notes: &[Note]) {
 }
 
 /// Names come from elsewhere and may hold what would move the cursor.
-fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     text.chars()
         .map(|character| {
             if character.is_control() {

@@ -19,7 +19,7 @@ use super::addresses::{self, DEFAULT_HOST, DEFAULT_PORT};
 use super::reading::Options;
 use super::stop::Stop;
 use super::translate::{self, expanded};
-use crate::config::Origin;
+use crate::config::{Origin, holds_secret};
 use crate::failure::Failure;
 use crate::output;
 
@@ -123,8 +123,8 @@ pub(super) fn write(options: &Options) -> Result<(), Stop> {
     }
     if mode == 0o600 {
         output::talk(
-            "The command lines hold the password of --storage, so only you can read the files; a \
-             configuration file is the better place for it.",
+            "The command lines hold a password (of --storage or --set), so only you can read the \
+             files; a configuration file is the better place for it.",
         );
     }
     Ok(())
@@ -243,8 +243,8 @@ fn has_secret(options: &Options) -> bool {
     options.find("storage").is_some_and(|given| {
         matches!(given.origin, Origin::Flag(_)) && given.written.text.contains("password=")
     }) || options.set.iter().any(|set| {
-        let key = set.split('=').next().unwrap_or_default();
-        key.contains("url") || key.contains("secret") || key.contains("key")
+        set.split_once('=')
+            .is_some_and(|(key, text)| holds_secret(key.trim(), text))
     })
 }
 

@@ -9,4 +9,4 @@ mod own_tests;
 mod publish;
 mod shop;
 mod team_layout;
-mod tokens;
+pub(crate) mod tokens;

@@ -11,7 +11,7 @@ use crate::support::Home;
 
 /// What devpi-tokens' tests need, pinned: they must not change under us. They look for devpi-server's
 /// package to see whether there is a server to start.
-const NEEDED: &[&str] = &[
+pub(crate) const NEEDED: &[&str] = &[
     "devpi-client==7.3.0",
     "devpi-common==4.1.1",
     "devpi-server==6.20.3",

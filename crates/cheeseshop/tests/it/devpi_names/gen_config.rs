@@ -102,12 +102,20 @@ fn a_password_on_the_command_line_makes_the_files_private() {
     };
     generate(&home, &[]);
     assert_eq!(mode(&home) & 0o077, 0o044 & mode(&home));
-    let talk = generate(&home, &["--storage", "pg8000:user=me,password=hunter2"]);
-    assert_eq!(mode(&home), 0o600);
-    assert!(
-        talk.contains("hold the password") && !talk.contains("hunter2"),
-        "{talk}"
-    );
+    for arguments in [
+        ["--storage", "pg8000:user=me,password=hunter2"],
+        ["--set", "mirror.proxy=http://me:hunter2@proxy.test:3128"],
+        ["--set", "blobs.secret_key=hunter2"],
+    ] {
+        generate(&home, &["--set", "mirror.proxy=http://proxy.test:3128"]);
+        assert_eq!(mode(&home) & 0o077, 0o044 & mode(&home));
+        let talk = generate(&home, &arguments);
+        assert_eq!(mode(&home), 0o600, "{arguments:?}");
+        assert!(
+            talk.contains("hold a password") && !talk.contains("hunter2"),
+            "{talk}"
+        );
+    }
 }
 
 #[test]

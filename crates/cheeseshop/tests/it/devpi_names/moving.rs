@@ -100,6 +100,22 @@ async fn directories_in_the_way_are_told() {
     assert!(output.stderr.contains(expected), "{output:?}");
 }
 
+#[tokio::test]
+async fn an_import_that_could_not_begin_begins_again() {
+    let (home, _) = exported().await;
+    // Where the mark of an import goes nothing can be written.
+    let mark = home.path().join("new/import-unfinished");
+    std::fs::create_dir_all(&mark).unwrap();
+    let output = import(&home, &["--serverdir=new", "dump"]);
+    assert_eq!(output.code, Some(1), "{output:?}");
+    assert!(output.stderr.contains("cannot be written"), "{output:?}");
+
+    std::fs::remove_dir(&mark).unwrap();
+    let output = import(&home, &["--serverdir=new", "dump"]);
+    assert_eq!(output.code, Some(0), "{output:?}");
+    assert!(!mark.exists());
+}
+
 #[test]
 fn a_source_that_is_none_makes_no_directory() {
     let home = Home::new();

@@ -104,6 +104,7 @@ async fn a_dry_run_leaves_a_first_start_to_come() {
         output.stdout.contains("would be kept: 1 user, 1 index"),
         "{output:?}"
     );
+    assert!(!home.data_dir().exists(), "nothing was made");
     let server = Server::start(&home, &[]);
     assert!(server.root_password.is_some(), "this was the first start");
     assert_eq!(server.anonymous().files("bob/dev", "pkg").await, []);

@@ -101,11 +101,53 @@ async fn what_was_removed_there_goes_here_volatile_or_not() {
         ..ImportOptions::default()
     };
     let mut importer = Importer::new(here.app.clone(), options, Report::new(), Progress::new());
-    importer.remove_index("bob/dev").await.unwrap();
-    importer.remove_index("bob/never").await.unwrap();
-    importer.remove_index("no index").await.unwrap();
+    for name in ["bob/dev", "bob/never", "no index"] {
+        importer.remove_index(name, "stage").await.unwrap();
+    }
     importer.remove_user("bob").await.unwrap();
     importer.remove_user("root").await.unwrap();
     let left = picture::of_here(&here).await;
     assert_eq!(left.len(), 1, "root stays: {left:?}");
+}
+
+#[tokio::test]
+async fn what_is_left_out_stays_when_it_is_removed_there() {
+    let here = Here::start().await;
+    let mirror = json!({"type": "mirror", "mirror_url": "https://pypi.example/simple/"});
+    let tree = Tree::new()
+        .user("bob", json!({}))
+        .user("eve", json!({}))
+        .index("root/pypi", mirror.clone())
+        .index("bob/dev", json!({"type": "stage"}))
+        .index("bob/named", json!({"type": "stage"}))
+        .index("eve/copy", mirror);
+    super::import(&here, &tree).await;
+    let options = ImportOptions {
+        differing: Differing::Follow,
+        skipped_index_types: vec!["mirror".to_owned()],
+        skipped_indexes: vec!["bob/named".to_owned()],
+        ..ImportOptions::default()
+    };
+    let mut importer = Importer::new(here.app.clone(), options, Report::new(), Progress::new());
+    importer.remove_index("root/pypi", "mirror").await.unwrap();
+    importer.remove_index("bob/named", "stage").await.unwrap();
+    // There it was a mirror; the one here never came from there.
+    importer.remove_index("bob/dev", "mirror").await.unwrap();
+    let names = async || {
+        let mut db = here.database.reader().await.unwrap();
+        let indexes = indexes::list(&mut db).await.unwrap();
+        let mut names: Vec<String> = indexes.iter().map(|index| index.name.to_string()).collect();
+        names.sort();
+        names
+    };
+    assert_eq!(
+        names().await,
+        ["bob/dev", "bob/named", "eve/copy", "root/pypi"]
+    );
+    importer.remove_index("bob/dev", "stage").await.unwrap();
+    importer.remove_user("bob").await.unwrap();
+    importer.remove_user("eve").await.unwrap();
+    assert_eq!(names().await, ["bob/named", "eve/copy", "root/pypi"]);
+    let users = here.app.directory();
+    assert!(users.user("bob").is_some() && users.user("eve").is_some());
 }

@@ -210,6 +210,23 @@ async fn a_dry_run_tells_the_same_and_writes_nothing() {
 }
 
 #[tokio::test]
+async fn a_dry_run_knows_that_root_only_gives_way_where_nothing_else_is() {
+    let here = Here::start().await;
+    import(&here, &full().0).await;
+    let mirror = json!({"type": "mirror", "mirror_url": "https://other.example/simple/"});
+    let tree = Tree::new()
+        .user("root", json!({"title": "Another"}))
+        .index("root/pypi", mirror);
+    let options = ImportOptions {
+        dry_run: true,
+        ..ImportOptions::default()
+    };
+    let foreseen = import_with(&here, &tree, options).await;
+    assert!(!foreseen.skipped.is_empty());
+    assert_eq!(import(&here, &tree).await, foreseen);
+}
+
+#[tokio::test]
 async fn hard_links_share_the_bytes_and_survive_garbage_collection() {
     let here = Here::start().await;
     let (tree, wheel) = full();

@@ -1,10 +1,14 @@
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::path::Path;
 
-use cheeseshop_app::import::{ImportOptions, Kind, Outcome, Progress, Report};
+use cheeseshop_app::import::model::{Index, Project, User};
+use cheeseshop_app::import::{ImportOptions, Kind, Outcome, Progress, Report, Source, SourceError};
 use cheeseshop_devpi_data::export_directory::{
     ExportDirectory, ExportError, ExportOptions, write_export,
 };
 use cheeseshop_test_support::Wheel;
+use futures_util::future::BoxFuture;
+use futures_util::stream::{self, BoxStream, StreamExt as _};
 use serde_json::{Value, json};
 
 use super::tree::{Tree, hash, sha256};
@@ -133,7 +137,7 @@ async fn the_export_has_devpis_form() {
     let left: Vec<String> = std::fs::read_dir(&root)
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .filter(|name| name.starts_with('.'))
+        .filter(|name| name.starts_with(['.', '+']))
         .collect();
     assert_eq!(
         left,
@@ -192,4 +196,97 @@ async fn what_devpi_does_not_have_is_told() {
         (outcome.skipped.len(), outcome.skipped[0].kind),
         (1, Kind::File)
     );
+}
+
+/// Passwords' hashes and files that not everybody may read are in it.
+#[tokio::test]
+async fn an_export_is_for_its_owner() {
+    fn mode(path: &Path) -> u32 {
+        std::fs::metadata(path).unwrap().permissions().mode() & 0o777
+    }
+    let here = Here::start().await;
+    import(&here, &full()).await;
+    export(&here, "new/export", ExportOptions::default()).await;
+    let root = here.path("new/export");
+    assert_eq!(mode(&root), 0o700);
+    assert_eq!(mode(&root.join("bob")), 0o700);
+    assert_eq!(mode(&root.join("dataindex.json")), 0o600);
+
+    let made = here.path("made");
+    std::fs::create_dir(&made).unwrap();
+    std::fs::set_permissions(&made, std::fs::Permissions::from_mode(0o755)).unwrap();
+    export(&here, "made", ExportOptions::default()).await;
+    assert_eq!(mode(&made), 0o755, "whoever made it chose that");
+    assert_eq!(mode(&made.join("bob")), 0o700);
+    assert_eq!(mode(&made.join("dataindex.json")), 0o600);
+}
+
+#[tokio::test]
+async fn users_may_be_named_like_files_of_an_export() {
+    let here = Here::start().await;
+    let mut tree = Tree::new();
+    for user in ["dataindex.json", ".files.part", ".dataindex.json.part"] {
+        let index = format!("{user}/dev");
+        tree = tree
+            .user(user, json!({}))
+            .index(&index, json!({"type": "stage"}))
+            .release(&index, "pkg", "1", json!({}));
+        // An export of devpi's own has no place for such a user's files.
+        if user != "dataindex.json" {
+            tree = tree.file(&index, ("pkg", "1"), "pkg-1.tar.gz", b"one");
+        }
+    }
+    let item = tree.items(".files.part/dev")[0].clone();
+    tree.items("dataindex.json/dev").push(item);
+    assert_eq!(told(&import(&here, &tree).await.skipped), []);
+    export(&here, "export", ExportOptions::default()).await;
+    let second = Here::start().await;
+    let source = ExportDirectory::open(&here.path("export")).await.unwrap();
+    let outcome = second.import(&source, ImportOptions::default()).await;
+    assert_eq!(told(&outcome.skipped), []);
+    picture::assert_same(
+        &picture::of_here(&here).await,
+        &picture::of_here(&second).await,
+    );
+}
+
+/// A source that cannot be read.
+struct Broken;
+
+impl Source for Broken {
+    fn describe(&self) -> String {
+        "nothing".to_owned()
+    }
+
+    fn users<'a>(&'a self, _: &'a Report) -> BoxFuture<'a, Result<Vec<User>, SourceError>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+
+    fn indexes<'a>(&'a self, _: &'a Report) -> BoxFuture<'a, Result<Vec<Index>, SourceError>> {
+        Box::pin(async { Err(SourceError::new("it is broken")) })
+    }
+
+    fn count_projects(&self, _: &Index) -> Option<u64> {
+        None
+    }
+
+    fn projects<'a>(
+        &'a self,
+        _: &'a Index,
+        _: &'a Report,
+    ) -> BoxStream<'a, Result<Project, SourceError>> {
+        stream::empty().boxed()
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_made_for_a_source_that_cannot_be_read() {
+    let here = Here::start().await;
+    let path = here.path("export");
+    let (report, progress) = (Report::new(), Progress::new());
+    let error = write_export(&Broken, &path, ExportOptions::default(), &report, &progress)
+        .await
+        .unwrap_err();
+    assert!(matches!(error, ExportError::Source(_)), "{error}");
+    assert!(!path.exists());
 }

@@ -119,18 +119,19 @@ async fn others_may_not_change_a_user() {
 }
 
 #[tokio::test]
-async fn documents_are_for_everybody_and_api_is_for_those_who_accept_json() {
+async fn documents_are_for_those_who_accept_json() {
     let server = Server::start().await;
-    for (path, to_browsers) in [
-        ("/", 200),
-        ("/root", 200),
-        ("/+status", 200),
-        ("/+api", 404),
+    for (path, to_browsers, to_others) in [
+        ("/", 200, 404),
+        ("/root", 200, 404),
+        ("/+status", 200, 200),
+        ("/+api", 404, 404),
     ] {
         for (accept, status) in [
             ("*/*", 200),
             ("application/json", 200),
             ("text/html", to_browsers),
+            ("image/png", to_others),
         ] {
             let answer = server
                 .anonymous()
@@ -141,7 +142,7 @@ async fn documents_are_for_everybody_and_api_is_for_those_who_accept_json() {
     }
     let answer = server
         .anonymous()
-        .get_with("/nobody", &[("accept", "text/html")])
+        .get_with("/nobody", &[("accept", "image/png")])
         .await;
     assert_eq!(answer.header("content-type"), "text/plain; charset=utf-8");
 }

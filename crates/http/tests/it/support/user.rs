@@ -79,6 +79,11 @@ impl<'s> User<'s> {
         request
     }
 
+    /// Sends what was made of [`User::request`].
+    pub(crate) async fn dispatch(&self, request: Request<Body>) -> Answer {
+        self.server.send(request).await
+    }
+
     pub(crate) async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
         let mut request = self.request(method, path);
         for (name, value) in headers {

@@ -50,6 +50,7 @@ fn inspect_dyn(
     for entry in &archive.entries {
         check_type(entry)?;
     }
+    let mut buffers = Buffers::new();
     for (entry, page) in directory::with_pages(&archive.entries, archive.directory_start) {
         let page = page.ok_or_else(|| {
             ArchiveError::Malformed(format!(
@@ -57,7 +58,7 @@ fn inspect_dyn(
                 entry.name, entry.method
             ))
         })?;
-        check_content(reader, &page).map_err(|error| named(error, &entry.name))?;
+        check_content(reader, &page, &mut buffers).map_err(|error| named(error, &entry.name))?;
     }
     Ok(DocumentationPages::of(
         &archive.entries,
@@ -74,20 +75,38 @@ fn check_type(entry: &Entry) -> Result<(), ArchiveError> {
     }
 }
 
+/// Room for packed and for unpacked bytes, used for one page after the other.
+struct Buffers {
+    input: Vec<u8>,
+    output: Vec<u8>,
+}
+
+impl Buffers {
+    fn new() -> Self {
+        Self {
+            input: vec![0; CHUNK],
+            output: vec![0; CHUNK],
+        }
+    }
+}
+
 /// Unpacks a page and throws it away.
-fn check_content(reader: &mut dyn ReadSeek, page: &Page) -> Result<(), ArchiveError> {
+fn check_content(
+    reader: &mut dyn ReadSeek,
+    page: &Page,
+    Buffers { input, output }: &mut Buffers,
+) -> Result<(), ArchiveError> {
     let range = page.range();
     reader
         .seek(SeekFrom::Start(range.start))
         .map_err(ArchiveError::Io)?;
     let mut packed = reader.take(range.end - range.start);
-    let (mut input, mut output) = (vec![0; CHUNK], vec![0; CHUNK]);
     let mut unpacking = PageReader::new(page);
     while !unpacking.is_finished() {
-        let read = packed.read(&mut input).map_err(ArchiveError::Io)?;
+        let read = packed.read(input).map_err(ArchiveError::Io)?;
         let mut rest = &input[..read];
         loop {
-            let unpacked = unpacking.unpack(rest, &mut output)?;
+            let unpacked = unpacking.unpack(rest, output)?;
             rest = &rest[unpacked.consumed..];
             if unpacking.is_finished() || (rest.is_empty() && unpacked.produced == 0) {
                 break;

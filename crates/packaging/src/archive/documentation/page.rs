@@ -5,9 +5,9 @@ use std::ops::Range;
 use flate2::{Crc, Decompress, FlushDecompress, Status};
 
 use crate::archive::ArchiveError;
-use crate::archive::zip::{DEFLATED, Entry, LOCAL_HEADER_LENGTH, STORED, u16_at};
-
-const SIGNATURE: &[u8; 4] = b"PK\x03\x04";
+use crate::archive::zip::{
+    DEFLATED, Entry, LOCAL_HEADER_LENGTH, LOCAL_HEADER_SIGNATURE, STORED, u16_at,
+};
 
 /// Where a page lies in its archive, and what comes out of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -149,7 +149,7 @@ impl PageReader {
             if self.header.len() < LOCAL_HEADER_LENGTH {
                 return Ok(taken);
             }
-            if !self.header.starts_with(SIGNATURE) {
+            if !self.header.starts_with(LOCAL_HEADER_SIGNATURE) {
                 return Err(damaged("its header is not where the directory says"));
             }
             let name = usize::from(u16_at(&self.header, 26));

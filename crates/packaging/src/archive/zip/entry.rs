@@ -9,7 +9,8 @@ use super::directory::extra_fields;
 use super::{DEFLATED, Entry, STORED, malformed, u16_at, u32_at, u64_at};
 use crate::archive::ArchiveError;
 
-const SIGNATURE: &[u8; 4] = b"PK\x03\x04";
+/// How an entry's own header begins.
+pub(in crate::archive) const LOCAL_HEADER_SIGNATURE: &[u8; 4] = b"PK\x03\x04";
 
 /// The length of an entry's own header without name and extra fields.
 pub(in crate::archive) const LOCAL_HEADER_LENGTH: usize = 30;
@@ -23,7 +24,7 @@ pub(super) fn check_header(bytes: &[u8], entry: &Entry) -> Result<usize, Archive
             entry.name
         ))
     };
-    if bytes.len() < LOCAL_HEADER_LENGTH || !bytes.starts_with(SIGNATURE) {
+    if bytes.len() < LOCAL_HEADER_LENGTH || !bytes.starts_with(LOCAL_HEADER_SIGNATURE) {
         return Err(differs());
     }
     let name_end = LOCAL_HEADER_LENGTH + usize::from(u16_at(bytes, 26));

@@ -14,7 +14,7 @@ mod layout;
 
 pub(super) use self::directory::{Entry, check_names, read_directory};
 pub(super) use self::end_record::{DirectoryLocation, Located, Reading, TAIL_LENGTH, locate};
-pub(super) use self::entry::{LOCAL_HEADER_LENGTH, extract};
+pub(super) use self::entry::{LOCAL_HEADER_LENGTH, LOCAL_HEADER_SIGNATURE, extract};
 pub(super) use self::layout::{check_layout, read_entry};
 
 use std::io::{self, Read, Seek, SeekFrom};

@@ -1,7 +1,8 @@
 //! Taking in files that lie on this machine.
 
 use std::fs;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, symlink};
+use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use cheeseshop_storage::{Removal, TakeError, Taking};
@@ -90,5 +91,29 @@ async fn what_is_no_file_is_told_apart_from_a_store_that_fails() {
         let path = test.directory.path().join(path);
         let error = test.store.take_file(&path, Taking::Copy).await.unwrap_err();
         assert!(matches!(error, TakeError::Unreadable(_)), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_symbolic_link_is_followed_and_not_stored() {
+    for is_relative in [true, false] {
+        let test = TestStore::local().await;
+        let folder = test.directory.path().join("directory");
+        fs::create_dir(&folder).unwrap();
+        let (real, link) = (folder.join("real"), folder.join("link"));
+        fs::write(&real, "content").unwrap();
+        let target = if is_relative {
+            Path::new("real")
+        } else {
+            &real
+        };
+        symlink(target, &link).unwrap();
+        let spooled = test.store.take_file(&link, Taking::Link).await.unwrap();
+        let stored = spooled.keep().await.unwrap();
+        assert_eq!(fs::metadata(&real).unwrap().nlink(), 2, "it is shared");
+        assert_eq!(fs::symlink_metadata(&link).unwrap().nlink(), 1);
+        fs::remove_dir_all(&folder).unwrap();
+        let blob = open(&test.store, &stored.sha256).await;
+        assert_eq!(collect(blob.read_all()).await.unwrap(), b"content");
     }
 }

@@ -1,7 +1,7 @@
 //! Users, hosted indexes and what they hold: round trips.
 
 use cheeseshop_domain::{
-    FileId, FilePath, IndexId, IndexName, LogEntry, User, UserId, UserProfile,
+    FileId, FilePath, IndexId, IndexName, LogEntry, ProjectId, User, UserId, UserProfile,
 };
 use cheeseshop_packaging::filename::FileName;
 use cheeseshop_packaging::hash::Sha256;
@@ -168,6 +168,25 @@ async fn projects_round_trip() {
         assert_eq!(
             projects::list_names(&mut reader, dev).await.unwrap(),
             sorted
+        );
+        let mut matching = Vec::new();
+        let mut after = ProjectId(0);
+        loop {
+            let part = projects::list_matching(&mut reader, "m", after, 1).await;
+            let Some((id, index, name)) = part.unwrap().pop() else {
+                break;
+            };
+            after = id;
+            matching.push((index, name));
+        }
+        let named = |name: &str, index| (index, name.to_owned());
+        assert_eq!(
+            matching,
+            [
+                named("my-project", dev),
+                named("m", dev),
+                named("m", staging)
+            ]
         );
         let listed = projects::list(&mut reader, dev).await.unwrap();
         let listed: Vec<&str> = listed

@@ -6,6 +6,7 @@ mod bad_input;
 mod documents;
 mod indexes;
 mod mirrors;
+mod pages;
 mod push;
 mod removals;
 mod simple;
@@ -38,6 +39,7 @@ pub(super) const ALL: &[Scenario] = &[
     ("documentation", attachments::documentation),
     ("test results", attachments::results),
     ("plugins", attachments::plugins),
+    ("pages", pages::scenario),
     ("mirrors", mirrors::scenario),
     ("mirrors in trouble", mirrors::trouble),
     ("mirrors as bases", mirrors::bases),
