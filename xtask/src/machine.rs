@@ -18,6 +18,12 @@ pub(crate) struct Tool {
     is_there: fn() -> bool,
 }
 
+const PYTHON: Tool = Tool {
+    name: "Python with venv",
+    package: "python3-venv",
+    is_there: has_python,
+};
+
 const NGINX: Tool = Tool {
     name: "nginx",
     package: "nginx-light",
@@ -32,11 +38,7 @@ pub(crate) const FOR_TESTS: &[Tool] = &[
         package: "postgresql",
         is_there: has_postgresql,
     },
-    Tool {
-        name: "Python with venv",
-        package: "python3-venv",
-        is_there: has_python,
-    },
+    PYTHON,
     Tool {
         name: "curl",
         package: "curl",
@@ -48,7 +50,21 @@ pub(crate) const FOR_TESTS: &[Tool] = &[
         package: "systemd",
         is_there: || find_program("systemd-analyze").is_some(),
     },
+    // Shells that `cheeseshop env` prints code for.
+    Tool {
+        name: "zsh",
+        package: "zsh",
+        is_there: || find_program("zsh").is_some(),
+    },
+    Tool {
+        name: "fish",
+        package: "fish",
+        is_there: || find_program("fish").is_some(),
+    },
 ];
+
+/// What `cargo xtask wheel` needs.
+pub(crate) const FOR_WHEEL: &[Tool] = &[PYTHON];
 
 /// What `cargo xtask bench` needs.
 pub(crate) const FOR_BENCHMARK: &[Tool] = &[
@@ -58,11 +74,7 @@ pub(crate) const FOR_BENCHMARK: &[Tool] = &[
         package: "wrk",
         is_there: || find_program("wrk").is_some(),
     },
-    Tool {
-        name: "Python with venv",
-        package: "python3-venv",
-        is_there: has_python,
-    },
+    PYTHON,
 ];
 
 /// Installs whatever of `tools` is missing.

@@ -1,4 +1,5 @@
-//! The project's own commands: `cargo xtask test`, `cargo xtask lint`, `cargo xtask bench`.
+//! The project's own commands: `cargo xtask test`, `cargo xtask lint`, `cargo xtask bench`,
+//! `cargo xtask wheel`.
 //!
 //! One module a command, beside what they share: [`shell`] runs programs, [`machine`] installs
 //! what a bare Debian lacks, [`repository`] looks at the committed files.
@@ -11,6 +12,7 @@ mod machine;
 mod repository;
 mod shell;
 mod test;
+mod wheel;
 
 use std::process::ExitCode;
 
@@ -30,6 +32,8 @@ enum Command {
     Test(test::Arguments),
     /// Check the sources: format, clippy, licences and bans, what must not be committed.
     Lint(lint::Arguments),
+    /// Build the wheel for `pipx install` and `uv tool install`.
+    Wheel(wheel::Arguments),
     /// Measure the built server side by side with its peers.
     Bench(bench::Arguments),
 }
@@ -38,6 +42,7 @@ fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Test(arguments) => test::run(&arguments),
         Command::Lint(arguments) => lint::run(&arguments),
+        Command::Wheel(arguments) => wheel::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
     };
     match result {

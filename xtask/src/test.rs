@@ -4,7 +4,7 @@ use anyhow::Result;
 use clap::Args;
 
 use crate::shell::{self, cargo, say, step};
-use crate::{lint, machine};
+use crate::{lint, machine, wheel};
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
@@ -43,6 +43,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
                 .args(["--workspace", "--locked", "--no-run"]),
         )
     })?;
+    step("a wheel that installs", wheel::check)?;
     shell::run(
         cargo()
             .args(runner)

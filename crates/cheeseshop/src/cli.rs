@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use cheeseshop_client::commands as client;
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use url::Url;
 
 use crate::config::Given;
@@ -18,6 +19,76 @@ pub(crate) struct Cli {
     pub(crate) settings: SettingArgs,
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+impl Cli {
+    /// What this process was started with; help is printed and mistakes are told here.
+    pub(crate) fn of_this_process() -> Self {
+        let matches = command_line().get_matches();
+        match Self::from_arg_matches(&matches) {
+            Ok(cli) => cli,
+            Err(error) => error.exit(),
+        }
+    }
+}
+
+/// The command line as people read it: commands under headings, and settings of the server only in the
+/// help of its own commands. They are understood everywhere.
+pub(crate) fn command_line() -> clap::Command {
+    let command = Cli::command();
+    let settings: Vec<_> = settings(&command).map(|arg| arg.hide(true)).collect();
+    let command = command.mut_subcommands(|command| {
+        if is_of_server(&command) {
+            command
+        } else {
+            command.args(settings.clone())
+        }
+    });
+    let group = |is_chosen: fn(&clap::Command) -> bool| {
+        let chosen = Cli::command();
+        let chosen = chosen.get_subcommands().filter(|one| is_chosen(one));
+        clap::Command::new("").subcommands(chosen.cloned())
+    };
+    let groups = [
+        ("Server", group(is_of_server)),
+        (
+            "Client, as devpi has it",
+            group(|one| !is_of_server(one) && !is_beyond_devpi(one)),
+        ),
+        ("Client, beyond devpi", group(is_beyond_devpi)),
+    ];
+    client::grouped(command, &groups)
+}
+
+/// The command line as other programs read it: settings of the server at no command but its own.
+pub(crate) fn plain_command_line() -> clap::Command {
+    let command = Cli::command();
+    let settings: Vec<_> = settings(&command).collect();
+    command
+        .mut_args(|arg| arg.global(false))
+        .mut_subcommands(|command| {
+            if is_of_server(&command) {
+                command.args(settings.clone())
+            } else {
+                command
+            }
+        })
+}
+
+/// The arguments that each command takes over.
+fn settings(command: &clap::Command) -> impl Iterator<Item = clap::Arg> {
+    command
+        .get_arguments()
+        .filter(|arg| arg.is_global_set())
+        .cloned()
+}
+
+fn is_of_server(command: &clap::Command) -> bool {
+    ServerCommand::has_subcommand(command.get_name())
+}
+
+fn is_beyond_devpi(command: &clap::Command) -> bool {
+    client::OwnCommand::has_subcommand(command.get_name())
 }
 
 /// Where the settings are and which of them the command line changes.
@@ -74,8 +145,20 @@ pub(crate) struct SettingArgs {
     pub(crate) given: Vec<Given>,
 }
 
+/// What the program can do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// What needs a server's settings.
+    #[command(flatten)]
+    Server(ServerCommand),
+    /// What needs a server at the other end of the wire.
+    #[command(flatten)]
+    Client(client::Command),
+}
+
+/// The commands of the server and its keeper.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ServerCommand {
     /// Run the server, making whatever is missing.
     Serve(ServeArgs),
     /// Make the data directory, database, user `root` and mirror `root/pypi`, and stop.
@@ -92,8 +175,11 @@ pub(crate) enum Command {
     Gc(GcArgs),
     /// Look whether the bytes of all files are there and whole.
     Fsck(FsckArgs),
-    /// Make links under which this program is devpi-server and its companions.
+    /// Make links under which this program is devpi, devpi-server and its companions.
     InstallLinks(InstallLinksArgs),
+    /// Write completions for a shell, or manual pages.
+    #[command(subcommand)]
+    Generate(GenerateCommand),
     /// Take in what a devpi-server holds: its export, its own data, or whatever it serves.
     Import(ImportArgs),
     /// Write everything in the form that devpi-server imports.
@@ -119,6 +205,16 @@ pub(crate) struct ServeArgs {
     /// Only these may create and change users and indexes: names and `:groups`, parted by commas.
     #[arg(long, value_name = "SPEC")]
     pub(crate) restrict_modify: Option<String>,
+
+    /// Be a throwaway server for tests: data that is removed at the end, a free port, cheap passwords, no
+    /// settings of this machine, no upstream. It prints one JSON line (`url`, `pid`, `users`, `indexes`),
+    /// and ends with the process that has started it.
+    #[arg(long)]
+    pub(crate) ephemeral: bool,
+
+    /// Make the users and indexes of this layout first.
+    #[arg(long, value_name = "FILE", requires = "ephemeral")]
+    pub(crate) layout: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -157,6 +253,32 @@ pub(crate) struct FsckArgs {
     /// Look only whether the bytes are there and as many as there should be.
     #[arg(long)]
     pub(crate) no_checksum: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum GenerateCommand {
+    /// Print the completions of a shell: `source <(cheeseshop generate completions bash)`.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+        /// The name to complete: this program's, or the client's under devpi's.
+        #[arg(long, value_enum, default_value_t = ProgramName::Cheeseshop)]
+        name: ProgramName,
+    },
+    /// Write a manual page for each command of `cheeseshop` and `devpi`.
+    Man {
+        /// The directory for them.
+        directory: PathBuf,
+    },
+}
+
+/// A name with a command line of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum ProgramName {
+    /// This program.
+    Cheeseshop,
+    /// The client as devpi has it.
+    Devpi,
 }
 
 #[derive(Debug, Args)]
@@ -267,13 +389,67 @@ pub(crate) struct StatusArgs {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
-
     use super::*;
 
     #[test]
     fn the_command_tree_is_consistent() {
-        Cli::command().debug_assert();
+        command_line().debug_assert();
+        plain_command_line().debug_assert();
+    }
+
+    /// Whatever of a command and those below it has nothing said about it.
+    fn undocumented(command: &clap::Command, path: &str, found: &mut Vec<String>) {
+        let path = format!("{path} {}", command.get_name());
+        let has_text = |text: Option<&clap::builder::StyledStr>| {
+            text.is_some_and(|text| text.to_string().trim().len() > 3)
+        };
+        if !has_text(command.get_about()) {
+            found.push(path.clone());
+        }
+        for arg in command.get_arguments() {
+            if !has_text(arg.get_help()) {
+                found.push(format!("{path} {}", arg.get_id()));
+            }
+            for value in arg.get_possible_values() {
+                // Flags have those of a truth value; shells are known by their names.
+                if arg.get_action().takes_values()
+                    && !has_text(value.get_help())
+                    && arg.get_id() != "shell"
+                {
+                    found.push(format!("{path} {}: {}", arg.get_id(), value.get_name()));
+                }
+            }
+        }
+        for command in command.get_subcommands() {
+            undocumented(command, &path, found);
+        }
+    }
+
+    #[test]
+    fn every_command_and_argument_is_documented() {
+        let mut found = Vec::new();
+        for mut command in [plain_command_line(), client::devpi_command_line()] {
+            command.build();
+            undocumented(&command, "", &mut found);
+        }
+        assert!(found.is_empty(), "{found:#?}");
+    }
+
+    #[test]
+    fn the_settings_of_the_server_are_no_matter_of_the_client() {
+        let help = |name: &str| {
+            let mut command = command_line();
+            command.build();
+            let command = command.find_subcommand_mut(name).unwrap();
+            command.render_long_help().to_string()
+        };
+        assert!(help("serve").contains("--data-dir"));
+        assert!(!help("list").contains("--data-dir"));
+        let matches = command_line()
+            .try_get_matches_from(["cheeseshop", "list", "--data-dir", "d"])
+            .unwrap();
+        let cli = Cli::from_arg_matches(&matches).unwrap();
+        assert_eq!(cli.settings.data_dir, Some(PathBuf::from("d")));
     }
 
     #[test]

@@ -20,11 +20,13 @@ mod server;
 mod systemd;
 mod upstream;
 
+use std::ffi::OsStr;
+use std::path::Path;
 use std::process::ExitCode;
 
-use clap::Parser as _;
+use cheeseshop_client::commands as client;
 
-use crate::cli::Cli;
+use crate::cli::{Cli, Command};
 use crate::devpi_names::Program;
 use crate::failure::Failure;
 
@@ -43,13 +45,33 @@ fn main() -> ExitCode {
     if let Some(program) = Program::started_as(&name) {
         return devpi_names::run(program, arguments);
     }
-    let result = on_threads(commands::run(Cli::parse())).and_then(|result| result);
+    if name_of(&name) == Some(commands::CLIENT_NAME) {
+        return client::run_devpi(arguments);
+    }
+    let cli = Cli::of_this_process();
+    let command = match cli.command {
+        Command::Server(command) => command,
+        // One thread of its own is quicker to start.
+        Command::Client(command) => {
+            return client::run(
+                client::Program::Cheeseshop,
+                command,
+                &client::GenericArgs::default(),
+            );
+        }
+    };
+    let result = on_threads(commands::run(cli.settings, command)).and_then(|result| result);
     // What went wrong comes after what led to it.
     logging::flush();
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
     }
+}
+
+/// The last part of the path that a program was started by.
+fn name_of(word: &OsStr) -> Option<&str> {
+    Path::new(word).file_name()?.to_str()
 }
 
 /// Runs the work of a command on the threads of this process, to its end.

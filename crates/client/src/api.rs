@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::server::read;
+use crate::answer::read;
 use crate::{Error, Server};
 
 /// What a server can do.

@@ -1,5 +1,9 @@
 //! Why a call gave no answer.
 
+use std::path::PathBuf;
+
+use crate::trust::Rejection;
+
 /// Why a call to a server gave no usable answer. No text here holds a password.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -11,6 +15,22 @@ pub enum Error {
         /// What is wrong with it.
         reason: &'static str,
     },
+    /// A file of certificates cannot be used.
+    #[error("the certificates in {} (named by {named_by}) cannot be used: {reason}", path.display())]
+    Certificates {
+        /// The file.
+        path: PathBuf,
+        /// The option or variable that names it.
+        named_by: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The server could not prove who it is.
+    #[error("{0}")]
+    Untrusted(Box<Rejection>),
+    /// No connection that is safe came about, for another reason than the server's certificate.
+    #[error("{0}")]
+    Handshake(String),
     /// No connection, a broken one, or silence for too long.
     #[error("no answer")]
     Transport(#[source] reqwest::Error),
@@ -25,10 +45,43 @@ pub enum Error {
     /// The answer is not what the protocol says. Probably something else answers there.
     #[error("the answer is not that of a devpi-compatible server: {0}")]
     Unexpected(String),
+    /// A file here cannot be read or written.
+    #[error("{}: {error}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        error: std::io::Error,
+    },
+}
+
+impl Error {
+    /// Whether the server could not prove who it is.
+    pub fn is_certificate(&self) -> bool {
+        matches!(self, Self::Untrusted(_))
+    }
+
+    /// The error and all that caused it, in one line.
+    pub fn chain(&self) -> String {
+        let mut text = self.to_string();
+        let mut source = std::error::Error::source(self);
+        while let Some(cause) = source {
+            let cause_text = cause.to_string();
+            if !text.ends_with(&cause_text) {
+                text.push_str(": ");
+                text.push_str(&cause_text);
+            }
+            source = cause.source();
+        }
+        text
+    }
 }
 
 impl From<reqwest::Error> for Error {
     fn from(error: reqwest::Error) -> Self {
+        if let Some(rejection) = crate::trust::rejection(&error) {
+            return Self::Untrusted(Box::new(rejection.clone()));
+        }
         // The URL may carry credentials.
         Self::Transport(error.without_url())
     }

@@ -1,46 +1,51 @@
 //! A server, and how it is asked.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::header::{ACCEPT, HeaderValue};
-use serde::de::DeserializeOwned;
+use reqwest::Method;
 use serde_json::Value;
 use url::Url;
 
-use crate::Error;
+use crate::answer::Answer;
+use crate::request::Request;
+use crate::trust::{self, Notes, Trust};
+use crate::{Credentials, Error};
 
 /// How long a connection may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long a server may be silent.
-const READ_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// The largest answer that is read. Documents of the JSON API are far smaller.
-const LARGEST_ANSWER_BYTES: usize = 64 << 20;
+/// How long a server may be silent. Pushing a large release to another server happens in silence.
+const READ_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// A server at an address. Cheap to clone; clones share connections.
+///
+/// Calls of the JSON API are methods of it, each in the module of its noun; what has no method of
+/// its own goes by [`Server::request`].
 #[derive(Clone, Debug)]
 pub struct Server {
     url: Url,
     http: reqwest::Client,
-}
-
-/// The envelope around every document of the JSON API.
-#[derive(serde::Deserialize)]
-struct Envelope {
-    #[serde(rename = "type")]
-    kind: Option<String>,
-    result: Option<Value>,
-    message: Option<String>,
+    notes: Arc<Notes>,
+    login: Option<Credentials>,
+    basic: Option<Credentials>,
 }
 
 impl Server {
-    /// A server at `url`, which may carry credentials. Nothing is sent yet.
+    /// A server at `url`, trusted by the system's certificates. Credentials in the URL are sent
+    /// by Basic authentication. Nothing is sent yet.
     ///
     /// # Errors
-    /// [`Error::Address`] when `url` is not an http or https URL, [`Error::Transport`] when the
-    /// system's certificates cannot be read.
-    pub fn new(mut url: Url) -> Result<Self, Error> {
+    /// [`Error::Address`] when `url` is not an http or https URL.
+    pub fn new(url: Url) -> Result<Self, Error> {
+        Self::with_trust(url, &Trust::system())
+    }
+
+    /// A server at `url` that proves itself by `trust`.
+    ///
+    /// # Errors
+    /// As [`Server::new`]; also when certificates that were named cannot be read.
+    pub fn with_trust(mut url: Url, trust: &Trust) -> Result<Self, Error> {
         if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
             return Err(Error::Address {
                 url: without_credentials(&url).to_string(),
@@ -52,63 +57,133 @@ impl Server {
         }
         url.set_query(None);
         url.set_fragment(None);
-        let http = reqwest::Client::builder()
-            .user_agent(concat!("cheeseshop-client/", env!("CARGO_PKG_VERSION")))
+        let basic = credentials_of(&url);
+        let (client, notes) = trust.client(url.scheme() == "https")?;
+        let http = client
+            .user_agent(concat!("cheeseshop/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(CONNECT_TIMEOUT)
             .read_timeout(READ_TIMEOUT)
+            // Followed by hand: credentials stay with the server they are for.
+            .redirect(reqwest::redirect::Policy::none())
             .build()?;
-        Ok(Self { url, http })
+        Ok(Self {
+            url: without_credentials(&url),
+            http,
+            notes,
+            login: None,
+            basic,
+        })
+    }
+
+    /// The same server, asked by a user with a password, a login's token or a token
+    /// (`X-Devpi-Auth`).
+    #[must_use]
+    pub fn with_login(mut self, login: Option<Credentials>) -> Self {
+        self.login = login;
+        self
+    }
+
+    /// The same server behind a front that wants Basic authentication.
+    #[must_use]
+    pub fn with_basic(mut self, basic: Option<Credentials>) -> Self {
+        self.basic = basic;
+        self
+    }
+
+    /// The same connections to a server at another address of the same trust.
+    #[must_use]
+    pub(crate) fn moved_to(mut self, url: Url) -> Self {
+        self.url = url;
+        self
     }
 
     /// The address, without credentials.
     pub fn url(&self) -> Url {
-        without_credentials(&self.url)
+        self.url.clone()
+    }
+
+    /// Begins a request to a path below the server's address, or to any URL.
+    ///
+    /// # Errors
+    /// [`Error::Address`] when it is no path or URL.
+    pub fn request(&self, method: Method, path: &str) -> Result<Request<'_>, Error> {
+        let url = self
+            .url
+            .join(path.trim_start_matches('/'))
+            .map_err(|_| Error::Address {
+                url: path.to_owned(),
+                reason: "it is no path and no URL",
+            })?;
+        Ok(self.request_url(method, url))
+    }
+
+    /// Begins a request to a URL.
+    pub fn request_url(&self, method: Method, url: Url) -> Request<'_> {
+        Request::new(self, method, url)
+    }
+
+    /// Gets a document.
+    ///
+    /// # Errors
+    /// No answer; an error status is an answer.
+    pub async fn get(&self, path: &str) -> Result<Answer, Error> {
+        self.request(Method::GET, path)?.send().await
     }
 
     /// Fetches a document and takes it out of its envelope.
     pub(crate) async fn fetch(&self, path: &str, kind: &str) -> Result<Value, Error> {
-        let url = self
-            .url
-            .join(path)
-            .map_err(|error| Error::Unexpected(error.to_string()))?;
-        let mut response = self
-            .http
-            .get(url)
-            .header(ACCEPT, HeaderValue::from_static("application/json"))
-            .send()
-            .await?;
-        let status = response.status();
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await? {
-            if body.len() + chunk.len() > LARGEST_ANSWER_BYTES {
-                return Err(Error::Unexpected("it is too large".to_owned()));
-            }
-            body.extend_from_slice(&chunk);
+        self.get(path).await?.expect(kind)
+    }
+
+    pub(crate) fn http(&self) -> &reqwest::Client {
+        &self.http
+    }
+
+    /// What connections to the server have shown of it.
+    pub(crate) fn notes(&self) -> &Notes {
+        &self.notes
+    }
+
+    /// Why a request got no answer.
+    pub(crate) fn no_answer(&self, error: reqwest::Error) -> Error {
+        match trust::connection_trouble(&error, &self.notes) {
+            Some(trouble) => Error::Handshake(trouble),
+            None => error.into(),
         }
-        let envelope = serde_json::from_slice::<Envelope>(&body);
-        if !status.is_success() {
-            return Err(Error::Refused {
-                status: status.as_u16(),
-                message: envelope.ok().and_then(|envelope| envelope.message),
-            });
-        }
-        let envelope = envelope.map_err(|error| Error::Unexpected(error.to_string()))?;
-        match (envelope.kind.as_deref(), envelope.result) {
-            (Some(found), Some(result)) if found == kind => Ok(result),
-            (found, _) => Err(Error::Unexpected(format!(
-                "expected type `{kind}`, found `{}`",
-                found.unwrap_or("none")
-            ))),
-        }
+    }
+
+    pub(crate) fn login(&self) -> Option<&Credentials> {
+        self.login.as_ref()
+    }
+
+    pub(crate) fn basic(&self) -> Option<&Credentials> {
+        self.basic.as_ref()
+    }
+
+    /// Whether a URL is of this very server: only there credentials are sent.
+    pub(crate) fn is_own(&self, url: &Url) -> bool {
+        url.origin() == self.url.origin() && format!("{}/", url.path()).starts_with(self.url.path())
     }
 }
 
-/// Reads a document's typed part.
-pub(crate) fn read<T: DeserializeOwned>(document: &Value) -> Result<T, Error> {
-    T::deserialize(document).map_err(|error| Error::Unexpected(error.to_string()))
+/// The user and password that a URL carries, decoded.
+pub(crate) fn credentials_of(url: &Url) -> Option<Credentials> {
+    if url.username().is_empty() && url.password().is_none() {
+        return None;
+    }
+    let decoded = |text: &str| {
+        percent_encoding::percent_decode_str(text)
+            .decode_utf8_lossy()
+            .into_owned()
+    };
+    Some(Credentials::new(
+        decoded(url.username()),
+        decoded(url.password().unwrap_or_default()),
+    ))
 }
 
-fn without_credentials(url: &Url) -> Url {
+/// The URL as it may be shown.
+pub(crate) fn without_credentials(url: &Url) -> Url {
     let mut url = url.clone();
     // Both fail only for URLs that cannot have credentials.
     let _ = url.set_username("");
@@ -124,9 +199,10 @@ mod tests {
     fn addresses_end_with_a_slash_and_hide_credentials() {
         // Building a client needs a provider; the binary installs it first.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        let server = Server::new("http://bob:pw@shop.test/devpi?x#y".parse().unwrap()).unwrap();
+        let server = Server::new("http://bob:p%20w@shop.test/devpi?x#y".parse().unwrap()).unwrap();
         assert_eq!(server.url().as_str(), "http://shop.test/devpi/");
-        assert_eq!(server.url.password(), Some("pw"));
+        assert_eq!(server.basic().unwrap().secret(), "p w");
+        assert!(!format!("{server:?}").contains("p w"));
     }
 
     #[test]
@@ -137,5 +213,21 @@ mod tests {
             "`ftp://shop.test/` is not the address of a server: it must begin with http:// or \
              https:// and a host"
         );
+    }
+
+    #[test]
+    fn only_its_own_urls_are_the_servers() {
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let server = Server::new("http://shop.test/devpi".parse().unwrap()).unwrap();
+        for (url, is_own) in [
+            ("http://shop.test/devpi/bob/dev", true),
+            ("http://shop.test/devpi", true),
+            ("http://shop.test/other", false),
+            ("https://shop.test/devpi/", false),
+            ("http://shop.test:8080/devpi/", false),
+            ("http://elsewhere.test/devpi/", false),
+        ] {
+            assert_eq!(server.is_own(&url.parse().unwrap()), is_own, "{url}");
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::server::read;
+use crate::answer::read;
 use crate::{Error, Server};
 
 /// How a server is.

@@ -1,6 +1,5 @@
-//! `cheeseshop install-links DIR`: the names of devpi-server's programs as links to this one.
-//!
-//! The name of the client, `devpi`, is not among them: this program is no client yet.
+//! `cheeseshop install-links DIR`: the names of devpi's client and of devpi-server's programs as
+//! links to this one.
 
 use std::io::ErrorKind;
 use std::os::unix::fs::symlink;
@@ -13,6 +12,9 @@ use crate::output;
 
 /// What this program is called when it is not called something else.
 const OWN_NAME: &str = "cheeseshop";
+
+/// devpi's client.
+pub(crate) const CLIENT_NAME: &str = "devpi";
 
 /// What is to be done about one name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,7 +39,8 @@ pub(crate) fn run(arguments: &InstallLinksArgs) -> Result<(), Failure> {
     }
     let mut tasks = Vec::new();
     let mut in_the_way = Vec::new();
-    for name in Program::ALL.iter().map(|program| program.name()) {
+    let servers = Program::ALL.iter().map(|program| program.name());
+    for name in std::iter::once(CLIENT_NAME).chain(servers) {
         let link = folder.join(name);
         match task(&link, &program)? {
             Some(task) => tasks.push((link, task)),

@@ -2,10 +2,12 @@
 
 mod audit;
 mod config;
+mod ephemeral;
 pub(crate) mod export;
 mod follow;
 pub(crate) mod fsck;
 mod gc;
+mod generate;
 pub(crate) mod import;
 mod init;
 mod install_links;
@@ -14,24 +16,26 @@ pub(crate) mod passwd;
 pub(crate) mod serve;
 mod status;
 
-use crate::cli::{AuditCommand, Cli, Command, ConfigCommand};
+pub(crate) use self::install_links::CLIENT_NAME;
+
+use crate::cli::{AuditCommand, ConfigCommand, ServerCommand, SettingArgs};
 use crate::failure::Failure;
 
 /// Runs what the user asked for.
-pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
-    let settings = cli.settings;
-    match cli.command {
-        Command::Serve(arguments) => Box::pin(serve::run(&settings, &arguments)).await,
-        Command::Init => Box::pin(init::run(&settings)).await,
-        Command::Passwd(arguments) => Box::pin(passwd::run(&settings, &arguments)).await,
-        Command::Config(ConfigCommand::Check) => config::check(&settings),
-        Command::Config(ConfigCommand::Show) => config::show(&settings),
-        Command::Audit(AuditCommand::Verify) => audit::verify(&settings).await,
-        Command::Fsck(arguments) => Box::pin(fsck::run(&settings, &arguments)).await,
-        Command::InstallLinks(arguments) => install_links::run(&arguments),
-        Command::Gc(arguments) => Box::pin(gc::run(&settings, &arguments)).await,
-        Command::Import(arguments) => Box::pin(import::run(&settings, &arguments)).await,
-        Command::Export(arguments) => Box::pin(export::run(&settings, &arguments)).await,
-        Command::Status(arguments) => status::run(&arguments).await,
+pub(crate) async fn run(settings: SettingArgs, command: ServerCommand) -> Result<(), Failure> {
+    match command {
+        ServerCommand::Serve(arguments) => Box::pin(serve::run(&settings, &arguments)).await,
+        ServerCommand::Init => Box::pin(init::run(&settings)).await,
+        ServerCommand::Passwd(arguments) => Box::pin(passwd::run(&settings, &arguments)).await,
+        ServerCommand::Config(ConfigCommand::Check) => config::check(&settings),
+        ServerCommand::Config(ConfigCommand::Show) => config::show(&settings),
+        ServerCommand::Audit(AuditCommand::Verify) => audit::verify(&settings).await,
+        ServerCommand::Fsck(arguments) => Box::pin(fsck::run(&settings, &arguments)).await,
+        ServerCommand::Generate(command) => generate::run(&command),
+        ServerCommand::InstallLinks(arguments) => install_links::run(&arguments),
+        ServerCommand::Gc(arguments) => Box::pin(gc::run(&settings, &arguments)).await,
+        ServerCommand::Import(arguments) => Box::pin(import::run(&settings, &arguments)).await,
+        ServerCommand::Export(arguments) => Box::pin(export::run(&settings, &arguments)).await,
+        ServerCommand::Status(arguments) => status::run(&arguments).await,
     }
 }

@@ -14,6 +14,8 @@ mod bad_input;
 #[cfg(test)]
 mod bad_upload;
 #[cfg(test)]
+mod client;
+#[cfg(test)]
 mod clients;
 #[cfg(test)]
 mod compare;

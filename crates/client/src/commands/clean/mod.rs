@@ -1,0 +1,380 @@
+//! `cheeseshop clean`: old releases go, after they were shown.
+
+mod findings;
+
+use std::io::IsTerminal as _;
+use std::num::NonZeroUsize;
+
+use cheeseshop_packaging::{ProjectName, Requirement};
+use clap::Args;
+use futures_util::{StreamExt as _, stream};
+use jiff::Timestamp;
+use regex_lite::Regex;
+use url::Url;
+
+use self::findings::{Doomed, Fate, Findings, IndexFindings};
+use crate::clean::{Held, Rules};
+use crate::commands::clock::now;
+use crate::commands::tokens::duration;
+use crate::commands::{Connection, Failure, Session};
+use crate::{Error, LinkKind, Server};
+
+/// How many questions a server is asked at once.
+const QUESTIONS: usize = 8;
+
+/// Arguments of `cheeseshop clean`.
+#[derive(Args, Debug)]
+pub struct CleanArgs {
+    /// The index (NAME, USER/NAME or a URL; none with --user), and which releases of it:
+    /// requirements such as `flask` or `flask<2`.
+    #[arg(value_name = "INDEX [SPEC]", required_unless_present = "user")]
+    index_and_specs: Vec<String>,
+
+    /// All indexes of this user, instead of one.
+    #[arg(long, value_name = "USER")]
+    user: Option<String>,
+
+    /// Only projects in whose name this regular expression is found.
+    #[arg(long, value_name = "REGEX")]
+    regex: Option<Regex>,
+
+    /// Only versions in which this regular expression is found.
+    #[arg(long, value_name = "REGEX")]
+    version_filter: Option<Regex>,
+
+    /// Only development versions (`1.0.dev3`).
+    #[arg(long, visible_alias = "dev-only")]
+    dev: bool,
+
+    /// Only what came longer ago than this: `90d`, `12 weeks`, `1 year`.
+    #[arg(long, value_name = "AGE")]
+    older_than: Option<String>,
+
+    /// Keep so many of the newest versions of each project, of those that the other options mean.
+    #[arg(long, value_name = "N")]
+    keep_last: Option<usize>,
+
+    /// Also from indexes that are not volatile, where files are there to stay.
+    #[arg(short, long)]
+    force: bool,
+
+    /// Show what would go, and neither ask nor remove.
+    #[arg(long, conflicts_with = "yes")]
+    dry_run: bool,
+
+    /// How many releases are removed at once.
+    #[arg(short, long, value_name = "N", default_value = "2")]
+    jobs: NonZeroUsize,
+
+    /// Write the report as JSON; without -y nothing is asked and nothing removed.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) async fn run(session: &mut Session, arguments: &CleanArgs) -> Result<(), Failure> {
+    if arguments.json {
+        session.output.be_quiet();
+    }
+    let (index, specs) = match (&arguments.user, arguments.index_and_specs.split_first()) {
+        (None, Some((index, specs))) => (Some(index.as_str()), specs),
+        (_, _) => (None, arguments.index_and_specs.as_slice()),
+    };
+    let rules = rules(arguments, specs, now())?;
+    let mut connection = session.connection(index).await.map_err(not_tried)?;
+    let server = connection.server().map_err(not_tried)?;
+    let indexes = match &arguments.user {
+        Some(user) => indexes_of(session, &server, user).await?,
+        None => vec![index_of(&server, &connection).await?],
+    };
+    let mut findings = Findings::default();
+    for index in indexes {
+        session
+            .output
+            .passing(&format!("looking at {}", index.name));
+        findings.indexes.push(look(&server, index, &rules).await?);
+    }
+    session.output.passing("");
+    let is_settled = session.options.yes && !arguments.dry_run;
+    let count = findings.count();
+    if !arguments.json {
+        findings.show(&mut session.output);
+    }
+    let kept = findings.kept_by_force(arguments.force);
+    let is_wanted = count > kept.count
+        && (is_settled || (!arguments.json && asks(session, arguments, count - kept.count)?));
+    if is_wanted {
+        remove(session, &server, &mut findings, arguments).await;
+    } else if count > 0 && !arguments.json && !is_settled {
+        session
+            .output
+            .talk("nothing was removed; -y removes what is listed");
+    }
+    if arguments.json {
+        session.output.data(&format!("{:#}", findings.document()));
+    } else if is_wanted {
+        findings.tell(&mut session.output);
+    }
+    for name in &kept.names {
+        session.output.talk(&format!(
+            "{name} is not volatile: nothing goes from there without --force"
+        ));
+    }
+    let is_refused = is_settled && !kept.names.is_empty();
+    if is_refused || findings.has_failed() {
+        return Err(Failure::told());
+    }
+    Ok(())
+}
+
+/// What is meant, and that something is.
+fn rules(arguments: &CleanArgs, specs: &[String], now: Timestamp) -> Result<Rules, Failure> {
+    let mut requirements = Vec::new();
+    for spec in specs {
+        let requirement =
+            Requirement::parse(spec).map_err(|error| Failure::usage(error.to_string()))?;
+        requirements.push(requirement);
+    }
+    let before = match &arguments.older_than {
+        Some(age) => Some(before(age, now)?),
+        None => None,
+    };
+    let rules = Rules {
+        requirements,
+        projects: arguments.regex.clone(),
+        versions: arguments.version_filter.clone(),
+        is_dev_only: arguments.dev,
+        before,
+        keep_last: arguments.keep_last,
+    };
+    if rules.is_everything() {
+        return Err(Failure::usage(
+            "that would be everything: name projects, or say which versions (see --help); a whole index is \
+             deleted by `devpi index --delete`",
+        ));
+    }
+    Ok(rules)
+}
+
+/// The moment that was so long ago.
+fn before(age: &str, now: Timestamp) -> Result<Timestamp, Failure> {
+    let age = age.trim();
+    let odd = || {
+        Failure::usage(format!(
+            "`{age}` is no age: say `90d`, `12 weeks` or `1 year`"
+        ))
+    };
+    // A number alone would be a time, and a sign would turn it into the future.
+    if !age.starts_with(|c: char| c.is_ascii_digit()) || age.parse::<i64>().is_ok() {
+        return Err(odd());
+    }
+    let second = duration::second(&format!("-{age}"), now.as_second()).map_err(|_| odd())?;
+    Timestamp::from_second(second).map_err(|_| odd())
+}
+
+/// An index that is looked at.
+struct Index {
+    name: String,
+    url: Url,
+    is_volatile: bool,
+}
+
+async fn index_of(server: &Server, connection: &Connection) -> Result<Index, Failure> {
+    let url = connection.index_url().map_err(not_tried)?;
+    let name = connection
+        .current
+        .index_name()
+        .ok_or_else(|| Failure::usage(format!("{url} is no index of {}", server.url())))?;
+    let settings = server
+        .index(&name)
+        .await
+        .map_err(|error| Failure::usage(format!("{name}: {}", error.chain())))?;
+    if settings.get("type").and_then(|kind| kind.as_str()) == Some("mirror") {
+        return Err(Failure::usage(format!(
+            "{name} is a mirror: what it has is its upstream's"
+        )));
+    }
+    Ok(Index {
+        url: folder(server, &name)?,
+        name,
+        is_volatile: is_volatile(settings.get("volatile")),
+    })
+}
+
+async fn indexes_of(
+    session: &mut Session,
+    server: &Server,
+    user: &str,
+) -> Result<Vec<Index>, Failure> {
+    let document = server
+        .user(user)
+        .await
+        .map_err(|error| Failure::usage(format!("{user}: {}", error.chain())))?;
+    let mut indexes = Vec::new();
+    let all = document
+        .get("indexes")
+        .and_then(|indexes| indexes.as_object());
+    for (index, settings) in all.into_iter().flatten() {
+        let name = format!("{user}/{index}");
+        if settings.get("type").and_then(|kind| kind.as_str()) == Some("mirror") {
+            session
+                .output
+                .talk(&format!("{name} is a mirror: left alone"));
+            continue;
+        }
+        indexes.push(Index {
+            url: folder(server, &name)?,
+            name,
+            is_volatile: is_volatile(settings.get("volatile")),
+        });
+    }
+    Ok(indexes)
+}
+
+/// What says nothing of itself is volatile with devpi.
+fn is_volatile(setting: Option<&serde_json::Value>) -> bool {
+    setting.and_then(serde_json::Value::as_bool).unwrap_or(true)
+}
+
+fn folder(server: &Server, name: &str) -> Result<Url, Failure> {
+    let mut url = server
+        .index_url(name)
+        .map_err(|error| not_tried(error.into()))?;
+    url.set_path(&format!("{}/", url.path()));
+    Ok(url)
+}
+
+/// What goes from an index. Each project is asked for once, several at a time.
+async fn look(server: &Server, index: Index, rules: &Rules) -> Result<IndexFindings, Failure> {
+    let failed = |error: Error| Failure::usage(format!("{}: {}", index.name, error.chain()));
+    let mut names = server.projects(&index.url).await.map_err(failed)?;
+    names.dedup();
+    let projects: Vec<_> = names
+        .iter()
+        .filter_map(|name| ProjectName::parse(name).ok())
+        .filter(|project| rules.mean_project(project))
+        .collect();
+    let mut found = stream::iter(projects)
+        .map(async |project| {
+            let held = held(server, &index.url, &project).await;
+            (project, held)
+        })
+        .buffered(QUESTIONS);
+    let mut doomed = Vec::new();
+    while let Some((project, held)) = found.next().await {
+        for release in rules.doomed(&project, held.map_err(failed)?) {
+            doomed.push(Doomed {
+                project: project.clone(),
+                release,
+                fate: Fate::Shown,
+            });
+        }
+    }
+    drop(found);
+    Ok(IndexFindings {
+        name: index.name,
+        url: index.url,
+        is_volatile: index.is_volatile,
+        doomed,
+    })
+}
+
+/// The releases that an index itself has of a project.
+async fn held(server: &Server, index: &Url, project: &ProjectName) -> Result<Vec<Held>, Error> {
+    let project = match server.project(index, project, false).await {
+        Ok(project) => project,
+        // It went in the meantime.
+        Err(Error::Refused { status: 404, .. }) => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    let held = |release: crate::Release| Held {
+        files: release.links(LinkKind::File).count(),
+        uploaded: release
+            .links(LinkKind::File)
+            .filter_map(|link| link.uploaded)
+            .max(),
+        version: release.version,
+    };
+    Ok(project.releases.into_iter().map(held).collect())
+}
+
+/// Asks the person, if there is one.
+fn asks(session: &mut Session, arguments: &CleanArgs, count: usize) -> Result<bool, Failure> {
+    if arguments.dry_run || !std::io::stdin().is_terminal() {
+        return Ok(false);
+    }
+    session
+        .output
+        .confirm(&format!("Remove {count} releases"), false)
+}
+
+async fn remove(
+    session: &mut Session,
+    server: &Server,
+    findings: &mut Findings,
+    arguments: &CleanArgs,
+) {
+    let force = arguments.force;
+    for index in &mut findings.indexes {
+        if !index.is_volatile && !force {
+            continue;
+        }
+        let url = &index.url;
+        let total = index.doomed.len();
+        let mut removed = stream::iter(index.doomed.iter().enumerate())
+            .map(async |(number, doomed)| {
+                let version = &doomed.release.version;
+                let result = server
+                    .remove_release(url, &doomed.project, version, force)
+                    .await;
+                (number, result)
+            })
+            .buffer_unordered(arguments.jobs.get());
+        let mut fates = Vec::with_capacity(total);
+        while let Some((number, result)) = removed.next().await {
+            let fate = match result {
+                // Somebody else was faster.
+                Ok(()) | Err(Error::Refused { status: 404, .. }) => Fate::Removed,
+                Err(error) => Fate::Failed(error.chain()),
+            };
+            fates.push((number, fate));
+            let text = format!(
+                "{}: {} of {total} releases removed",
+                index.name,
+                fates.len()
+            );
+            session.output.passing(&text);
+        }
+        drop(removed);
+        for (number, fate) in fates {
+            index.doomed[number].fate = fate;
+        }
+        session.output.passing("");
+    }
+}
+
+fn not_tried(failure: Failure) -> Failure {
+    Failure { code: 2, ..failure }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ages_are_times_ago() {
+        let now: Timestamp = "2026-03-31T12:00:00Z".parse().unwrap();
+        for (age, moment) in [
+            ("90d", "2025-12-31T12:00:00Z"),
+            (" 2 weeks ", "2026-03-17T12:00:00Z"),
+            ("1h", "2026-03-31T11:00:00Z"),
+            ("0d", "2026-03-31T12:00:00Z"),
+        ] {
+            let moment: Timestamp = moment.parse().unwrap();
+            assert_eq!(before(age, now).unwrap(), moment, "{age}");
+        }
+        for age in ["", "90", "d", "-90d", "soon", "5 parsecs", "99999999 years"] {
+            let failure = before(age, now).unwrap_err();
+            assert_eq!(failure.code, 2, "{age}");
+        }
+    }
+}

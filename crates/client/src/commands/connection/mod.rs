@@ -1,0 +1,290 @@
+//! The server and index that a command works with, and as whom.
+
+mod configure;
+
+use serde_json::Value;
+use url::Url;
+
+use crate::commands::Failure;
+use crate::commands::session::is_url;
+use crate::state::{ClientDirectory, Current, Logins};
+use crate::tool_config::without_password;
+use crate::trust::Trust;
+use crate::{Credentials, Environment, Error, Server};
+
+/// The server and index that a command works with, and as whom.
+#[derive(Clone, Debug)]
+pub struct Connection {
+    /// What is in use.
+    pub current: Current,
+    /// Who is logged in where.
+    pub logins: Logins,
+    /// Whether what is in use holds for this run only (`--index`, `DEVPI_INDEX`).
+    pub is_temporary: bool,
+    /// Whether it is only looked at (`use --list URL`): nothing of it is kept, logins neither.
+    pub(in crate::commands) is_look: bool,
+    /// Whether the server could not prove who it is: nothing secret goes there.
+    pub(in crate::commands) is_unverified: bool,
+    trust: Trust,
+    /// Made when it is first asked.
+    server: Option<Server>,
+}
+
+impl Connection {
+    pub(in crate::commands) fn read(
+        directory: &ClientDirectory,
+        trust: Trust,
+    ) -> Result<Self, Error> {
+        Ok(Self {
+            current: directory.current()?,
+            logins: directory.logins()?,
+            is_temporary: false,
+            is_look: false,
+            is_unverified: false,
+            trust,
+            server: None,
+        })
+    }
+
+    /// The server's own URL, when one is in use.
+    pub fn root(&self) -> Option<Url> {
+        self.current.root()
+    }
+
+    /// The server's own URL.
+    ///
+    /// # Errors
+    /// When no server is in use.
+    pub fn required_root(&self) -> Result<Url, Failure> {
+        self.root()
+            .ok_or_else(|| Failure::fatal("not connected to a server, see 'devpi use'"))
+    }
+
+    /// The URL of the index, with a slash at its end.
+    ///
+    /// # Errors
+    /// When no index is in use.
+    pub fn index_url(&self) -> Result<Url, Failure> {
+        self.current
+            .index_url()
+            .ok_or_else(|| Failure::fatal("not connected to an index, see 'devpi use'"))
+    }
+
+    /// The URL of an index by its name (`index` of the user logged in, `user/index`), path or URL;
+    /// with a slash at its end.
+    ///
+    /// # Errors
+    /// When no server is in use, nobody is logged in, or it makes no URL.
+    pub fn url_of_index(&self, name: &str, environment: &Environment) -> Result<Url, Failure> {
+        let name = name.trim();
+        let shown = without_password(name);
+        let invalid = |_| Failure::fatal(format!("invalid URL: {shown}"));
+        if is_url(name) {
+            let url: Url = name.parse().map_err(invalid)?;
+            return Ok(with_slash(url));
+        }
+        let path = if name.contains('/') {
+            name.trim_start_matches('/').to_owned()
+        } else {
+            let user = self
+                .user(environment)
+                .ok_or_else(|| Failure::fatal("no current authenticated user"))?;
+            format!("{user}/{name}")
+        };
+        let unknown = || Failure::fatal(format!("invalid URL: {}/", shown.trim_end_matches('/')));
+        if path.contains("://") {
+            return Err(unknown());
+        }
+        Ok(with_slash(
+            self.root()
+                .ok_or_else(unknown)?
+                .join(&format!("./{path}"))
+                .map_err(invalid)?,
+        ))
+    }
+
+    /// The URL of the index beside the one in use that a name without a user means in `DEVPI_INDEX`, or
+    /// together with it.
+    pub(in crate::commands) fn sibling(&self, name: &str) -> Option<String> {
+        if name.contains('/') {
+            return None;
+        }
+        let index = self.current.index.as_deref()?.trim_end_matches('/');
+        let (user, _) = index.rsplit_once('/')?;
+        Some(format!("{user}/{name}"))
+    }
+
+    /// The server, asked as whoever is logged in.
+    ///
+    /// # Errors
+    /// When no server is in use, or its certificates cannot be used.
+    pub fn server(&mut self) -> Result<Server, Failure> {
+        let root = self.required_root()?;
+        let login = self.login(&root);
+        let basic = self.logins.basic(&root);
+        let server = if let Some(server) = self.server.take() {
+            server.moved_to(root)
+        } else {
+            let certificate = self.logins.client_certificate(&root);
+            let trust = self.trust.clone().with_client_certificate(certificate);
+            Server::with_trust(root, &trust)?
+        };
+        let server = server.with_login(login).with_basic(basic);
+        self.server = Some(server.clone());
+        Ok(server)
+    }
+
+    /// The login to send to a URL: that of the user in use, by name.
+    pub fn login(&self, url: &Url) -> Option<Credentials> {
+        self.logins.of_user(url, self.current.username.as_deref()?)
+    }
+
+    /// Who is logged in: `DEVPI_USER`, else the user in use, else the latest login.
+    pub fn user(&self, environment: &Environment) -> Option<String> {
+        self.user_as(environment, None)
+    }
+
+    /// As [`Connection::user`], with a name that wins over the user in use.
+    pub(in crate::commands) fn user_as(
+        &self,
+        environment: &Environment,
+        name: Option<&str>,
+    ) -> Option<String> {
+        let root = self.root()?;
+        let name = environment
+            .get("DEVPI_USER")
+            .or(name)
+            .map(str::to_owned)
+            .or_else(|| self.current.username.clone())
+            .or_else(|| Some(self.logins.of(&root).into_iter().next()?.user))?;
+        self.logins.of_user(&root, &name).map(|login| login.user)
+    }
+
+    /// Who is logged in.
+    ///
+    /// # Errors
+    /// When nobody is.
+    pub fn required_user(&self, environment: &Environment) -> Result<String, Failure> {
+        self.user(environment)
+            .ok_or_else(|| Failure::fatal("you need to be logged in (use 'devpi login USER')"))
+    }
+
+    /// A URL as other programs take it: with the Basic authentication of a front server, if there is one.
+    pub fn with_basic(&self, url: Url) -> Url {
+        match self.logins.basic(&url) {
+            Some(basic) => with_credentials(url, &basic),
+            None => url,
+        }
+    }
+
+    /// A URL as other programs take it: with the login, else with the Basic authentication.
+    pub fn with_login(&self, url: Url) -> Url {
+        match self.login(&url) {
+            Some(login) => with_credentials(url, &login),
+            None => self.with_basic(url),
+        }
+    }
+
+    /// Forgets the login of the user in use. `false`: there was none.
+    pub(in crate::commands) fn forget_login(
+        &mut self,
+        directory: &ClientDirectory,
+    ) -> Result<bool, Failure> {
+        let (Some(root), Some(user)) = (self.root(), self.current.username.clone()) else {
+            return Ok(false);
+        };
+        self.change_logins(directory, |logins| logins.remove(&root, &user))
+    }
+
+    /// Changes the logins, in their file unless this is a look.
+    fn change_logins<T>(
+        &mut self,
+        directory: &ClientDirectory,
+        change: impl FnOnce(&mut Logins) -> T,
+    ) -> Result<T, Failure> {
+        if self.is_look {
+            return Ok(change(&mut self.logins));
+        }
+        let given = directory.change_logins(change)?;
+        self.logins = directory.logins()?;
+        Ok(given)
+    }
+
+    /// Takes over what a server says of itself and of the index at a URL.
+    fn take(&mut self, api: &Value, url: &Url) -> Result<(), Failure> {
+        let addresses = ["index", "login", "pypisubmit", "simpleindex"]
+            .map(|name| url.join(api.get(name)?.as_str()?).ok());
+        // The next password goes to the address to log in at. Whoever cannot prove who they are does
+        // not send it elsewhere.
+        if self.is_unverified
+            && addresses
+                .iter()
+                .flatten()
+                .any(|address| address.origin() != url.origin())
+        {
+            return Err(Failure::fatal(format!(
+                "{url} could not prove who it is, and names another server: not used"
+            )));
+        }
+        let [index, login, pypisubmit, simpleindex] =
+            addresses.map(|address| address.map(String::from));
+        self.current.index = index;
+        self.current.login = login;
+        self.current.pypisubmit = pypisubmit;
+        self.current.simpleindex = simpleindex;
+        self.current.features = api.get("features").and_then(|features| {
+            let names = features.as_array()?.iter();
+            names.map(|name| Some(name.as_str()?.to_owned())).collect()
+        });
+        Ok(())
+    }
+
+    /// Writes what is in use, unless it holds for this run only.
+    pub(in crate::commands) fn store(
+        &mut self,
+        directory: &ClientDirectory,
+    ) -> Result<(), Failure> {
+        if self.is_temporary || self.is_look {
+            return Ok(());
+        }
+        let found = self.current.clone();
+        self.current = directory.change_current(|current| {
+            current.index = found.index;
+            current.login = found.login;
+            current.pypisubmit = found.pypisubmit;
+            current.simpleindex = found.simpleindex;
+            current.features = found.features;
+        })?;
+        Ok(())
+    }
+}
+
+/// A URL with a user and a password in it, percent-encoded.
+pub(crate) fn with_credentials(mut url: Url, credentials: &Credentials) -> Url {
+    // Both fail only for URLs that cannot have credentials.
+    let _ = url.set_username(&encoded(&credentials.user));
+    let _ = url.set_password(Some(&encoded(credentials.secret())));
+    url
+}
+
+/// A text as it is written in a URL. `Url` leaves a percent sign as it is, which would then mean something
+/// else.
+pub(super) fn encoded(text: &str) -> String {
+    percent_encoding::utf8_percent_encode(text, NOT_UNRESERVED).to_string()
+}
+
+/// All but what means the same everywhere in a URL.
+const NOT_UNRESERVED: &percent_encoding::AsciiSet = &percent_encoding::NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
+
+fn with_slash(mut url: Url) -> Url {
+    url.set_query(None);
+    url.set_fragment(None);
+    if !url.path().ends_with('/') {
+        url.set_path(&format!("{}/", url.path()));
+    }
+    url
+}

@@ -1,0 +1,245 @@
+//! The one place that prints, asks, and knows whether a person is looking.
+
+use std::io::{IsTerminal as _, Write};
+
+use crate::Environment;
+use crate::commands::Failure;
+
+/// How a line looks on a terminal; never the only signal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Style {
+    /// As it is.
+    Plain,
+    /// Bold: what the command has to say.
+    Bold,
+    /// Red: trouble.
+    Red,
+    /// Yellow and bold: a warning.
+    Yellow,
+    /// Green: well.
+    Green,
+}
+
+/// Where the lines of a command go. devpi-client says everything, errors too, on standard output,
+/// and scripts read it there; what is new here keeps standard output for what was asked for.
+pub struct Output {
+    stdout: Box<dyn Write + Send>,
+    stderr: Box<dyn Write + Send>,
+    has_colour: bool,
+    is_watched: bool,
+    is_quiet: bool,
+}
+
+impl std::fmt::Debug for Output {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Output").finish_non_exhaustive()
+    }
+}
+
+impl Output {
+    /// The standard output of this process. Colour: `PY_COLORS`, `NO_COLOR` and `TERM=dumb` decide,
+    /// else whether it is a terminal.
+    pub fn standard(environment: &Environment) -> Self {
+        let is_terminal = std::io::stdout().is_terminal();
+        let has_colour = match environment.get("PY_COLORS") {
+            Some("1") => true,
+            Some("0") => false,
+            _ => {
+                is_terminal
+                    && !environment.has("NO_COLOR")
+                    && environment.get("TERM") != Some("dumb")
+            }
+        };
+        Self {
+            stdout: Box::new(std::io::stdout()),
+            stderr: Box::new(std::io::stderr()),
+            has_colour,
+            is_watched: std::io::stderr().is_terminal() && environment.get("TERM") != Some("dumb"),
+            is_quiet: false,
+        }
+    }
+
+    /// Output that a test or a program reads.
+    pub fn to(stdout: Box<dyn Write + Send>, stderr: Box<dyn Write + Send>) -> Self {
+        Self {
+            stdout,
+            stderr,
+            has_colour: false,
+            is_watched: false,
+            is_quiet: false,
+        }
+    }
+
+    /// Says no more than what was asked for: only [`Output::data`] and questions are shown.
+    pub fn be_quiet(&mut self) {
+        self.is_quiet = true;
+    }
+
+    /// Whether a person looks, who likes to see progress.
+    pub fn is_watched(&self) -> bool {
+        self.is_watched && !self.is_quiet
+    }
+
+    /// A line of what was asked for, as it is: never styled, never left out, nothing replaced.
+    pub fn data(&mut self, text: &str) {
+        write(&mut self.stdout, text, true);
+    }
+
+    /// A line of devpi-client's without style.
+    pub fn line(&mut self, text: &str) {
+        self.styled(Style::Plain, text);
+    }
+
+    /// A line of devpi-client's: what it has to say.
+    pub fn info(&mut self, text: &str) {
+        self.styled(Style::Bold, text);
+    }
+
+    /// A warning.
+    pub fn warn(&mut self, text: &str) {
+        self.styled(Style::Yellow, text);
+    }
+
+    /// Trouble that does not end the command.
+    pub fn error(&mut self, text: &str) {
+        self.styled(Style::Red, text);
+    }
+
+    /// A line in a style, on standard output.
+    pub fn styled(&mut self, style: Style, text: &str) {
+        if self.is_quiet {
+            return;
+        }
+        let text = printable(text);
+        let escape = match style {
+            _ if !self.has_colour => "",
+            Style::Plain => "",
+            Style::Bold => "\x1b[1m",
+            Style::Red => "\x1b[31m",
+            Style::Yellow => "\x1b[33m\x1b[1m",
+            Style::Green => "\x1b[32m",
+        };
+        if escape.is_empty() {
+            write(&mut self.stdout, &text, true);
+        } else {
+            write(&mut self.stdout, &format!("{escape}{text}\x1b[0m"), true);
+        }
+    }
+
+    /// A line about the work, on standard error: for what is new here and talks beside its data.
+    pub fn talk(&mut self, text: &str) {
+        if !self.is_quiet {
+            write(&mut self.stderr, &printable(text), true);
+        }
+    }
+
+    /// Shows a line in place of the one shown before, to a person only; an empty one ends that.
+    pub fn passing(&mut self, text: &str) {
+        if self.is_watched() {
+            write(
+                &mut self.stderr,
+                &format!("\r\x1b[K{}", printable(text)),
+                false,
+            );
+        }
+    }
+
+    /// The last words of a command that failed, on the stream of its kind of command.
+    pub(crate) fn last_words(&mut self, failure: &Failure, on_stdout: bool) {
+        if failure.message.is_empty() {
+            return;
+        }
+        if on_stdout {
+            self.is_quiet = false;
+            self.styled(Style::Red, &failure.message);
+        } else {
+            let text = format!("error: {}", printable(&failure.message));
+            write(&mut self.stderr, &text, true);
+        }
+    }
+
+    /// Asks for a line; the question goes to standard output. `None`: there is nobody to answer.
+    pub fn ask(&mut self, question: &str) -> Option<String> {
+        write(&mut self.stdout, &printable(question), false);
+        read_line()
+    }
+
+    /// Asks a question that is to be answered with `yes` or `no`.
+    ///
+    /// # Errors
+    /// When there is nobody to answer.
+    pub fn confirm(&mut self, question: &str, assume_yes: bool) -> Result<bool, Failure> {
+        let question = format!("{question} (yes/no)? ");
+        if assume_yes {
+            self.info(&format!("{question}yes (autoset from -y option)"));
+            return Ok(true);
+        }
+        loop {
+            match self.ask(&question).as_deref() {
+                Some("yes") => return Ok(true),
+                Some("no") => return Ok(false),
+                Some(other) => self.error(&format!("not a valid choice '{other}'")),
+                None => {
+                    return Err(Failure::fatal(
+                        "nobody is there to answer: say -y to answer yes",
+                    ));
+                }
+            }
+        }
+    }
+
+    /// Asks for a password on the terminal, without showing it; without a terminal it is the next
+    /// line of standard input.
+    ///
+    /// # Errors
+    /// When there is nobody to answer.
+    pub fn ask_password(&mut self, question: &str) -> Result<String, Failure> {
+        let no_answer = |_| Failure::fatal("no password was given");
+        if std::io::stdin().is_terminal() {
+            return rpassword::prompt_password(question).map_err(no_answer);
+        }
+        // Standard output is for what scripts read.
+        write(&mut self.stderr, &printable(question), false);
+        read_line().ok_or_else(|| Failure::fatal("no password was given"))
+    }
+}
+
+/// The next line of standard input.
+fn read_line() -> Option<String> {
+    let mut answer = String::new();
+    match std::io::stdin().read_line(&mut answer) {
+        Ok(0) | Err(_) => None,
+        Ok(_) => Some(answer.trim_end_matches(['\n', '\r']).to_owned()),
+    }
+}
+
+/// A closed pipe means that nobody reads on, which is the reader's right.
+fn write(stream: &mut Box<dyn Write + Send>, text: &str, is_line: bool) {
+    let end = if is_line { "\n" } else { "" };
+    let _ = write!(stream, "{text}{end}");
+    let _ = stream.flush();
+}
+
+/// Text of strangers (a server, a file) without what would steer the terminal.
+pub(crate) fn printable(text: &str) -> String {
+    text.chars()
+        .map(|character| match character {
+            '\n' | '\t' => character,
+            other if other.is_control() => '\u{fffd}',
+            other => other,
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strangers_do_not_steer_the_terminal() {
+        assert_eq!(
+            printable("a\x1b[2Jb\nc\td\r"),
+            "a\u{fffd}[2Jb\nc\td\u{fffd}"
+        );
+    }
+}
