@@ -9,7 +9,7 @@ use crate::machine;
 use crate::shell::{self, cargo, program, step, workspace_root};
 
 /// The peers that come from PyPI. Pinned: a figure without a version says nothing.
-const PEERS: &str = "devpi-server==6.20.3\nperyx==2026.1010.0\n";
+const PEERS: &str = "devpi-server==6.20.3\ndevpi-client==7.3.0\nperyx==2026.1010.0\n";
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
@@ -17,7 +17,7 @@ pub(crate) struct Arguments {
     #[arg(long)]
     quick: bool,
 
-    /// Only these workloads: hot, team, files, cold, herd, uploads, list, start.
+    /// Only these workloads: hot, team, files, cold, herd, uploads, list, client, start.
     #[arg(long, value_name = "WORKLOAD,…")]
     only: Option<String>,
 

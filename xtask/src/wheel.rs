@@ -12,17 +12,12 @@ use crate::machine;
 use crate::shell::{self, program, say, workspace_root};
 
 /// What builds and installs the wheel, at known versions. pipx would fetch a pip of its own.
-const TOOLS: &[&str] = &[
-    "maturin==1.16.0",
-    "uv==0.13.9",
-    "pipx==1.18.4",
-    "pip==26.3",
-];
+const TOOLS: &[&str] = &["maturin==1.16.0", "uv==0.13.9", "pipx==1.18.4", "pip==26.3"];
 
 /// What installs the wheel for its user, again and again.
 const INSTALLERS: &[&[&str]] = &[
     &["uv", "--quiet", "tool", "install"],
-    &["pipx", "--quiet", "install", "--force"],
+    &["pipx", "install", "--quiet", "--force"],
 ];
 
 #[derive(Debug, Args)]

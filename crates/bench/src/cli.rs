@@ -32,7 +32,7 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "FILE")]
     pub(crate) cheeseshop: PathBuf,
 
-    /// Directory with the programs `devpi-server`, `devpi-init` and `peryx`.
+    /// Directory with the programs `devpi`, `devpi-server`, `devpi-init` and `peryx`.
     #[arg(long, value_name = "DIR")]
     pub(crate) peer_programs: PathBuf,
 
@@ -67,6 +67,8 @@ pub(crate) enum Workload {
     Uploads,
     /// The list of all projects of a large mirror.
     List,
+    /// From the start of the client to its end.
+    Client,
     /// Start with many files, memory when idle.
     Start,
 }

@@ -43,6 +43,8 @@ pub(crate) struct Plan {
     pub(crate) start_seeding: Duration,
     /// Starts.
     pub(crate) starts: usize,
+    /// Starts of the client, for each command.
+    pub(crate) client_starts: usize,
 }
 
 impl Plan {
@@ -68,6 +70,7 @@ impl Plan {
             start_files: 100_000,
             start_seeding: Duration::from_mins(4),
             starts: 7,
+            client_starts: 21,
         }
     }
 
@@ -90,6 +93,7 @@ impl Plan {
             start_files: 2_000,
             start_seeding: Duration::from_secs(30),
             starts: 3,
+            client_starts: 5,
             ..Self::full()
         }
     }

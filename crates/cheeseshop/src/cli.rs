@@ -411,11 +411,9 @@ mod tests {
                 found.push(format!("{path} {}", arg.get_id()));
             }
             for value in arg.get_possible_values() {
-                // Flags have those of a truth value; shells are known by their names.
-                if arg.get_action().takes_values()
-                    && !has_text(value.get_help())
-                    && arg.get_id() != "shell"
-                {
+                // Flags have those of a truth value; these are known to everybody.
+                let is_known = arg.get_id() == "shell" || ["yes", "no"].contains(&value.get_name());
+                if arg.get_action().takes_values() && !is_known && !has_text(value.get_help()) {
                     found.push(format!("{path} {}: {}", arg.get_id(), value.get_name()));
                 }
             }

@@ -53,11 +53,7 @@ fn main() -> ExitCode {
         Command::Server(command) => command,
         // One thread of its own is quicker to start.
         Command::Client(command) => {
-            return client::run(
-                client::Program::Cheeseshop,
-                command,
-                &client::GenericArgs::default(),
-            );
+            return client::run(command, &client::GenericArgs::default());
         }
     };
     let result = on_threads(commands::run(cli.settings, command)).and_then(|result| result);

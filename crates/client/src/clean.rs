@@ -132,8 +132,8 @@ mod tests {
         format!("2026-01-{day:02}T12:00:00Z").parse().unwrap()
     }
 
-    fn regex(text: &str) -> Option<Regex> {
-        Some(Regex::new(text).unwrap())
+    fn regex(text: &str) -> Regex {
+        Regex::new(text).unwrap()
     }
 
     fn required(texts: &[&str]) -> Vec<Requirement> {
@@ -173,7 +173,7 @@ mod tests {
             ),
             (
                 Rules {
-                    projects: regex("^foo-b"),
+                    projects: Some(regex("^foo-b")),
                     keep_last: Some(8),
                     ..none()
                 },
@@ -181,14 +181,14 @@ mod tests {
             ),
             (
                 Rules {
-                    projects: regex("^bar"),
+                    projects: Some(regex("^bar")),
                     ..none()
                 },
                 &[],
             ),
             (
                 Rules {
-                    versions: regex(r"^\d\.0$"),
+                    versions: Some(regex(r"^\d\.0$")),
                     ..none()
                 },
                 &["2.0", "1.0"],
@@ -212,7 +212,7 @@ mod tests {
             (
                 Rules {
                     is_dev_only: true,
-                    versions: regex(r"\+"),
+                    versions: Some(regex(r"\+")),
                     ..none()
                 },
                 &["1.10.dev3+local"],
@@ -243,7 +243,7 @@ mod tests {
             (
                 Rules {
                     keep_last: Some(0),
-                    versions: regex("rc"),
+                    versions: Some(regex("rc")),
                     ..none()
                 },
                 &["1.1rc1"],
@@ -262,11 +262,11 @@ mod tests {
                 ..Rules::default()
             },
             Rules {
-                projects: regex("a"),
+                projects: Some(regex("a")),
                 ..Rules::default()
             },
             Rules {
-                versions: regex("a"),
+                versions: Some(regex("a")),
                 ..Rules::default()
             },
             Rules {

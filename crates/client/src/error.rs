@@ -34,6 +34,9 @@ pub enum Error {
     /// No connection, a broken one, or silence for too long.
     #[error("no answer")]
     Transport(#[source] reqwest::Error),
+    /// The server is there, and says nothing.
+    #[error("no answer: the server said nothing for {} seconds", .0.as_secs())]
+    Silence(std::time::Duration),
     /// The server answered with an error.
     #[error("the server answered {status}{}", message.as_ref().map(|text| format!(": {text}")).unwrap_or_default())]
     Refused {

@@ -1,6 +1,7 @@
 //! Downloading files, with a look at their digests.
 
 use std::path::Path;
+use std::time::Duration;
 
 use cheeseshop_packaging::hash::{HashAlgorithm, Hashes};
 use reqwest::Method;
@@ -9,7 +10,7 @@ use tokio::io::AsyncWriteExt as _;
 use url::Url;
 
 use crate::answer::Answer;
-use crate::request::head_of;
+use crate::request::{head_of, next_chunk};
 use crate::server::without_credentials;
 use crate::state::of_file;
 use crate::{Error, Server};
@@ -76,12 +77,12 @@ impl Server {
             .identity();
         let (mut response, answered) = request.open().await?;
         if !response.status().is_success() {
-            return Err(refusal(response, &answered).await);
+            return Err(refusal(response, &answered, self.silence()).await);
         }
         let length = response.content_length();
         let mut digests = Digests::of(hashes);
         let mut size = 0;
-        while let Some(chunk) = response.chunk().await? {
+        while let Some(chunk) = next_chunk(&mut response, self.silence()).await? {
             size += chunk.len() as u64;
             if size > LARGEST_FILE_BYTES {
                 return Err(Error::Unexpected("the file is too large".to_owned()));
@@ -99,10 +100,10 @@ impl Server {
 }
 
 /// What the server says instead of giving a file.
-async fn refusal(mut response: reqwest::Response, url: &Url) -> Error {
+async fn refusal(mut response: reqwest::Response, url: &Url, silence: Duration) -> Error {
     let head = head_of(&response);
     let mut body = Vec::new();
-    while let Ok(Some(chunk)) = response.chunk().await {
+    while let Ok(Some(chunk)) = next_chunk(&mut response, silence).await {
         body.extend_from_slice(&chunk);
         if body.len() > LARGEST_REFUSAL_BYTES {
             body.clear();
@@ -190,4 +191,87 @@ fn hex(bytes: &[u8]) -> String {
         let _ = write!(text, "{byte:02x}");
         text
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Credentials;
+    use crate::canned::{Canned, answer};
+
+    fn hashes(bytes: &[u8]) -> Hashes {
+        Hashes::parse_fragment(&format!("sha256={}", hex(&Sha256::digest(bytes))))
+    }
+
+    async fn download(canned: &Canned, path: &Path, hashes: &Hashes) -> Result<Download, Error> {
+        let server = canned
+            .server()
+            .with_login(Some(Credentials::new("bob", "secret")));
+        let url = format!("{}bob/dev/+f/a.zip", canned.url).parse().unwrap();
+        server.download(&url, path, hashes, &mut |_, _| {}).await
+    }
+
+    #[tokio::test]
+    async fn a_file_is_there_when_its_digest_is_right() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.zip");
+        let canned = Canned::start(vec![answer("200 OK", &[], b"bytes")]);
+        let known = download(&canned, &path, &hashes(b"bytes")).await.unwrap();
+        assert_eq!((known.size, known.is_checked), (5, true));
+        assert_eq!(std::fs::read(&path).unwrap(), b"bytes");
+        let asked = &canned.asked()[0].head;
+        assert!(asked.contains("x-devpi-auth: "), "{asked}");
+        assert!(asked.contains("accept-encoding: identity"), "{asked}");
+
+        // What is there stays.
+        let canned = Canned::start(vec![answer("200 OK", &[], b"other")]);
+        let error = download(&canned, &path, &Hashes::new()).await.unwrap_err();
+        assert!(matches!(error, Error::File { .. }), "{error}");
+        assert_eq!(std::fs::read(&path).unwrap(), b"bytes");
+
+        let unknown = folder.path().join("b.zip");
+        let outcome = download(&canned, &unknown, &Hashes::new()).await.unwrap();
+        assert!(!outcome.is_checked);
+    }
+
+    #[tokio::test]
+    async fn nothing_is_left_of_a_file_that_is_wrong_or_not_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.zip");
+        let whole = answer("200 OK", &[], b"bytes");
+        let refused = answer(
+            "403 Forbidden",
+            &["Content-Type: application/json"],
+            br#"{"message": "not yours"}"#,
+        );
+        for (bytes, told) in [
+            (answer("200 OK", &[], b"other"), "sha256 digest"),
+            (whole[..whole.len() - 2].to_vec(), "no answer"),
+            (refused, "the server answered 403: not yours"),
+            (
+                answer("404 Not Found", &[], &vec![b'x'; 2 << 20]),
+                "the server answered 404",
+            ),
+        ] {
+            let canned = Canned::start(vec![bytes]);
+            let error = download(&canned, &path, &hashes(b"bytes"))
+                .await
+                .unwrap_err();
+            assert!(error.to_string().contains(told), "{error} for {told}");
+            assert!(!path.exists(), "{told}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_file_elsewhere_is_fetched_without_the_login() {
+        let folder = tempfile::tempdir().unwrap();
+        let other = Canned::start(vec![answer("200 OK", &[], b"bytes")]);
+        let location = format!("Location: {}files/a.zip", other.url);
+        let canned = Canned::start(vec![answer("302 Found", &[&location], b"")]);
+        let path = folder.path().join("a.zip");
+        download(&canned, &path, &hashes(b"bytes")).await.unwrap();
+        let asked = &other.asked()[0].head;
+        assert!(asked.starts_with("get /files/a.zip"), "{asked}");
+        assert!(!asked.contains("x-devpi-auth"), "{asked}");
+    }
 }

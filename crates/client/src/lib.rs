@@ -3,15 +3,12 @@
 //! # As a library
 //! [`Server`] knows the addresses and documents of the JSON API (ours, and a devpi-server's); each
 //! call is a method of it, in the module of its noun. What the answers mean is left to the caller,
-//! and nothing is printed. A rustls crypto provider has to be installed first.
+//! and nothing is printed. [`layout`] makes users and indexes be as data says.
+//!
+//! A whole program (`examples/team_index.rs`; the tests build it, and run it against a server):
 //!
 //! ```no_run
-//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-//! use cheeseshop_client::Server;
-//! let server = Server::new("http://localhost:3141".parse()?)?;
-//! let login = server.log_in("bob", "secret").await?;
-//! let server = server.with_login(Some(login.credentials));
-//! # Ok(()) }
+#![doc = include_str!("../examples/team_index.rs")]
 //! ```
 //!
 //! # As commands
@@ -23,13 +20,12 @@
 
 pub mod commands;
 pub mod layout;
-pub mod state;
-pub mod tool_config;
-pub mod trust;
 
 mod answer;
 mod api;
 mod clean;
+#[cfg(test)]
+mod canned;
 mod credentials;
 mod environment;
 mod error;
@@ -43,9 +39,12 @@ mod pypirc;
 mod request;
 mod server;
 mod simple;
+mod state;
 mod status;
 mod test_results;
 mod tokens;
+mod tool_config;
+mod trust;
 mod unpack;
 mod uploads;
 mod users;
@@ -59,12 +58,13 @@ pub use crate::error::Error;
 pub use crate::files::Download;
 pub use crate::login::Login;
 pub use crate::projects::{Link, LinkKind, Project, Release};
-pub use crate::pypirc::{PypircError, Repository};
 pub use crate::request::Request;
 pub use crate::server::Server;
 pub use crate::status::Status;
 pub use crate::tokens::{Token, TokenInfo, TokenLimits};
-pub use crate::unpack::{UnpackError, default_limits, unpack};
-pub use crate::uploads::{
-    Content, Distribution, DistributionError, DocumentationName, Progress, repack, zip_folder,
-};
+pub use crate::trust::{Certificate, Place, Rejection, Roots, Trust};
+pub use crate::uploads::{Content, Distribution, DistributionError, DocumentationName, Progress};
+
+pub(crate) use crate::pypirc::Repository;
+pub(crate) use crate::unpack::{default_limits, unpack};
+pub(crate) use crate::uploads::{repack, zip_folder};

@@ -1,36 +1,49 @@
 //! Running other people's programs: found on `PATH`, with a list of arguments, without a shell.
+//!
+//! None of them outlives the future that waits for it, nor does what it has started itself.
 
 use std::ffi::OsStr;
-use std::io::{self, Read};
+use std::io::{self, IsTerminal as _, Read};
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process, kill_process_group, test_kill_process_group};
+use tokio::process::{Child, Command};
 
 /// What is kept of a program's words: their end, where errors are.
 const KEPT_BYTES: usize = 1 << 20;
 
+/// How long a program may take to clean up when nobody waits for it any more, and how long it may take
+/// to be gone when it was killed.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// How often is looked.
+const TICK: Duration = Duration::from_millis(5);
+
 /// Runs a program in a folder and gives what it said on both of its streams, in its order.
-///
-/// The program ends when nobody waits for it any more.
 pub(crate) async fn run(
     program: &Path,
     arguments: &[impl AsRef<OsStr>],
     folder: &Path,
 ) -> io::Result<(ExitStatus, String)> {
     let (reader, writer) = io::pipe()?;
+    // A person's Ctrl-C reaches all programs of the terminal, and what asks for a passphrase has to have
+    // the terminal. Where there is nobody, the programs are to be found together.
+    let is_apart = !io::stdin().is_terminal();
     let mut child = {
-        let mut command = tokio::process::Command::new(program);
+        let mut command = Command::new(program);
         command
             .args(arguments)
             .current_dir(folder)
             .stdin(Stdio::null())
             .stdout(writer.try_clone()?)
-            .stderr(writer)
-            .kill_on_drop(true);
-        command.spawn()?
+            .stderr(writer);
+        Running::start(&mut command, is_apart)?
         // The command, and with it our ends of the pipe, go here.
     };
     let words = tokio::task::spawn_blocking(move || last_words(reader));
-    let status = child.wait().await?;
+    let status = child.end().await?;
     let words = words.await.map_err(io::Error::other)??;
     Ok((status, String::from_utf8_lossy(&words).into_owned()))
 }
@@ -41,12 +54,94 @@ pub(crate) async fn run_openly(
     arguments: &[impl AsRef<OsStr>],
     folder: &Path,
 ) -> io::Result<ExitStatus> {
-    tokio::process::Command::new(program)
-        .args(arguments)
-        .current_dir(folder)
-        .kill_on_drop(true)
-        .status()
-        .await
+    let mut command = Command::new(program);
+    command.args(arguments).current_dir(folder);
+    attend(&mut command).await
+}
+
+/// Runs a program that has our terminal and our streams.
+pub(crate) async fn attend(command: &mut Command) -> io::Result<ExitStatus> {
+    Running::start(command, false)?.end().await
+}
+
+/// A program that runs, and ends when this goes.
+struct Running {
+    child: Child,
+    /// Its process group, when it has one of its own.
+    group: Option<Pid>,
+    is_done: bool,
+}
+
+impl Running {
+    fn start(command: &mut Command, is_apart: bool) -> io::Result<Self> {
+        if is_apart {
+            command.process_group(0);
+        }
+        let child = command.kill_on_drop(true).spawn()?;
+        let id = child.id().and_then(|id| i32::try_from(id).ok());
+        Ok(Self {
+            group: id.and_then(Pid::from_raw).filter(|_| is_apart),
+            child,
+            is_done: false,
+        })
+    }
+
+    async fn end(&mut self) -> io::Result<ExitStatus> {
+        let status = self.child.wait().await?;
+        self.is_done = true;
+        Ok(status)
+    }
+
+    /// Waits until the program is gone, and its group too.
+    fn is_gone_within(&mut self, patience: Duration) -> bool {
+        let deadline = Instant::now() + patience;
+        loop {
+            // What nobody has asked about stays a process.
+            let is_gone = self.child.try_wait().is_ok_and(|status| status.is_some());
+            let is_group_gone = self
+                .group
+                .is_none_or(|group| test_kill_process_group(group).is_err());
+            if is_gone && is_group_gone {
+                return true;
+            }
+            if Instant::now() > deadline {
+                return false;
+            }
+            std::thread::sleep(TICK);
+        }
+    }
+}
+
+impl Drop for Running {
+    /// Folders that the program writes to are removed next, so it has to be gone.
+    fn drop(&mut self) {
+        if self.is_done {
+            return;
+        }
+        // What is to be ended may be gone already.
+        if let Some(group) = self.group {
+            // As if a person had done it: they remove what is temporary.
+            let _ = kill_process_group(group, Signal::INT);
+            if self.is_gone_within(PATIENCE) {
+                return;
+            }
+            let _ = kill_process_group(group, Signal::KILL);
+        } else {
+            // From the terminal it has heard what we have heard, and cleans up.
+            if self.is_gone_within(PATIENCE) {
+                return;
+            }
+            let id = self.child.id().and_then(|id| i32::try_from(id).ok());
+            if let Some(id) = id.and_then(Pid::from_raw) {
+                let _ = kill_process(id, Signal::TERM);
+            }
+            if self.is_gone_within(PATIENCE) {
+                return;
+            }
+            let _ = self.child.start_kill();
+        }
+        self.is_gone_within(PATIENCE);
+    }
 }
 
 fn last_words(mut reader: impl Read) -> io::Result<Vec<u8>> {
@@ -76,6 +171,26 @@ mod tests {
             .unwrap();
         assert_eq!(status.code(), Some(3));
         assert_eq!(words, "one\ntwo\nthree\n");
+    }
+
+    #[tokio::test]
+    async fn nothing_goes_on_when_nobody_waits() {
+        let folder = tempfile::tempdir().unwrap();
+        let mark = folder.path().join("alive");
+        // What the program has started itself holds the other end.
+        let (mut reader, writer) = io::pipe().unwrap();
+        let script = format!("sleep 600 & echo > {}; wait", mark.display());
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", &script]).stdout(writer);
+        let mut running = Running::start(&mut command, true).unwrap();
+        drop(command);
+        while !mark.exists() {
+            tokio::task::yield_now().await;
+        }
+        assert!(!running.is_gone_within(Duration::ZERO));
+        drop(running);
+        // It ends only when the last of them is gone.
+        assert_eq!(reader.read(&mut [0]).unwrap(), 0);
     }
 
     #[test]

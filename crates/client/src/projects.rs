@@ -339,6 +339,7 @@ mod tests {
 
     #[test]
     fn releases_are_read_from_old_and_new_servers_newest_first() {
+        use LinkKind::{Documentation, File, Other, TestResult};
         let digest = "a".repeat(64);
         let project = project(&json!({
             "1.9": {"name": "Pkg", "+links": [
@@ -364,7 +365,6 @@ mod tests {
         assert_eq!(release.name, "Pkg");
         assert_eq!(release.shadowed[0].version.as_str(), "1.9");
         let kinds: Vec<_> = release.links.iter().map(|link| link.kind).collect();
-        use LinkKind::{Documentation, File, Other, TestResult};
         assert_eq!(kinds, [File, TestResult, TestResult, Documentation, Other]);
         let file = &release.links[0];
         assert_eq!(
@@ -441,5 +441,54 @@ mod tests {
             let url = forced(url_below(&index, "Pkg", Some(&version)));
             assert_eq!(url.as_str(), "http://shop.test/bob/dev/Pkg/1.0+x?force=");
         }
+    }
+
+    #[tokio::test]
+    async fn projects_are_listed_and_removed() {
+        use crate::canned::{Canned, answer};
+
+        let json = |body: &str| {
+            answer(
+                "200 OK",
+                &["Content-Type: application/json"],
+                body.as_bytes(),
+            )
+        };
+        let canned = Canned::start(vec![
+            json(r#"{"type": "indexconfig", "result": {"projects": ["b", "a"]}}"#),
+            json(r#"{"type": "projectconfig", "result": {"1.0": {"name": "Pkg"}}}"#),
+            json("{}"),
+            json("{}"),
+            answer("403 Forbidden", &[], b""),
+        ]);
+        let server = canned.server();
+        let index = canned.url.parse::<Url>().unwrap().join("bob/dev").unwrap();
+        let name = ProjectName::parse("Pkg_Name").unwrap();
+        let version = Version::parse("1.0").unwrap();
+        assert_eq!(server.projects(&index).await.unwrap(), ["a", "b"]);
+        let project = server.project(&index, &name, false).await.unwrap();
+        assert_eq!(project.releases[0].name, "Pkg");
+        server.remove_project(&index, &name, false).await.unwrap();
+        server
+            .remove_release(&index, &name, &version, true)
+            .await
+            .unwrap();
+        let refused = server.remove_file(&index, false).await.unwrap_err();
+        assert!(matches!(refused, Error::Refused { status: 403, .. }));
+        let asked: Vec<_> = canned
+            .asked()
+            .iter()
+            .map(|asked| asked.head.lines().next().unwrap().to_owned())
+            .collect();
+        assert_eq!(
+            asked,
+            [
+                "get /bob/dev http/1.1",
+                "get /bob/dev/pkg-name/?ignore_bases= http/1.1",
+                "delete /bob/dev/pkg-name/ http/1.1",
+                "delete /bob/dev/pkg-name/1.0?force= http/1.1",
+                "delete /bob/dev http/1.1",
+            ]
+        );
     }
 }

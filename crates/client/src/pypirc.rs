@@ -7,7 +7,7 @@ use secrecy::SecretString;
 
 /// Another server, as a section of `.pypirc` has it. Prints without the password.
 #[derive(Clone, Debug)]
-pub struct Repository {
+pub(crate) struct Repository {
     /// Where files are uploaded to.
     pub url: Option<String>,
     /// Who uploads.
@@ -18,7 +18,7 @@ pub struct Repository {
 
 /// Why a section of `.pypirc` says nothing.
 #[derive(Debug, thiserror::Error)]
-pub enum PypircError {
+pub(crate) enum PypircError {
     /// The file cannot be read.
     #[error("{}: {error}", path.display())]
     File {
@@ -46,7 +46,7 @@ impl Repository {
     ///
     /// # Errors
     /// [`PypircError`]
-    pub fn read(path: &Path, name: &str) -> Result<Self, PypircError> {
+    pub(crate) fn read(path: &Path, name: &str) -> Result<Self, PypircError> {
         let text = std::fs::read_to_string(path).map_err(|error| PypircError::File {
             path: path.to_owned(),
             error,
@@ -91,18 +91,15 @@ impl Section {
             let Some(section) = found.as_mut().filter(|_| is_inside) else {
                 continue;
             };
-            match section.0.last_mut().filter(|_| is_indented) {
-                Some((_, value)) => {
-                    if !value.is_empty() {
-                        value.push('\n');
-                    }
-                    value.push_str(trimmed);
+            if let Some((_, value)) = section.0.last_mut().filter(|_| is_indented) {
+                if !value.is_empty() {
+                    value.push('\n');
                 }
-                None => {
-                    let (key, value) = trimmed.split_once(['=', ':']).unwrap_or((trimmed, ""));
-                    let pair = (key.trim().to_ascii_lowercase(), value.trim().to_owned());
-                    section.0.push(pair);
-                }
+                value.push_str(trimmed);
+            } else {
+                let (key, value) = trimmed.split_once(['=', ':']).unwrap_or((trimmed, ""));
+                let pair = (key.trim().to_ascii_lowercase(), value.trim().to_owned());
+                section.0.push(pair);
             }
         }
         found

@@ -130,10 +130,11 @@ impl<'server> Request<'server> {
     pub async fn send(self) -> Result<Answer, Error> {
         let asked = self.url.clone();
         let method = self.method.clone();
+        let silence = self.server.silence();
         let (mut response, answered) = self.open().await?;
         let head = head_of(&response);
         let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await? {
+        while let Some(chunk) = next_chunk(&mut response, silence).await? {
             if body.len() + chunk.len() > LARGEST_ANSWER_BYTES {
                 return Err(Error::Unexpected("it is too large".to_owned()));
             }
@@ -151,6 +152,9 @@ impl<'server> Request<'server> {
     }
 
     /// Sends the request and gives the answer with its body still to be read, and the URL that gave it.
+    ///
+    /// What changes something is waited for as long as the server is there: a large file on a slow
+    /// line, a push to another server. Who gives up does not know what has become of it.
     pub(crate) async fn open(self) -> Result<(reqwest::Response, Url), Error> {
         let Self {
             server,
@@ -198,7 +202,13 @@ impl<'server> Request<'server> {
                     request.multipart(std::mem::take(form))
                 }
             };
-            let sent = request.send().await;
+            let sent = if method.is_safe() {
+                let silence = server.silence();
+                let sent = tokio::time::timeout(silence, request.send()).await;
+                sent.map_err(|_| Error::Silence(silence))?
+            } else {
+                request.send().await
+            };
             let response = sent.map_err(|error| server.no_answer(error))?;
             let Some(next) = next_url(&response, &url) else {
                 return Ok((response, url));
@@ -218,6 +228,15 @@ impl<'server> Request<'server> {
         }
         Err(Error::Unexpected("it redirects too often".to_owned()))
     }
+}
+
+/// The next bytes of an answer's body.
+pub(crate) async fn next_chunk(
+    response: &mut reqwest::Response,
+    silence: Duration,
+) -> Result<Option<Bytes>, Error> {
+    let chunk = tokio::time::timeout(silence, response.chunk()).await;
+    Ok(chunk.map_err(|_| Error::Silence(silence))??)
 }
 
 fn authentication(server: &Server, login: Option<&Credentials>) -> Result<HeaderMap, Error> {
@@ -264,4 +283,54 @@ pub(crate) fn head_of(response: &reqwest::Response) -> ResponseHead {
 /// devpi's routes do not care for the last slash, and neither does what is said about redirects.
 fn trimmed(url: &Url) -> &str {
     url.as_str().trim_end_matches('/')
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead as _, BufReader, Write as _};
+    use std::sync::mpsc;
+
+    use super::*;
+    use crate::canned::{Canned, answer};
+
+    const SILENCE: Duration = Duration::from_millis(50);
+
+    /// A server that answers one request, when it is told to.
+    fn hesitant() -> (Server, mpsc::Sender<()>) {
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        let (go, wait) = mpsc::channel();
+        std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            for line in BufReader::new(&stream).lines() {
+                if line.unwrap().is_empty() {
+                    break;
+                }
+            }
+            if wait.recv().is_ok() {
+                stream.write_all(&answer("200 OK", &[], b"")).unwrap();
+            }
+        });
+        let server = Server::new(url.parse().unwrap()).unwrap();
+        (server.with_silence(SILENCE), go)
+    }
+
+    #[tokio::test]
+    async fn what_changes_something_is_waited_for() {
+        let (server, go) = hesitant();
+        let push = Method::from_bytes(b"PUSH").unwrap();
+        let mut pushing = std::pin::pin!(server.request(push, "bob/dev").unwrap().send());
+        let early = tokio::time::timeout(3 * SILENCE, &mut pushing).await;
+        assert!(early.is_err(), "{early:?}");
+        go.send(()).unwrap();
+        assert_eq!(pushing.await.unwrap().status, 200);
+    }
+
+    #[tokio::test]
+    async fn a_question_is_given_up_when_nothing_is_said() {
+        let (server, _go) = hesitant();
+        let error = server.get("+api").await.unwrap_err();
+        assert!(matches!(error, Error::Silence(_)), "{error}");
+    }
 }

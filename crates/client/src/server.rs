@@ -15,8 +15,12 @@ use crate::{Credentials, Error};
 /// How long a connection may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long a server may be silent. Pushing a large release to another server happens in silence.
-const READ_TIMEOUT: Duration = Duration::from_secs(300);
+/// How often an HTTP/2 server is asked whether it is still there. Over HTTP/1.1 the system asks.
+const ALIVE_INTERVAL: Duration = Duration::from_secs(30);
+
+/// How long a server may be silent that was asked for something, and amid an answer. What changes
+/// something may take longer: see [`Request::open`].
+const SILENCE: Duration = Duration::from_mins(5);
 
 /// A server at an address. Cheap to clone; clones share connections.
 ///
@@ -29,6 +33,7 @@ pub struct Server {
     notes: Arc<Notes>,
     login: Option<Credentials>,
     basic: Option<Credentials>,
+    silence: Duration,
 }
 
 impl Server {
@@ -59,10 +64,15 @@ impl Server {
         url.set_fragment(None);
         let basic = credentials_of(&url);
         let (client, notes) = trust.client(url.scheme() == "https")?;
+        #[cfg(target_os = "linux")]
+        // A busy server does not read on for a while; only a dead one does not say that it is there.
+        let client = client.tcp_user_timeout(SILENCE);
         let http = client
             .user_agent(concat!("cheeseshop/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(CONNECT_TIMEOUT)
-            .read_timeout(READ_TIMEOUT)
+            .http2_keep_alive_interval(ALIVE_INTERVAL)
+            // The question waits behind what is being uploaded, on slow lines for long.
+            .http2_keep_alive_timeout(SILENCE)
             // Followed by hand: credentials stay with the server they are for.
             .redirect(reqwest::redirect::Policy::none())
             .build()?;
@@ -72,6 +82,7 @@ impl Server {
             notes,
             login: None,
             basic,
+            silence: SILENCE,
         })
     }
 
@@ -133,6 +144,19 @@ impl Server {
     /// Fetches a document and takes it out of its envelope.
     pub(crate) async fn fetch(&self, path: &str, kind: &str) -> Result<Value, Error> {
         self.get(path).await?.expect(kind)
+    }
+
+    /// How long the server may be silent.
+    pub(crate) fn silence(&self) -> Duration {
+        self.silence
+    }
+
+    /// The same with less patience.
+    #[cfg(test)]
+    #[must_use]
+    pub(crate) fn with_silence(mut self, silence: Duration) -> Self {
+        self.silence = silence;
+        self
     }
 
     pub(crate) fn http(&self) -> &reqwest::Client {

@@ -219,6 +219,39 @@ mod tests {
     }
 
     #[test]
+    fn mercurial_is_asked_for_what_it_knows() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let home = tempfile::tempdir().unwrap();
+        let root = home.path().join("proj");
+        std::fs::create_dir_all(root.join(".hg/store")).unwrap();
+        std::fs::write(root.join("a b.py"), "a").unwrap();
+        std::fs::write(root.join("stray.py"), "s").unwrap();
+        let program = home.path().join("hg");
+        // Answers to the question that Mercurial is asked, with a name that leads out.
+        let script = "#!/bin/sh\n[ \"$*\" = 'status -ncamd --print0 .' ] && \
+                      printf 'a b.py\\0../out\\0gone.py\\0'\n";
+        std::fs::write(&program, script).unwrap();
+        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let environment = Environment::of(&[("PATH", home.path().to_str().unwrap())], &root);
+        let checkout = Checkout::around(&root).unwrap();
+        assert_eq!(checkout.system, System::Mercurial);
+        let target = home.path().join("copy");
+        checkout.copy_files(&root, &target, &environment).unwrap();
+        checkout.copy_data(&target).unwrap();
+        let mut names: Vec<_> = target
+            .read_dir()
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        assert_eq!(names, [".hg", "a b.py"]);
+        assert!(target.join(".hg/store").is_dir());
+        let without = Environment::of(&[("PATH", "/nowhere")], &root);
+        let error = checkout.copy_files(&root, &target, &without).unwrap_err();
+        assert_eq!(error.to_string(), "command not found: hg");
+    }
+
+    #[test]
     fn a_work_tree_is_a_checkout_too() {
         let home = tempfile::tempdir().unwrap();
         let root = home.path().join("proj");

@@ -42,6 +42,11 @@ impl CertificateAuthority {
         &self.0.pem
     }
 
+    /// The authority's own certificate and its key, both as PEM: for a server that has no other.
+    pub fn itself(&self) -> (String, String) {
+        (self.0.pem.clone(), self.0.issuer.key().serialize_pem())
+    }
+
     /// Writes the authority's certificate to `ca.pem` in a directory.
     pub fn write_pem(&self, directory: &Path) -> PathBuf {
         let path = directory.join("ca.pem");

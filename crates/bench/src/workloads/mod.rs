@@ -1,5 +1,6 @@
 //! What is measured, one module a workload.
 
+mod client;
 mod cold;
 mod files;
 mod herd;
@@ -15,7 +16,7 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::cli::{Cli, Workload};
+use crate::cli::{Cli, Peer, Workload};
 use crate::machine::{self, Machine, Times};
 use crate::output::{data, say};
 use crate::plan::Plan;
@@ -32,11 +33,15 @@ struct Bench {
     world: World,
     contestants: Contestants,
     folder: PathBuf,
+    /// Our program.
+    cheeseshop: PathBuf,
+    /// The folder of devpi's programs, when it takes part.
+    devpi_programs: Option<PathBuf>,
 }
 
 type Run = fn(&mut Bench) -> Result<Vec<Figure>>;
 
-const WORKLOADS: [(Workload, Run); 8] = [
+const WORKLOADS: [(Workload, Run); 9] = [
     (Workload::Hot, hot::run),
     (Workload::Team, team::run),
     (Workload::Files, files::run),
@@ -44,6 +49,7 @@ const WORKLOADS: [(Workload, Run); 8] = [
     (Workload::Herd, herd::run),
     (Workload::Uploads, uploads::run),
     (Workload::List, list::run),
+    (Workload::Client, client::run),
     // Last, for it stops and starts everybody.
     (Workload::Start, start::run),
 ];
@@ -101,6 +107,8 @@ fn measure(cli: &Cli, folder: &std::path::Path, report: &mut Report) -> Result<V
         world,
         contestants,
         folder: folder.to_owned(),
+        cheeseshop: cli.cheeseshop.clone(),
+        devpi_programs: cli.invites(Peer::Devpi).then(|| cli.peer_programs.clone()),
     };
     let mut failures = Vec::new();
     for (workload, run) in WORKLOADS {

@@ -15,17 +15,19 @@ pub(crate) fn run(command: &GenerateCommand) -> Result<(), Failure> {
             output::data(String::from_utf8_lossy(&text).trim_end());
             Ok(())
         }
-        GenerateCommand::Man { directory } => [ProgramName::Cheeseshop, ProgramName::Devpi]
-            .into_iter()
-            .try_for_each(|name| write_pages(name, directory)),
+        GenerateCommand::Man { directory } => write_pages(directory).map_err(|error| {
+            let what = format!("manual pages cannot be written to {}", directory.display());
+            Failure::caused_by(&what, &error)
+        }),
     }
 }
 
-fn write_pages(name: ProgramName, directory: &Path) -> Result<(), Failure> {
-    clap_mangen::generate_to(command_line(name), directory).map_err(|error| {
-        let what = format!("manual pages cannot be written to {}", directory.display());
-        Failure::caused_by(&what, &error)
-    })
+fn write_pages(directory: &Path) -> std::io::Result<()> {
+    std::fs::create_dir_all(directory)?;
+    for name in [ProgramName::Cheeseshop, ProgramName::Devpi] {
+        clap_mangen::generate_to(command_line(name), directory)?;
+    }
+    Ok(())
 }
 
 fn command_line(name: ProgramName) -> clap::Command {

@@ -234,19 +234,21 @@ fn every_command_and_flag_on_the_pages_exists() {
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
-    for command in [
-        "serve",
-        "init",
-        "passwd",
-        "config",
-        "audit",
-        "gc",
-        "fsck",
-        "import",
-        "export",
-        "install-links",
-        "status",
-    ] {
+    // What the client has under devpi's name too may be told under that.
+    for page in pages() {
+        let codes = page.inline_code().into_iter().chain(page.block_lines());
+        let commands = codes.filter_map(|text| text.strip_prefix("devpi "));
+        seen.extend(commands.filter_map(|text| Some(text.split_whitespace().next()?.to_owned())));
+    }
+    let help = home.run(&["help"]).stdout;
+    let commands: Vec<&str> = help
+        .lines()
+        .filter_map(|line| line.strip_prefix("  "))
+        .filter(|line| line.starts_with(|first: char| first.is_ascii_lowercase()))
+        .filter_map(|line| line.split_whitespace().next())
+        .collect();
+    assert!(commands.contains(&"serve") && commands.contains(&"upload"));
+    for command in commands {
         assert!(seen.contains(command), "`{command}` is on no page");
     }
 }
@@ -271,7 +273,7 @@ fn every_setting_on_the_pages_exists() {
             let section = key.split_once('.').map_or("", |(section, _)| section);
             let is_file = Path::new(key)
                 .extension()
-                .is_some_and(|extension| extension == "rs" || extension == "db");
+                .is_some_and(|extension| ["rs", "db", "json"].iter().any(|one| extension == *one));
             let is_section = settings
                 .iter()
                 .any(|known| known.starts_with(&format!("{key}.")));

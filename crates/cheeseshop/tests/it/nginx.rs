@@ -17,15 +17,23 @@ const PROGRAMS: [&str; 2] = ["/usr/sbin/nginx", "/usr/local/sbin/nginx"];
 
 const BROWSER: &str = "text/html,application/xhtml+xml,*/*;q=0.8";
 
-struct Nginx {
+/// A real nginx, which ends when this is dropped.
+pub(crate) struct Nginx {
     child: Child,
-    url: String,
+    pub(crate) url: String,
     client: Client,
 }
 
 impl Nginx {
     /// Starts in front of `server`; files below `folder` are served by nginx itself.
     fn start(folder: &Path, server: &Server) -> Self {
+        Self::start_with(folder, |address| {
+            configuration(folder, address, &server.url)
+        })
+    }
+
+    /// Starts with this configuration, in a folder that is there.
+    pub(crate) fn start_with(folder: &Path, configuration: impl Fn(SocketAddr) -> String) -> Self {
         let program = PROGRAMS
             .into_iter()
             .find(|path| Path::new(path).is_file())
@@ -33,11 +41,7 @@ impl Nginx {
         let deadline = Instant::now() + DEADLINE;
         loop {
             let address = free_address();
-            std::fs::write(
-                folder.join("nginx.conf"),
-                configuration(folder, address, &server.url),
-            )
-            .unwrap();
+            std::fs::write(folder.join("nginx.conf"), configuration(address)).unwrap();
             let mut child = Command::new(program)
                 .arg("-e")
                 .arg(folder.join("error.log"))
@@ -88,14 +92,13 @@ fn free_address() -> SocketAddr {
     listener.local_addr().unwrap()
 }
 
-/// One process, so that ending it ends all of nginx.
-fn configuration(folder: &Path, address: SocketAddr, application: &str) -> String {
+/// What every configuration begins with, up to its servers. One process, so that ending it ends all of
+/// nginx.
+pub(crate) fn preamble(folder: &Path) -> String {
     let folder = folder.display();
     let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
         .map(|kind| format!("  {kind}_temp_path {folder}/{kind};\n"))
         .concat();
-    let headers = "proxy_set_header X-outside-url $scheme://$http_host;\n    \
-                   proxy_set_header X-Real-IP $remote_addr;";
     format!(
         r"daemon off;
 master_process off;
@@ -104,7 +107,17 @@ error_log {folder}/error.log warn;
 events {{ worker_connections 64; }}
 http {{
 {temporary}  access_log off;
-  client_max_body_size 64M;
+"
+    )
+}
+
+fn configuration(folder: &Path, address: SocketAddr, application: &str) -> String {
+    let preamble = preamble(folder);
+    let folder = folder.display();
+    let headers = "proxy_set_header X-outside-url $scheme://$http_host;\n    \
+                   proxy_set_header X-Real-IP $remote_addr;";
+    format!(
+        r"{preamble}  client_max_body_size 64M;
   server {{
     listen {address};
     root {folder};

@@ -68,6 +68,7 @@ struct BundleArgs {
     json: bool,
 }
 
+#[expect(clippy::unused_async, reason = "as the other commands")]
 pub(super) async fn run(session: &mut Session, arguments: &CertsArgs) -> Result<(), Failure> {
     match &arguments.command {
         None => show(session, arguments),
@@ -197,6 +198,7 @@ fn bundle(session: &mut Session, arguments: &BundleArgs) -> Result<(), Failure> 
         let found = read(session, name)?;
         add(session, &mut bundle, name, found);
     }
+    tell_of_named(session, &bundle, &path);
     if bundle.certificates().next().is_none() {
         return Err(Failure::fatal(
             "there is no certificate to put into a bundle",
@@ -243,6 +245,32 @@ fn bundle(session: &mut Session, arguments: &BundleArgs) -> Result<(), Failure> 
         session.output.data(exports.shell().trim_end());
     }
     Ok(())
+}
+
+/// Tells of certificates that are trusted now and would not be with the bundle.
+fn tell_of_named(session: &mut Session, bundle: &Bundle, path: &std::path::Path) {
+    let roots = session.trust().roots().clone();
+    let Roots::Named(places) = &roots else {
+        return;
+    };
+    // What cannot be read is no loss.
+    let Ok(named) = roots.read() else {
+        return;
+    };
+    let lost = named
+        .iter()
+        .filter(|certificate| {
+            bundle
+                .certificates()
+                .all(|one| one.der() != certificate.der())
+        })
+        .count();
+    if lost > 0 && places.iter().all(|place| place.path != path) {
+        session.output.talk(&format!(
+            "note: {lost} certificates of {} are not in the bundle; `--add` takes that file too",
+            roots.described()
+        ));
+    }
 }
 
 fn read(session: &Session, name: &str) -> Result<Found, Failure> {

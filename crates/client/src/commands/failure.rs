@@ -4,7 +4,7 @@ use crate::Error;
 
 /// Why a command stops, in one clear message, and with which exit code.
 #[derive(Debug)]
-pub struct Failure {
+pub(crate) struct Failure {
     /// What to tell; empty when all is told already.
     pub message: String,
     /// The exit code: 1 the answer is no (devpi-client's only one), 2 could not try.
@@ -13,7 +13,7 @@ pub struct Failure {
 
 impl Failure {
     /// devpi-client's way to stop: a message and exit code 1.
-    pub fn fatal(message: impl Into<String>) -> Self {
+    pub(crate) fn fatal(message: impl Into<String>) -> Self {
         Self {
             message: message.into(),
             code: 1,
@@ -21,7 +21,7 @@ impl Failure {
     }
 
     /// The command line makes no sense: exit code 2.
-    pub fn usage(message: impl Into<String>) -> Self {
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
         Self {
             message: message.into(),
             code: 2,
@@ -29,7 +29,7 @@ impl Failure {
     }
 
     /// All is told already; only the exit code is left to give.
-    pub fn told() -> Self {
+    pub(crate) fn told() -> Self {
         Self::fatal("")
     }
 }

@@ -10,6 +10,7 @@ use url::Url;
 use crate::commands::refresh::refuse_path;
 use crate::commands::use_index::venv;
 use crate::commands::{Connection, Failure, Session, names};
+use crate::programs;
 
 /// Older pips show credentials of URLs in their output.
 const FIRST_DISCREET_PIP: &str = "19.3";
@@ -53,7 +54,7 @@ pub(super) async fn run(session: &mut Session, arguments: &InstallArgs) -> Resul
         session
             .output
             .info(&format!("list of installed packages on {place}"));
-        return run_pip(session, &pip, &["list".to_owned()], None);
+        return run_pip(session, &pip, &["list".to_owned()], None).await;
     }
     let mut packages = names::given(&arguments.packages)?;
     if let Some(editable) = &arguments.editable {
@@ -84,7 +85,7 @@ pub(super) async fn run(session: &mut Session, arguments: &InstallArgs) -> Resul
         command.push("--requirement".to_owned());
     }
     command.extend(packages);
-    run_pip(session, &pip, &command, Some(&simple))
+    run_pip(session, &pip, &command, Some(&simple)).await
 }
 
 fn pip_of(session: &Session, connection: &Connection, venv: Option<&Path>) -> Option<PathBuf> {
@@ -121,13 +122,13 @@ fn pip_version(session: &mut Session, pip: &Path) -> Result<Option<Version>, Fai
 
 /// Runs pip with the terminal for itself. The index goes by the environment, which other users of the
 /// machine cannot see.
-fn run_pip(
+async fn run_pip(
     session: &mut Session,
     pip: &Path,
     arguments: &[String],
     index: Option<&Url>,
 ) -> Result<(), Failure> {
-    let mut command = Command::new(pip);
+    let mut command = tokio::process::Command::new(pip);
     command.args(arguments);
     let mut told = String::new();
     if let Some(index) = index {
@@ -147,8 +148,8 @@ fn run_pip(
         }
     }
     report(session, pip, arguments, &told);
-    let status = command
-        .status()
+    let status = programs::attend(&mut command)
+        .await
         .map_err(|error| crate::state::of_file(pip, error))?;
     if status.success() {
         return Ok(());

@@ -16,6 +16,7 @@ mod get_json;
 mod help;
 mod index;
 mod install;
+mod interrupt;
 mod key_values;
 mod layout;
 mod list;
@@ -44,20 +45,11 @@ use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::Environment;
 
-pub use self::connection::Connection;
-pub use self::failure::Failure;
+pub(crate) use self::connection::Connection;
+pub(crate) use self::failure::Failure;
 pub use self::help::grouped;
-pub use self::output::{Output, Style};
-pub use self::session::{DEVPI_CLIENT_VERSION, OnError, PipTrust, Session};
-
-/// The name that the program was started under.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Program {
-    /// devpi-client's.
-    Devpi,
-    /// Our own.
-    Cheeseshop,
-}
+pub(crate) use self::output::{Output, Style};
+pub(crate) use self::session::{DEVPI_CLIENT_VERSION, OnError, Session};
 
 /// Options of every command of the client.
 #[derive(Args, Clone, Debug, Default)]
@@ -126,6 +118,7 @@ struct Devpi {
 }
 
 /// What the `devpi` program can do.
+#[expect(clippy::large_enum_variant, reason = "one of them is ever made")]
 #[derive(Debug, Subcommand)]
 enum DevpiCommand {
     #[command(flatten)]
@@ -228,7 +221,7 @@ pub fn run_devpi(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> Exi
         Err(error) => error.exit(),
     };
     match devpi.command {
-        _ if devpi.version => in_session(Program::Devpi, &devpi.generic, false, async |session| {
+        _ if devpi.version => in_session(&devpi.generic, false, async |session| {
             version::run(session).await
         }),
         None => {
@@ -241,26 +234,32 @@ pub fn run_devpi(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> Exi
         }
         Some(DevpiCommand::Passwd(passwd)) => {
             let generic = passwd.generic.or(&devpi.generic);
-            in_session(Program::Devpi, &generic, false, async |session| {
+            in_session(&generic, false, async |session| {
                 passwd::run(session, &passwd.own).await
             })
         }
-        Some(DevpiCommand::Shared(command)) => run(Program::Devpi, command, &devpi.generic),
+        Some(DevpiCommand::Shared(command)) => run(command, &devpi.generic),
     }
 }
 
 /// Runs a command of the client.
-pub fn run(program: Program, command: Command, before: &GenericArgs) -> ExitCode {
+pub fn run(command: Command, before: &GenericArgs) -> ExitCode {
     macro_rules! run {
         ($module:ident, $with:expr) => {{
             let With { own, generic } = $with;
-            in_session(program, &generic.or(before), false, async |session| {
+            in_session(&generic.or(before), false, async |session| {
                 $module::run(session, &own).await
+            })
+        }};
+        (tidily $module:ident, $with:expr) => {{
+            let With { own, generic } = $with;
+            in_session(&generic.or(before), false, async |session| {
+                interrupt::tidily(session, async |session| $module::run(session, &own).await).await
             })
         }};
         (own $module:ident, $with:expr) => {{
             let With { own, generic } = $with;
-            in_session(program, &generic.or(before), true, async |session| {
+            in_session(&generic.or(before), true, async |session| {
                 $module::run(session, &own).await
             })
         }};
@@ -271,22 +270,22 @@ pub fn run(program: Program, command: Command, before: &GenericArgs) -> ExitCode
         Command::Logoff(with) => run!(logoff, with),
         Command::User(with) => run!(user, with),
         Command::Index(with) => run!(index, with),
-        Command::Upload(with) => run!(upload, with),
-        Command::Test(with) => run!(run_tests, with),
+        Command::Upload(with) => run!(tidily upload, with),
+        Command::Test(with) => run!(tidily run_tests, with),
         Command::Push(with) => run!(push, with),
-        Command::Install(with) => run!(install, with),
+        Command::Install(with) => run!(tidily install, with),
         Command::List(with) => run!(list, with),
         Command::Remove(with) => run!(remove, with),
         Command::Refresh(with) => run!(refresh, with),
         Command::Getjson(with) => run!(get_json, with),
         Command::Patchjson(with) => run!(patch_json, with),
-        Command::Tokens(command) => tokens::run(program, command, before),
+        Command::Tokens(command) => tokens::run(command, before),
         Command::Own(OwnCommand::Env(with)) => run!(own ci_environment, with),
         Command::Own(OwnCommand::Certs(with)) => run!(own certs, with),
         Command::Own(OwnCommand::Doctor(with)) => run!(own doctor, with),
         Command::Own(OwnCommand::Fill(with)) => run!(own fill, with),
         Command::Own(OwnCommand::Clean(with)) => run!(own clean, with),
-        Command::Own(OwnCommand::Layout(command)) => layout::run(program, command, before),
+        Command::Own(OwnCommand::Layout(command)) => layout::run(command, before),
     }
 }
 
@@ -294,7 +293,6 @@ pub fn run(program: Program, command: Command, before: &GenericArgs) -> ExitCode
 ///
 /// `is_own`: errors go to standard error; devpi-client's commands say them on standard output.
 fn in_session(
-    program: Program,
     generic: &GenericArgs,
     is_own: bool,
     work: impl AsyncFnOnce(&mut Session) -> Result<(), Failure>,
@@ -311,7 +309,7 @@ fn in_session(
             return ExitCode::from(2);
         }
     };
-    let mut session = match Session::new(environment.clone(), output, generic.clone(), program) {
+    let mut session = match Session::new(environment.clone(), output, generic.clone()) {
         Ok(session) => session,
         Err(failure) => {
             Output::standard(&environment).last_words(&failure, !is_own);

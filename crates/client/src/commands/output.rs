@@ -7,7 +7,7 @@ use crate::commands::Failure;
 
 /// How a line looks on a terminal; never the only signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Style {
+pub(crate) enum Style {
     /// As it is.
     Plain,
     /// Bold: what the command has to say.
@@ -22,7 +22,7 @@ pub enum Style {
 
 /// Where the lines of a command go. devpi-client says everything, errors too, on standard output,
 /// and scripts read it there; what is new here keeps standard output for what was asked for.
-pub struct Output {
+pub(crate) struct Output {
     stdout: Box<dyn Write + Send>,
     stderr: Box<dyn Write + Send>,
     has_colour: bool,
@@ -39,7 +39,7 @@ impl std::fmt::Debug for Output {
 impl Output {
     /// The standard output of this process. Colour: `PY_COLORS`, `NO_COLOR` and `TERM=dumb` decide,
     /// else whether it is a terminal.
-    pub fn standard(environment: &Environment) -> Self {
+    pub(crate) fn standard(environment: &Environment) -> Self {
         let is_terminal = std::io::stdout().is_terminal();
         let has_colour = match environment.get("PY_COLORS") {
             Some("1") => true,
@@ -59,8 +59,9 @@ impl Output {
         }
     }
 
-    /// Output that a test or a program reads.
-    pub fn to(stdout: Box<dyn Write + Send>, stderr: Box<dyn Write + Send>) -> Self {
+    /// Output that a test reads.
+    #[cfg(test)]
+    pub(crate) fn to(stdout: Box<dyn Write + Send>, stderr: Box<dyn Write + Send>) -> Self {
         Self {
             stdout,
             stderr,
@@ -71,42 +72,42 @@ impl Output {
     }
 
     /// Says no more than what was asked for: only [`Output::data`] and questions are shown.
-    pub fn be_quiet(&mut self) {
+    pub(crate) fn be_quiet(&mut self) {
         self.is_quiet = true;
     }
 
     /// Whether a person looks, who likes to see progress.
-    pub fn is_watched(&self) -> bool {
+    pub(crate) fn is_watched(&self) -> bool {
         self.is_watched && !self.is_quiet
     }
 
     /// A line of what was asked for, as it is: never styled, never left out, nothing replaced.
-    pub fn data(&mut self, text: &str) {
+    pub(crate) fn data(&mut self, text: &str) {
         write(&mut self.stdout, text, true);
     }
 
     /// A line of devpi-client's without style.
-    pub fn line(&mut self, text: &str) {
+    pub(crate) fn line(&mut self, text: &str) {
         self.styled(Style::Plain, text);
     }
 
     /// A line of devpi-client's: what it has to say.
-    pub fn info(&mut self, text: &str) {
+    pub(crate) fn info(&mut self, text: &str) {
         self.styled(Style::Bold, text);
     }
 
     /// A warning.
-    pub fn warn(&mut self, text: &str) {
+    pub(crate) fn warn(&mut self, text: &str) {
         self.styled(Style::Yellow, text);
     }
 
     /// Trouble that does not end the command.
-    pub fn error(&mut self, text: &str) {
+    pub(crate) fn error(&mut self, text: &str) {
         self.styled(Style::Red, text);
     }
 
     /// A line in a style, on standard output.
-    pub fn styled(&mut self, style: Style, text: &str) {
+    pub(crate) fn styled(&mut self, style: Style, text: &str) {
         if self.is_quiet {
             return;
         }
@@ -127,14 +128,14 @@ impl Output {
     }
 
     /// A line about the work, on standard error: for what is new here and talks beside its data.
-    pub fn talk(&mut self, text: &str) {
+    pub(crate) fn talk(&mut self, text: &str) {
         if !self.is_quiet {
             write(&mut self.stderr, &printable(text), true);
         }
     }
 
     /// Shows a line in place of the one shown before, to a person only; an empty one ends that.
-    pub fn passing(&mut self, text: &str) {
+    pub(crate) fn passing(&mut self, text: &str) {
         if self.is_watched() {
             write(
                 &mut self.stderr,
@@ -159,7 +160,7 @@ impl Output {
     }
 
     /// Asks for a line; the question goes to standard output. `None`: there is nobody to answer.
-    pub fn ask(&mut self, question: &str) -> Option<String> {
+    pub(crate) fn ask(&mut self, question: &str) -> Option<String> {
         write(&mut self.stdout, &printable(question), false);
         read_line()
     }
@@ -168,7 +169,7 @@ impl Output {
     ///
     /// # Errors
     /// When there is nobody to answer.
-    pub fn confirm(&mut self, question: &str, assume_yes: bool) -> Result<bool, Failure> {
+    pub(crate) fn confirm(&mut self, question: &str, assume_yes: bool) -> Result<bool, Failure> {
         let question = format!("{question} (yes/no)? ");
         if assume_yes {
             self.info(&format!("{question}yes (autoset from -y option)"));
@@ -193,7 +194,7 @@ impl Output {
     ///
     /// # Errors
     /// When there is nobody to answer.
-    pub fn ask_password(&mut self, question: &str) -> Result<String, Failure> {
+    pub(crate) fn ask_password(&mut self, question: &str) -> Result<String, Failure> {
         let no_answer = |_| Failure::fatal("no password was given");
         if std::io::stdin().is_terminal() {
             return rpassword::prompt_password(question).map_err(no_answer);

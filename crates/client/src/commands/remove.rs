@@ -58,15 +58,15 @@ pub(super) async fn run(session: &mut Session, arguments: &RemoveArgs) -> Result
     }
     if !doomed.is_empty() {
         tell(session, &doomed, &index, is_alone);
-        if !session
+        if session
             .output
             .confirm("Are you sure", session.options.yes)?
         {
-            session.output.error("not deleting anything");
-        } else {
             for doomed in &doomed {
                 remove(session, &mut connection, doomed, &index, arguments.force).await?;
             }
+        } else {
+            session.output.error("not deleting anything");
         }
     }
     if all_found {

@@ -7,7 +7,8 @@ use serde_json::Value;
 use url::Url;
 
 use crate::answer::Answer;
-use crate::commands::{Connection, Failure, GenericArgs, Output, Program};
+use crate::commands::interrupt::Interrupts;
+use crate::commands::{Connection, Failure, GenericArgs, Output};
 use crate::request::Request;
 use crate::state::ClientDirectory;
 use crate::tool_config::without_password;
@@ -15,11 +16,11 @@ use crate::trust::Trust;
 use crate::{Environment, Error};
 
 /// The version of devpi-client whose behaviour is ours.
-pub const DEVPI_CLIENT_VERSION: &str = "7.3.0";
+pub(crate) const DEVPI_CLIENT_VERSION: &str = "7.3.0";
 
 /// What is done about an answer with an error status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OnError {
+pub(crate) enum OnError {
     /// It ends the command.
     Stop,
     /// It is told, and the command goes on.
@@ -30,25 +31,25 @@ pub enum OnError {
 
 /// One run of a command.
 #[derive(Debug)]
-pub struct Session {
+pub(crate) struct Session {
     /// What surrounds the process.
-    pub environment: Environment,
+    pub(crate) environment: Environment,
     /// Where lines go.
-    pub output: Output,
+    pub(crate) output: Output,
     /// The options that every command has.
-    pub options: GenericArgs,
-    /// The name that the program was started under.
-    pub program: Program,
+    pub(crate) options: GenericArgs,
     /// Whether pip is to believe the host without a certificate; `use` asks that, and what is found out
     /// of the server answers it.
     pub(super) pip_trust: Option<PipTrust>,
+    /// Who deals with signals that end the process.
+    pub(super) interrupts: Interrupts,
     directory: ClientDirectory,
     has_told_of_missing_version: bool,
 }
 
 /// Whether pip is to believe a host without a certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum PipTrust {
+pub(crate) enum PipTrust {
     /// It is.
     Yes,
     /// It is not.
@@ -62,11 +63,10 @@ impl Session {
     ///
     /// # Errors
     /// When there is no home to keep state in and no other place was named.
-    pub fn new(
+    pub(crate) fn new(
         environment: Environment,
         output: Output,
         options: GenericArgs,
-        program: Program,
     ) -> Result<Self, Failure> {
         let path = options
             .clientdir
@@ -87,14 +87,14 @@ impl Session {
             environment,
             output,
             options,
-            program,
             pip_trust: None,
+            interrupts: Interrupts::default(),
             has_told_of_missing_version: false,
         })
     }
 
     /// Where the state is kept.
-    pub fn directory(&self) -> &ClientDirectory {
+    pub(crate) fn directory(&self) -> &ClientDirectory {
         &self.directory
     }
 
@@ -104,12 +104,12 @@ impl Session {
     }
 
     /// What connections trust, by `--ca-bundle` and the surroundings.
-    pub fn trust(&self) -> Trust {
+    pub(crate) fn trust(&self) -> Trust {
         Trust::of(&self.environment, self.options.ca_bundle.as_deref())
     }
 
     /// The active virtual environment.
-    pub fn active_venv(&self) -> Option<PathBuf> {
+    pub(crate) fn active_venv(&self) -> Option<PathBuf> {
         self.environment.path("VIRTUAL_ENV")
     }
 
@@ -118,7 +118,7 @@ impl Session {
     ///
     /// # Errors
     /// State that cannot be read, an index that makes no URL, a server that does not answer.
-    pub async fn connection(&mut self, index: Option<&str>) -> Result<Connection, Failure> {
+    pub(crate) async fn connection(&mut self, index: Option<&str>) -> Result<Connection, Failure> {
         let mut connection = Connection::read(&self.directory, self.trust())?;
         let Some(in_environment) = self.environment.get("DEVPI_INDEX").map(str::to_owned) else {
             if let Some(index) = index {
@@ -166,7 +166,7 @@ impl Session {
     ///
     /// # Errors
     /// State that cannot be read.
-    pub fn stored_connection(&mut self) -> Result<Connection, Failure> {
+    pub(crate) fn stored_connection(&mut self) -> Result<Connection, Failure> {
         if let Some(index) = self.environment.get("DEVPI_INDEX") {
             let text = format!(
                 "Using index URL from command line instead of DEVPI_INDEX ({}) from environment.",
@@ -182,7 +182,7 @@ impl Session {
     ///
     /// # Errors
     /// No answer; with [`OnError::Stop`] an answer with an error status.
-    pub async fn call(
+    pub(crate) async fn call(
         &mut self,
         connection: &mut Connection,
         request: Request<'_>,
@@ -211,6 +211,7 @@ impl Session {
         }
         // devpi's sign of a login that is no longer valid.
         if answer.status == 401
+            && !connection.is_unverified
             && answer.headers.contains_key(reqwest::header::LOCATION)
             && connection.forget_login(&self.directory)?
         {
@@ -240,7 +241,7 @@ impl Session {
     ///
     /// # Errors
     /// No answer, an error status, another type.
-    pub async fn get(
+    pub(crate) async fn get(
         &mut self,
         connection: &mut Connection,
         url: Url,
@@ -262,7 +263,10 @@ impl Session {
     ///
     /// # Errors
     /// No answer, or an error that nothing is known about.
-    pub async fn check_index_access(&mut self, connection: &mut Connection) -> Result<(), Failure> {
+    pub(crate) async fn check_index_access(
+        &mut self,
+        connection: &mut Connection,
+    ) -> Result<(), Failure> {
         let mut url = connection.index_url()?;
         // As devpi-client asks: front servers may know the address.
         let path = url.path().trim_end_matches('/').to_owned();
@@ -294,7 +298,7 @@ impl Session {
     }
 
     /// A line for those who look for an error.
-    pub fn debug(&mut self, text: &str) {
+    pub(crate) fn debug(&mut self, text: &str) {
         if self.options.debug {
             self.output.line(&format!("[debug] {text}"));
         }

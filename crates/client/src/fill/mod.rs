@@ -3,6 +3,7 @@
 //! the command `fill` does.
 
 mod junit;
+mod lines;
 mod missing;
 mod requirements;
 mod resolution;
@@ -10,6 +11,6 @@ mod tags;
 
 pub(crate) use self::junit::{Case, Verdict, junit};
 pub(crate) use self::missing::{Listing, Need, judge};
-pub(crate) use self::requirements::{Line, Requirements};
+pub(crate) use self::requirements::{Line, Requirements, rounds};
 pub(crate) use self::resolution::{Resolved, read_report};
 pub(crate) use self::tags::{Tags, is_pure};

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use cheeseshop_packaging::{ProjectName, Requirement, Version};
 
+use super::lines::{logical_lines, option, quoted};
+
 /// How deep files may include each other.
 const DEEPEST_NESTING: usize = 32;
 
@@ -166,34 +168,35 @@ impl Requirements {
         self.lines.iter().any(of_line) || self.options.iter().any(|it| it == "--require-hashes")
     }
 
-    /// The lines in groups that can be resolved together: one version of a project in each. All but
-    /// the further versions are in the first one.
-    pub(crate) fn rounds(&self) -> Vec<Vec<&Line>> {
-        let mut seen: BTreeMap<&str, Vec<&Version>> = BTreeMap::new();
-        let mut rounds: Vec<Vec<&Line>> = vec![Vec::new()];
-        for line in &self.lines {
-            let round = line
-                .named
-                .as_ref()
-                .and_then(|named| Some((named.project.normalized(), named.pin.as_ref()?)))
-                .map_or(0, |(project, pin)| {
-                    let known = seen.entry(project).or_default();
-                    known
-                        .iter()
-                        .position(|version| version.is_equivalent(pin))
-                        .unwrap_or_else(|| {
-                            known.push(pin);
-                            known.len() - 1
-                        })
-                });
-            if rounds.len() <= round {
-                rounds.resize(round + 1, Vec::new());
-            }
-            rounds[round].push(line);
-        }
-        rounds.retain(|round| !round.is_empty());
-        rounds
+    /// The lines that name one version, whatever the surroundings, and the others.
+    pub(crate) fn pinned_and_others(&self) -> (Vec<&Line>, Vec<&Line>) {
+        self.lines.iter().partition(|line| line.pin().is_some())
     }
+}
+
+/// Lines in groups that can be resolved together: one version of a project in each. All but the
+/// further versions are in the first one.
+pub(crate) fn rounds<'a>(lines: &[&'a Line]) -> Vec<Vec<&'a Line>> {
+    let mut seen: BTreeMap<&str, Vec<&Version>> = BTreeMap::new();
+    let mut rounds: Vec<Vec<&Line>> = vec![Vec::new()];
+    for line in lines {
+        let round = line.pin().map_or(0, |(project, pin)| {
+            let known = seen.entry(project.normalized()).or_default();
+            known
+                .iter()
+                .position(|version| version.is_equivalent(pin))
+                .unwrap_or_else(|| {
+                    known.push(pin);
+                    known.len() - 1
+                })
+        });
+        if rounds.len() <= round {
+            rounds.resize(round + 1, Vec::new());
+        }
+        rounds[round].push(line);
+    }
+    rounds.retain(|round| !round.is_empty());
+    rounds
 }
 
 impl Line {
@@ -216,6 +219,12 @@ impl Line {
                 .collect::<Vec<_>>()
                 .join(" "),
         }
+    }
+
+    /// The project and its one version that will do, whatever the surroundings.
+    pub(crate) fn pin(&self) -> Option<(&ProjectName, &Version)> {
+        let named = self.named.as_ref()?;
+        Some((&named.project, named.pin.as_ref()?))
     }
 
     /// What others have to agree with, if anything.
@@ -274,69 +283,6 @@ fn pin(versions: &str) -> Option<Version> {
     // With a marker it is one version in some surroundings, which pip knows and we do not.
     let is_one = !text.contains([',', ';', '*']);
     is_one.then(|| Version::parse(text).ok()).flatten()
-}
-
-/// The lines of a file without comments, those that go on put together; each with its number.
-fn logical_lines(text: &str) -> Vec<(usize, String)> {
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let mut lines: Vec<(usize, String)> = Vec::new();
-    let mut begun: Option<(usize, String)> = None;
-    for (index, line) in text.lines().enumerate() {
-        let is_comment = line.trim_start().starts_with('#');
-        let (number, mut whole) = begun.take().unwrap_or((index + 1, String::new()));
-        match line.strip_suffix('\\').filter(|_| !is_comment) {
-            Some(part) => {
-                whole.push_str(part);
-                begun = Some((number, whole));
-            }
-            None if is_comment && !whole.is_empty() => {
-                // A comment behind a line that goes on ends it.
-                whole.push(' ');
-                whole.push_str(line);
-                lines.push((number, whole));
-            }
-            None => {
-                whole.push_str(line);
-                lines.push((number, whole));
-            }
-        }
-    }
-    lines.extend(begun);
-    lines
-        .into_iter()
-        .map(|(number, line)| (number, without_comment(&line).trim().to_owned()))
-        .filter(|(_, line)| !line.is_empty())
-        .collect()
-}
-
-/// Comments begin a line or stand behind a blank: addresses have `#` in them.
-fn without_comment(line: &str) -> &str {
-    if line.starts_with('#') {
-        return "";
-    }
-    line.match_indices('#')
-        .find(|(position, _)| line[..*position].ends_with([' ', '\t']))
-        .map_or(line, |(position, _)| &line[..position])
-}
-
-/// An option and its value: `-r x`, `-rx`, `--requirement x`, `--requirement=x`.
-fn option(line: &str) -> (String, String) {
-    let (name, value) = if line.starts_with("--") {
-        line.split_once(['=', ' ', '\t']).unwrap_or((line, ""))
-    } else {
-        line.split_at(line.char_indices().nth(2).map_or(line.len(), |(at, _)| at))
-    };
-    let value = value.trim();
-    let unquoted = ['"', '\'']
-        .into_iter()
-        .find_map(|quote| value.strip_prefix(quote)?.strip_suffix(quote))
-        .unwrap_or(value);
-    (name.to_owned(), unquoted.to_owned())
-}
-
-/// A value of an option as pip reads it, which splits like a shell.
-fn quoted(value: &str) -> String {
-    format!("'{}'", value.replace('\'', "'\"'\"'"))
 }
 
 #[cfg(test)]
@@ -475,8 +421,8 @@ mod tests {
     fn versions_of_one_project_are_resolved_apart() {
         let requirements =
             of("a==1\nb\nA==2\nc==1;os_name=='nt'\nc==2;os_name!='nt'\na==1.0\na==3\nb==1\nb==2");
-        let rounds: Vec<Vec<&str>> = requirements
-            .rounds()
+        let lines: Vec<&Line> = requirements.lines.iter().collect();
+        let rounds: Vec<Vec<&str>> = rounds(&lines)
             .iter()
             .map(|round| round.iter().map(|line| line.text.as_str()).collect())
             .collect();
@@ -495,7 +441,9 @@ mod tests {
                 vec!["a==3"],
             ]
         );
-        assert!(of("").rounds().is_empty());
+        assert!(super::rounds(&[]).is_empty());
+        let (pinned, others) = requirements.pinned_and_others();
+        assert_eq!((pinned.len(), others.len()), (6, 3));
     }
 
     #[test]

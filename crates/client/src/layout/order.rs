@@ -58,13 +58,12 @@ impl<'a> Walk<'a> {
             let Some((name, bases)) = path.last_mut() else {
                 return;
             };
-            match bases.next() {
-                Some(base) => next = Some(base),
-                None => {
-                    self.done.insert(name);
-                    self.ordered.push(name.clone());
-                    path.pop();
-                }
+            if let Some(base) = bases.next() {
+                next = Some(base);
+            } else {
+                self.done.insert(name);
+                self.ordered.push(name.clone());
+                path.pop();
             }
         }
     }

@@ -33,7 +33,7 @@ pub(super) fn read(text: &str, secrets: Secrets<'_>) -> Result<Layout, Problems>
         secrets,
     };
     let mut layout = Layout::default();
-    reading.version(table.remove("version"));
+    reading.version(table.remove("version").as_ref());
     for (name, user) in reading.table("users", table.remove("users")) {
         reading.user(&mut layout, &name, user);
     }
@@ -74,14 +74,14 @@ impl Reading<'_> {
         });
     }
 
-    fn version(&mut self, version: Option<Toml>) {
+    fn version(&mut self, version: Option<&Toml>) {
         match version {
             Some(Toml::Integer(VERSION)) => {}
             None => self.problem(
                 "version",
                 format!("it is missing: write `version = {VERSION}`"),
             ),
-            Some(Toml::Integer(later)) if later > VERSION => {
+            Some(Toml::Integer(later)) if *later > VERSION => {
                 self.problem(
                     "version",
                     format!("{later} is newer than this program, which knows {VERSION}"),
@@ -393,7 +393,7 @@ mod tests {
             ),
             (
                 "version = 1\n[indexes.bob]",
-                "indexes.bob: 'bob' is not in the form user/index",
+                "indexes.bob: index name 'bob' is not in the form user/index",
             ),
             (
                 "version = 1\n[indexes.\"/bob/dev\"]",

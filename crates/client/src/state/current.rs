@@ -7,7 +7,7 @@ use url::Url;
 /// Which server and index are in use. A key is in the file only once it is set.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default)]
-pub struct Current {
+pub(crate) struct Current {
     /// Whether each `use` writes the configuration of pip and uv.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub always_setcfg: Option<bool>,
@@ -63,29 +63,29 @@ impl Current {
     }
 
     /// The server's own URL, with a slash at its end.
-    pub fn root(&self) -> Option<Url> {
+    pub(crate) fn root(&self) -> Option<Url> {
         self.login.as_deref()?.parse::<Url>().ok()?.join(".").ok()
     }
 
     /// The index in use with a slash at its end, so that paths can be joined.
-    pub fn index_url(&self) -> Option<Url> {
+    pub(crate) fn index_url(&self) -> Option<Url> {
         as_folder(self.index.as_deref()?)
     }
 
     /// The index in use as `user/index`.
-    pub fn index_name(&self) -> Option<String> {
+    pub(crate) fn index_name(&self) -> Option<String> {
         let index = self.index.as_deref()?.trim_end_matches('/');
         let root = self.root()?;
         Some(index.strip_prefix(root.as_str())?.to_owned())
     }
 
     /// The index for installers, with a slash at its end.
-    pub fn simple_url(&self) -> Option<Url> {
+    pub(crate) fn simple_url(&self) -> Option<Url> {
         as_folder(self.simpleindex.as_deref()?)
     }
 
     /// Whether the server says that it has a feature.
-    pub fn has_feature(&self, name: &str) -> bool {
+    pub(crate) fn has_feature(&self, name: &str) -> bool {
         self.features
             .as_deref()
             .is_some_and(|features| features.iter().any(|feature| feature == name))

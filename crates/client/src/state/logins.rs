@@ -9,7 +9,7 @@ use crate::Credentials;
 
 /// Logins, Basic authentication and client certificates, by the URL of the server they are for.
 #[derive(Clone, Debug, Default)]
-pub struct Logins(Map<String, Value>);
+pub(crate) struct Logins(Map<String, Value>);
 
 impl Logins {
     pub(super) fn from_document(document: Map<String, Value>) -> Self {
@@ -23,7 +23,7 @@ impl Logins {
     }
 
     /// Everybody who is logged in at a server (or where a path of it is asked), the latest first.
-    pub fn of(&self, url: &Url) -> Vec<Credentials> {
+    pub(crate) fn of(&self, url: &Url) -> Vec<Credentials> {
         let Some(Value::Array(logins)) = self.nearest("auth", url.clone()) else {
             return Vec::new();
         };
@@ -39,12 +39,12 @@ impl Logins {
     }
 
     /// The login of one user.
-    pub fn of_user(&self, url: &Url, user: &str) -> Option<Credentials> {
+    pub(crate) fn of_user(&self, url: &Url, user: &str) -> Option<Credentials> {
         self.of(url).into_iter().find(|login| login.user == user)
     }
 
     /// Remembers a login at a server as its latest.
-    pub fn add(&mut self, root: &Url, login: &Credentials) {
+    pub(crate) fn add(&mut self, root: &Url, login: &Credentials) {
         let mut others = self.of(root);
         others.retain(|other| other.user != login.user);
         others.sort_by(|one, other| one.user.cmp(&other.user));
@@ -53,7 +53,7 @@ impl Logins {
     }
 
     /// Forgets a login. `false`: there was none.
-    pub fn remove(&mut self, root: &Url, user: &str) -> bool {
+    pub(crate) fn remove(&mut self, root: &Url, user: &str) -> bool {
         let mut others = self.of(root);
         let count = others.len();
         others.retain(|other| other.user != user);
@@ -66,7 +66,7 @@ impl Logins {
     }
 
     /// The Basic authentication that a front server wants.
-    pub fn basic(&self, url: &Url) -> Option<Credentials> {
+    pub(crate) fn basic(&self, url: &Url) -> Option<Credentials> {
         let pair = self.nearest_with_port("basic_auth", url)?;
         Some(Credentials::new(
             pair.get(0)?.as_str()?,
@@ -75,20 +75,20 @@ impl Logins {
     }
 
     /// Remembers a Basic authentication.
-    pub fn set_basic(&mut self, root: &Url, basic: &Credentials) {
+    pub(crate) fn set_basic(&mut self, root: &Url, basic: &Credentials) {
         let pair = json!([basic.user, basic.secret()]);
         self.table("basic_auth").insert(with_port(root), pair);
     }
 
     /// The file with certificate and key that a server wants.
-    pub fn client_certificate(&self, url: &Url) -> Option<PathBuf> {
+    pub(crate) fn client_certificate(&self, url: &Url) -> Option<PathBuf> {
         self.nearest_with_port("client_cert", url)?
             .as_str()
             .map(PathBuf::from)
     }
 
     /// Remembers (or with `None` forgets) a client certificate.
-    pub fn set_client_certificate(&mut self, root: &Url, path: Option<&str>) {
+    pub(crate) fn set_client_certificate(&mut self, root: &Url, path: Option<&str>) {
         let table = self.table("client_cert");
         match path {
             Some(path) => table.insert(with_port(root), json!(path)),

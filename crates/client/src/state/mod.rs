@@ -18,12 +18,12 @@ use serde_json::{Map, Value};
 
 use crate::Error;
 
-pub use self::current::Current;
-pub use self::logins::Logins;
+pub(crate) use self::current::Current;
+pub(crate) use self::logins::Logins;
 
 /// The directory that holds the state: `$DEVPI_CLIENTDIR`, else `~/.devpi/client`.
 #[derive(Clone, Debug)]
-pub struct ClientDirectory {
+pub(crate) struct ClientDirectory {
     path: PathBuf,
     current: PathBuf,
 }
@@ -31,7 +31,7 @@ pub struct ClientDirectory {
 impl ClientDirectory {
     /// The state in `path`. The index in use is read from the file `local` instead when that is
     /// there (`devpi.json` of an active virtual environment). Nothing is read or made yet.
-    pub fn new(path: PathBuf, local: Option<&Path>) -> Self {
+    pub(crate) fn new(path: PathBuf, local: Option<&Path>) -> Self {
         let current = local
             .filter(|local| local.exists())
             .map_or_else(|| path.join("current.json"), Path::to_owned);
@@ -39,17 +39,17 @@ impl ClientDirectory {
     }
 
     /// The directory itself.
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
     /// The file that says which server and index are in use.
-    pub fn current_path(&self) -> &Path {
+    pub(crate) fn current_path(&self) -> &Path {
         &self.current
     }
 
     /// The file of the logins.
-    pub fn logins_path(&self) -> PathBuf {
+    pub(crate) fn logins_path(&self) -> PathBuf {
         self.path.join("auth.json")
     }
 
@@ -57,7 +57,7 @@ impl ClientDirectory {
     ///
     /// # Errors
     /// [`Error::File`] when the file cannot be read or is no JSON object.
-    pub fn current(&self) -> Result<Current, Error> {
+    pub(crate) fn current(&self) -> Result<Current, Error> {
         Ok(Current::from_document(read_object(&self.current)?))
     }
 
@@ -65,7 +65,10 @@ impl ClientDirectory {
     ///
     /// # Errors
     /// [`Error::File`] when the file cannot be read or written.
-    pub fn change_current(&self, change: impl FnOnce(&mut Current)) -> Result<Current, Error> {
+    pub(crate) fn change_current(
+        &self,
+        change: impl FnOnce(&mut Current),
+    ) -> Result<Current, Error> {
         let _lock = self.lock()?;
         let before = read_object(&self.current)?;
         let mut current = Current::from_document(before.clone());
@@ -81,7 +84,7 @@ impl ClientDirectory {
     ///
     /// # Errors
     /// [`Error::File`] when the file cannot be removed.
-    pub fn remove_current(&self) -> Result<bool, Error> {
+    pub(crate) fn remove_current(&self) -> Result<bool, Error> {
         match std::fs::remove_file(&self.current) {
             Ok(()) => Ok(true),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
@@ -93,7 +96,7 @@ impl ClientDirectory {
     ///
     /// # Errors
     /// As [`ClientDirectory::current`].
-    pub fn logins(&self) -> Result<Logins, Error> {
+    pub(crate) fn logins(&self) -> Result<Logins, Error> {
         Ok(Logins::from_document(read_object(&self.logins_path())?))
     }
 
@@ -101,7 +104,10 @@ impl ClientDirectory {
     ///
     /// # Errors
     /// [`Error::File`] when the file cannot be read or written.
-    pub fn change_logins<T>(&self, change: impl FnOnce(&mut Logins) -> T) -> Result<T, Error> {
+    pub(crate) fn change_logins<T>(
+        &self,
+        change: impl FnOnce(&mut Logins) -> T,
+    ) -> Result<T, Error> {
         let _lock = self.lock()?;
         let path = self.logins_path();
         let before = read_object(&path)?;

@@ -18,12 +18,11 @@ use url::Url;
 use crate::state::of_file;
 use crate::{Environment, Error};
 
-pub(crate) use self::used::pip_files;
-pub use self::used::{Setting, ToolUse, tools};
+pub(crate) use self::used::{Setting, ToolUse, pip_files, tools};
 
 /// A tool that reads which index to use from a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tool {
+pub(crate) enum Tool {
     /// pip: `pip.conf`.
     Pip,
     /// uv: `uv.toml`.
@@ -36,7 +35,7 @@ pub enum Tool {
 
 impl Tool {
     /// The tool as it is named in documents.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Pip => "pip",
             Self::Uv => "uv",
@@ -48,18 +47,18 @@ impl Tool {
 
 /// What the tools are told.
 #[derive(Clone, Debug)]
-pub struct IndexSettings {
+pub(crate) struct IndexSettings {
     /// The index for installers, with the credentials of a front server where there are some.
-    pub simple: Url,
+    pub(crate) simple: Url,
     /// The index that `pip search` asks.
-    pub search: Url,
+    pub(crate) search: Url,
     /// Whether pip is told to believe the host without a certificate, or told so no longer.
-    pub is_host_trusted: bool,
+    pub(crate) is_host_trusted: bool,
 }
 
 /// What a file says about the index.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Told {
+pub(crate) enum Told {
     /// There is no file.
     NoFile,
     /// There is a file, and it names no index.
@@ -70,17 +69,17 @@ pub enum Told {
 
 /// A file of a tool.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ToolConfig {
+pub(crate) struct ToolConfig {
     /// Whose it is.
-    pub tool: Tool,
+    pub(crate) tool: Tool,
     /// Where it is or would be.
-    pub path: PathBuf,
+    pub(crate) path: PathBuf,
 }
 
 impl ToolConfig {
     /// The file of a tool for this user, or for a virtual environment. `None`: there is no home, or the
     /// tool has no file of its own in a virtual environment.
-    pub fn of(tool: Tool, environment: &Environment, venv: Option<&Path>) -> Option<Self> {
+    pub(crate) fn of(tool: Tool, environment: &Environment, venv: Option<&Path>) -> Option<Self> {
         let path = match (tool, venv) {
             (Tool::Pip, Some(venv)) => Some(venv.join("pip.conf")),
             (Tool::Uv, Some(venv)) => Some(venv.join("uv.toml")),
@@ -96,7 +95,7 @@ impl ToolConfig {
     }
 
     /// The files of all tools, in the order in which they are told of.
-    pub fn all(environment: &Environment, venv: Option<&Path>) -> Vec<Self> {
+    pub(crate) fn all(environment: &Environment, venv: Option<&Path>) -> Vec<Self> {
         [Tool::Pip, Tool::Uv, Tool::Distutils, Tool::Buildout]
             .into_iter()
             .filter_map(|tool| Self::of(tool, environment, venv))
@@ -104,7 +103,7 @@ impl ToolConfig {
     }
 
     /// Where pip's file ought to be, when it is at the place of the oldest pips.
-    pub fn better_place(&self, environment: &Environment) -> Option<PathBuf> {
+    pub(crate) fn better_place(&self, environment: &Environment) -> Option<PathBuf> {
         (self.tool == Tool::Pip && Some(&self.path) == pip::oldest_location(environment).as_ref())
             .then(|| pip::usual_location(environment))
             .flatten()
@@ -114,7 +113,7 @@ impl ToolConfig {
     ///
     /// # Errors
     /// [`Error::File`] when it cannot be read.
-    pub fn told(&self) -> Result<Told, Error> {
+    pub(crate) fn told(&self) -> Result<Told, Error> {
         let Some(text) = self.read()? else {
             return Ok(Told::NoFile);
         };
@@ -131,7 +130,7 @@ impl ToolConfig {
     ///
     /// # Errors
     /// [`Error::File`] when the file or its copy cannot be read or written, or is not of its format.
-    pub fn tell(&self, settings: &IndexSettings) -> Result<(), Error> {
+    pub(crate) fn tell(&self, settings: &IndexSettings) -> Result<(), Error> {
         let before = self.read()?;
         let text = before.as_deref().unwrap_or_default();
         let after = match self.tool {

@@ -11,7 +11,7 @@ use crate::state::of_file;
 use crate::{Environment, Error};
 
 /// The variables that name a bundle to other programs, and who reads each.
-pub const EXPORTED_VARIABLES: &[(&str, &str)] = &[
+const VARIABLES: &[(&str, &str)] = &[
     ("PIP_CERT", "pip"),
     (
         "REQUESTS_CA_BUNDLE",
@@ -36,19 +36,19 @@ const SYSTEM_PART: &str = "# The system's certificates";
 
 /// The certificates of a bundle: those that were added to the system's, and these.
 #[derive(Clone, Debug, Default)]
-pub struct Bundle {
+pub(crate) struct Bundle {
     added: Vec<Certificate>,
     system: Vec<Certificate>,
 }
 
 impl Bundle {
     /// The usual file: in the user's directory of data.
-    pub fn usual_path(environment: &Environment) -> Option<PathBuf> {
+    pub(crate) fn usual_path(environment: &Environment) -> Option<PathBuf> {
         Some(environment.data_home()?.join("cheeseshop/ca-bundle.pem"))
     }
 
     /// A bundle of the system's certificates.
-    pub fn of_system(system: Vec<Certificate>) -> Self {
+    pub(crate) fn of_system(system: Vec<Certificate>) -> Self {
         Self {
             added: Vec::new(),
             system,
@@ -60,7 +60,7 @@ impl Bundle {
     ///
     /// # Errors
     /// [`Error::File`] when it cannot be read.
-    pub fn added_in(path: &Path) -> Result<Vec<Certificate>, Error> {
+    pub(crate) fn added_in(path: &Path) -> Result<Vec<Certificate>, Error> {
         let text = match std::fs::read_to_string(path) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -75,7 +75,7 @@ impl Bundle {
     }
 
     /// Adds a certificate. `false`: it is in the bundle already.
-    pub fn add(&mut self, certificate: Certificate) -> bool {
+    pub(crate) fn add(&mut self, certificate: Certificate) -> bool {
         let is_new = !self
             .certificates()
             .any(|one| one.der() == certificate.der());
@@ -86,17 +86,17 @@ impl Bundle {
     }
 
     /// All of them, those that were added first.
-    pub fn certificates(&self) -> impl Iterator<Item = &Certificate> {
+    pub(crate) fn certificates(&self) -> impl Iterator<Item = &Certificate> {
         self.added.iter().chain(&self.system)
     }
 
     /// Those that were added.
-    pub fn added(&self) -> &[Certificate] {
+    pub(crate) fn added(&self) -> &[Certificate] {
         &self.added
     }
 
     /// The text of the file, the same for the same certificates.
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         let mut added: Vec<_> = self.added.iter().collect();
         added.sort_by(|one, other| one.der().as_ref().cmp(other.der().as_ref()));
         let mut text =
@@ -116,7 +116,7 @@ impl Bundle {
     ///
     /// # Errors
     /// [`Error::File`] when it cannot be read or written, or is there and not one of ours.
-    pub fn write(&self, path: &Path) -> Result<bool, Error> {
+    pub(crate) fn write(&self, path: &Path) -> Result<bool, Error> {
         // The system's own file, or somebody's work by hand, is not ours to replace.
         if std::fs::read_to_string(path).is_ok_and(|text| !text.contains(SYSTEM_PART)) {
             let reason = "there is another file of this name, which `certs bundle` has not made";
@@ -165,31 +165,34 @@ fn write_pem(text: &mut String, certificate: &Certificate) {
 
 /// The variables that point other programs at a bundle.
 #[derive(Clone, Debug)]
-pub struct Exports {
+pub(crate) struct Exports {
     path: PathBuf,
 }
 
 impl Exports {
     /// Those for a bundle at a path.
-    pub fn new(path: &Path) -> Self {
+    pub(crate) fn new(path: &Path) -> Self {
         Self {
             path: path.to_owned(),
         }
     }
 
     /// Each variable with its value.
-    pub fn variables(&self) -> impl Iterator<Item = (&'static str, String)> {
+    pub(crate) fn variables(&self) -> impl Iterator<Item = (&'static str, String)> {
         let value = self.path.display().to_string();
-        EXPORTED_VARIABLES
+        VARIABLES
             .iter()
             .map(move |(name, _)| (*name, value.clone()))
     }
 
     /// Shell code, a line each, for `sh` and all that understand it.
-    pub fn shell(&self) -> String {
-        self.variables()
-            .map(|(name, value)| format!("export {name}='{}'\n", value.replace('\'', r"'\''")))
-            .collect()
+    pub(crate) fn shell(&self) -> String {
+        let mut text = String::new();
+        for (name, value) in self.variables() {
+            // Writing to a string cannot fail.
+            let _ = writeln!(text, "export {name}='{}'", value.replace('\'', r"'\''"));
+        }
+        text
     }
 
     /// Puts the shell code into a file (`~/.profile`), in place of what an earlier run put there.
@@ -197,7 +200,7 @@ impl Exports {
     ///
     /// # Errors
     /// [`Error::File`] when it cannot be read or written, or somebody has cut our part in two.
-    pub fn write(&self, path: &Path) -> Result<bool, Error> {
+    pub(crate) fn write(&self, path: &Path) -> Result<bool, Error> {
         let before = match std::fs::read_to_string(path) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
@@ -252,7 +255,10 @@ mod tests {
         let changed = path.metadata().unwrap().modified().unwrap();
         assert!(!bundle.write(&path).unwrap());
         assert_eq!(path.metadata().unwrap().modified().unwrap(), changed);
-        assert_eq!(Bundle::added_in(&path).unwrap(), [company.clone()]);
+        assert_eq!(
+            Bundle::added_in(&path).unwrap(),
+            std::slice::from_ref(&company)
+        );
         let found = roots::read(&path).unwrap();
         assert_eq!(found.certificates, [company.clone(), system.clone()]);
 

@@ -240,11 +240,10 @@ impl fmt::Display for Rejection {
         }
         let count = self
             .trusted
-            .map(|count| format!("{count} certificates of "))
-            .unwrap_or_default();
+            .map_or_else(|| "the".to_owned(), |count| count.to_string());
         write!(
             formatter,
-            "\n  trusted here: {count}{}\n  what to do: {advice}",
+            "\n  trusted here: {count} certificates of {}\n  what to do: {advice}",
             self.roots.described()
         )
     }
@@ -276,18 +275,22 @@ pub(crate) fn facts(certificate: &Certificate, indent: &str) -> String {
 /// Why no connection came about, where TLS is the reason and no certificate of the server's.
 pub(crate) fn connection_trouble(error: &reqwest::Error, notes: &Notes) -> Option<String> {
     let (is_asked, is_sent) = notes.certificate_asked_and_sent();
-    let refused = match is_sent {
-        true => {
-            "the server does not accept the client certificate that was sent: look at its dates and its \
-             issuer (`cheeseshop certs`), and ask whoever runs the server whom it believes"
-        }
-        false => {
-            "the server wants a client certificate, and none was sent: get one from whoever runs the \
+    let refused = if is_sent {
+        "the server does not accept the client certificate that was sent: look at its dates and its \
+             issuer (`cheeseshop doctor`), and ask whoever runs the server whom it believes"
+    } else {
+        "the server wants a client certificate, and none was sent: get one from whoever runs the \
              server, and say `devpi use --client-cert FILE URL` (one PEM file with key, certificate and \
              chain)"
-        }
     };
     let Some(tls) = rustls_cause(error) else {
+        if is_no_http(error) {
+            return Some(
+                "what answers at this port speaks no HTTP: if it speaks TLS, the URL has to begin with \
+                 https://"
+                    .to_owned(),
+            );
+        }
         // The refusal may come as a closed connection, when it comes after our first bytes.
         let is_cut = error.is_request() && !error.is_timeout() && !error.is_connect();
         return (is_asked && !is_sent && is_cut).then(|| refused.to_owned());
@@ -302,6 +305,7 @@ pub(crate) fn connection_trouble(error: &reqwest::Error, notes: &Notes) -> Optio
             | AlertDescription::CertificateUnknown
             | AlertDescription::UnknownCA
             | AlertDescription::AccessDenied
+            | AlertDescription::DecryptError
             | AlertDescription::HandshakeFailure,
         ) if is_asked => Some(refused.to_owned()),
         rustls::Error::AlertReceived(AlertDescription::ProtocolVersion) => Some(
@@ -350,6 +354,15 @@ pub(crate) fn answered_in_plain_text(status: u16, body: &[u8]) -> Option<&'stati
     .into_iter()
     .find(|(page, _)| super::roots::contains(body, page))
     .map(|(_, advice)| advice)
+}
+
+/// Whether an answer came that is none of HTTP.
+fn is_no_http(error: &(dyn std::error::Error + 'static)) -> bool {
+    std::iter::successors(Some(error), |error| error.source()).any(|error| {
+        error
+            .downcast_ref::<hyper::Error>()
+            .is_some_and(hyper::Error::is_parse)
+    })
 }
 
 /// The error of TLS that is behind an error.

@@ -18,12 +18,13 @@ use rustls::crypto::CryptoProvider;
 
 use crate::{Environment, Error};
 
-pub use self::bundle::{Bundle, EXPORTED_VARIABLES, Exports};
+pub(crate) use self::bundle::{Bundle, Exports};
 pub use self::certificate::Certificate;
 pub(crate) use self::certificate::day;
 pub use self::explain::Rejection;
 pub(crate) use self::explain::{answered_in_plain_text, connection_trouble, facts, rejection};
-pub use self::roots::{Found, Place, Roots, read, read_bytes, system_certificates, system_places};
+pub(crate) use self::roots::{Found, read, read_bytes, system_certificates, system_places};
+pub use self::roots::{Place, Roots};
 pub(crate) use self::verifier::Notes;
 use self::verifier::{Believer, Identity, Verifier};
 
@@ -58,7 +59,7 @@ impl Trust {
     }
 
     /// Where the trusted certificates come from.
-    pub fn roots(&self) -> &Roots {
+    pub(crate) fn roots(&self) -> &Roots {
         &self.roots
     }
 

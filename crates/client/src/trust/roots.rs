@@ -59,13 +59,13 @@ pub struct Place {
 
 /// Certificates that were read.
 #[derive(Clone, Debug, Default)]
-pub struct Found {
+pub(crate) struct Found {
     /// In the order of the file.
-    pub certificates: Vec<Certificate>,
+    pub(crate) certificates: Vec<Certificate>,
     /// How many parts were no certificates although they said so.
-    pub broken: usize,
+    pub(crate) broken: usize,
     /// Whether a private key stood beside them.
-    pub has_key: bool,
+    pub(crate) has_key: bool,
 }
 
 impl Roots {
@@ -148,7 +148,7 @@ fn places(environment: &Environment, name: &'static str) -> Vec<Place> {
 }
 
 /// Where the system keeps its trusted certificates, whatever the surroundings say.
-pub fn system_places() -> Vec<PathBuf> {
+pub(crate) fn system_places() -> Vec<PathBuf> {
     let is_there = |path: &&&str| Path::new(path).exists();
     let file = SYSTEM_FILES.iter().find(is_there);
     let folders = SYSTEM_FOLDERS
@@ -158,7 +158,7 @@ pub fn system_places() -> Vec<PathBuf> {
 }
 
 /// The certificates that the system trusts, whatever the surroundings say, sorted.
-pub fn system_certificates() -> Found {
+pub(crate) fn system_certificates() -> Found {
     let mut ders: Vec<CertificateDer<'static>> = Vec::new();
     if cfg!(target_os = "macos") {
         // They are in the keychain.
@@ -189,7 +189,7 @@ pub fn system_certificates() -> Found {
 ///
 /// # Errors
 /// Why it cannot be read, or that it holds none.
-pub fn read(path: &Path) -> Result<Found, String> {
+pub(crate) fn read(path: &Path) -> Result<Found, String> {
     let metadata = path.metadata().map_err(|error| error.to_string())?;
     if !metadata.is_dir() {
         if metadata.len() > LARGEST_FILE_BYTES {
@@ -226,7 +226,7 @@ pub fn read(path: &Path) -> Result<Found, String> {
 ///
 /// # Errors
 /// That there are none.
-pub fn read_bytes(bytes: &[u8]) -> Result<Found, String> {
+pub(crate) fn read_bytes(bytes: &[u8]) -> Result<Found, String> {
     let mut found = Found::default();
     if !contains(bytes, b"-----BEGIN ") {
         return match Certificate::read(bytes) {

@@ -18,7 +18,7 @@ const CHUNK: usize = 64 << 10;
 
 /// Why an archive was not unpacked. What was unpacked until then is still in the folder.
 #[derive(Debug, thiserror::Error)]
-pub enum UnpackError {
+pub(crate) enum UnpackError {
     /// It is no archive that can be unpacked here, or one that must not be.
     #[error(transparent)]
     Archive(#[from] ArchiveError),
@@ -34,7 +34,7 @@ pub enum UnpackError {
 
 /// What an archive may take at most: 100,000 entries, 4 GiB, and above 64 MiB no more than fifty times
 /// its own size.
-pub fn default_limits() -> ArchiveLimits {
+pub(crate) fn default_limits() -> ArchiveLimits {
     ArchiveLimits {
         max_unpacked_bytes: 4 << 30,
         ..ArchiveLimits::default()
@@ -48,7 +48,11 @@ pub fn default_limits() -> ArchiveLimits {
 ///
 /// # Errors
 /// [`UnpackError`]: an archive that is damaged, leaves the folder or is too large, a full disk.
-pub fn unpack(archive: &Path, folder: &Path, limits: &ArchiveLimits) -> Result<(), UnpackError> {
+pub(crate) fn unpack(
+    archive: &Path,
+    folder: &Path,
+    limits: &ArchiveLimits,
+) -> Result<(), UnpackError> {
     let unreadable = |error| of_file(archive, error);
     let mut file = File::open(archive).map_err(unreadable)?;
     let mut start = Vec::new();
@@ -111,15 +115,21 @@ fn unpack_tar(
 
 fn unpack_zip(file: File, limits: &ArchiveLimits, target: &Target<'_>) -> Result<(), UnpackError> {
     let packed = file.metadata().map_or(0, |metadata| metadata.len());
-    let mut archive = zip::ZipArchive::new(BufReader::new(file)).map_err(malformed)?;
+    let mut archive =
+        zip::ZipArchive::new(BufReader::new(file)).map_err(|error| malformed(error.to_string()))?;
     if archive.len() as u64 > limits.max_entries {
         let reason = format!("it has more than {} entries", limits.max_entries);
         return Err(ArchiveError::LimitExceeded(reason).into());
     }
     let mut unpacked = 0_u64;
     for position in 0..archive.len() {
-        let mut entry = archive.by_index(position).map_err(malformed)?;
-        let name = entry.name().map_err(malformed)?.into_owned();
+        let mut entry = archive
+            .by_index(position)
+            .map_err(|error| malformed(error.to_string()))?;
+        let name = entry
+            .name()
+            .map_err(|error| malformed(error.to_string()))?
+            .into_owned();
         let path = name.trim_end_matches('/');
         // The types that a Unix mode can tell: where a link or a device would lead is nobody's to say.
         let kind = entry.unix_mode().unwrap_or_default() & 0o170_000;
@@ -248,8 +258,8 @@ fn copy(content: &mut dyn Read, file: &mut File, path: &str) -> Result<u64, Unpa
     }
 }
 
-fn malformed(reason: impl ToString) -> ArchiveError {
-    ArchiveError::Malformed(reason.to_string())
+fn malformed(reason: impl Into<String>) -> ArchiveError {
+    ArchiveError::Malformed(reason.into())
 }
 
 fn ambiguous(path: &str) -> UnpackError {

@@ -78,7 +78,7 @@ impl DocumentationName {
 ///
 /// # Errors
 /// When the tarball cannot be read or is larger than anybody's documentation.
-pub fn repack(tarball: &Path, target: &Path) -> io::Result<()> {
+pub(crate) fn repack(tarball: &Path, target: &Path) -> io::Result<()> {
     let unpacked = MultiGzDecoder::new(BufReader::new(File::open(tarball)?));
     let mut archive = tar::Archive::new(unpacked.take(MAX_UNPACKED_BYTES));
     let mut writer = ZipWriter::new(BufWriter::new(File::create(target)?));
@@ -108,7 +108,7 @@ pub fn repack(tarball: &Path, target: &Path) -> io::Result<()> {
 ///
 /// # Errors
 /// When the folder cannot be read or the target not be written.
-pub fn zip_folder(folder: &Path, target: &Path) -> io::Result<()> {
+pub(crate) fn zip_folder(folder: &Path, target: &Path) -> io::Result<()> {
     let mut writer = ZipWriter::new(BufWriter::new(File::create(target)?));
     let mut files = Vec::new();
     collect_files(folder, &mut files)?;

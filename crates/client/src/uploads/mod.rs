@@ -17,8 +17,9 @@ use sha2::{Digest as _, Sha256};
 use tokio::io::AsyncReadExt as _;
 use url::Url;
 
+pub use self::documentation::DocumentationName;
 pub(crate) use self::documentation::collect_files;
-pub use self::documentation::{DocumentationName, repack, zip_folder};
+pub(crate) use self::documentation::{repack, zip_folder};
 use crate::answer::Answer;
 use crate::{Credentials, Error, Server};
 
@@ -294,9 +295,9 @@ mod tests {
             .build();
         let (_folder, distribution) = read(&wheel.name, &wheel.bytes);
         let distribution = distribution.unwrap();
-        let server = Server::new(receiver.url().parse().unwrap()).unwrap();
+        let server = Server::new(receiver.at("/").parse().unwrap()).unwrap();
         let progress = Progress::default();
-        let index = receiver.at("bob/dev/").parse().unwrap();
+        let index = receiver.at("/bob/dev/").parse().unwrap();
         let login = Some(Credentials::new("bob", "secret"));
         let answer = server
             .upload(&index, &distribution, login, &progress)

@@ -99,7 +99,7 @@ fn abandoned(path: &Path) -> Option<File> {
     let metadata = path.symlink_metadata().ok()?;
     let is_own = metadata.is_dir()
         && metadata.uid() == rustix::process::geteuid().as_raw()
-        && metadata.mode() & 0o077 == 0;
+        && metadata.mode() & 0o777 == 0o700;
     if !is_own {
         return None;
     }

@@ -12,8 +12,7 @@ use std::path::{Path, PathBuf};
 use cheeseshop_client::layout::{
     Layout, Outcome, PlanOptions, Present, Subject, generate_password,
 };
-use cheeseshop_client::trust::Trust;
-use cheeseshop_client::{Credentials, Environment};
+use cheeseshop_client::{Credentials, Environment, Trust};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Map, Value, json};
 use tokio::signal::unix::{SignalKind, signal};

@@ -2,7 +2,9 @@
 
 use std::io::{Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 
+use cheeseshop_test_support::{DevpiServer, python_client};
 use serde_json::Value;
 
 use super::shop::{PASSWORD, Shop, document, run};
@@ -57,7 +59,10 @@ async fn a_sound_machine_is_found_sound_and_each_fault_is_found() {
 
     let output = shop.run(&["doctor"], &variables);
     assert_eq!(output.code, Some(0), "{output:?}");
-    assert!(output.stdout.contains("ok    login: as bob until "), "{output:?}");
+    assert!(
+        output.stdout.contains("ok    login: as bob until "),
+        "{output:?}"
+    );
     let output = shop.run(&["doctor", "--json"], &variables);
     let told = document(&output);
     assert_eq!(told["ok"], true);
@@ -65,7 +70,10 @@ async fn a_sound_machine_is_found_sound_and_each_fault_is_found() {
         ("certificates", "1 are trusted"),
         ("proxy", "none"),
         ("server", "name resolved in"),
-        ("certificate", "CN=Cheeseshop test server is valid until 4096-01-01"),
+        (
+            "certificate",
+            "CN=Cheeseshop test server is valid until 4096-01-01",
+        ),
         ("clock", "agree"),
         ("version", "server "),
         ("login", "as bob until "),
@@ -87,14 +95,32 @@ async fn a_sound_machine_is_found_sound_and_each_fault_is_found() {
         told
     };
     let told = doctor(&[]);
-    assert_one(&told, "certificate", "fix", "an issuer that is not trusted here");
-    assert_one(&told, "certificate", "fix", "issued by: CN=Cheeseshop test authority");
+    assert_one(
+        &told,
+        "certificate",
+        "fix",
+        "an issuer that is not trusted here",
+    );
+    assert_one(
+        &told,
+        "certificate",
+        "fix",
+        "issued by: CN=Cheeseshop test authority",
+    );
 
-    let extra = ("PIP_EXTRA_INDEX_URL", "https://me:secret@elsewhere.example/simple/");
+    let extra = (
+        "PIP_EXTRA_INDEX_URL",
+        "https://me:secret@elsewhere.example/simple/",
+    );
     let host = ("UV_INSECURE_HOST", "localhost");
     let told = doctor(&[&variables[..], &[extra, host]].concat());
     assert_one(&told, "pip", "fix", "takes the best version of all");
-    assert_one(&told, "uv", "fix", "believes localhost without a certificate (UV_INSECURE_HOST)");
+    assert_one(
+        &told,
+        "uv",
+        "fix",
+        "believes localhost without a certificate (UV_INSECURE_HOST)",
+    );
     assert!(!told.to_string().contains("secret"));
 
     let told = doctor(&[("SSL_CERT_FILE", "/no/such")]);
@@ -107,7 +133,12 @@ async fn a_sound_machine_is_found_sound_and_each_fault_is_found() {
     };
     open(0o644);
     let told = doctor(&variables);
-    assert_one(&told, "permissions", "fix", "auth.json may be read by others (mode 0644)");
+    assert_one(
+        &told,
+        "permissions",
+        "fix",
+        "auth.json may be read by others (mode 0644)",
+    );
     open(0o600);
 
     let text = std::fs::read_to_string(&logins).unwrap();
@@ -121,14 +152,53 @@ async fn a_sound_machine_is_found_sound_and_each_fault_is_found() {
 }
 
 #[test]
+fn a_released_devpi_server_is_understood() {
+    let client = Side::ours_alone();
+    let folder = client.home.path().join("server");
+    let server = DevpiServer::start(&folder, PASSWORD, &[]);
+    for arguments in [
+        &["use", &server.url()] as &[&str],
+        &["login", "root", "--password", PASSWORD],
+    ] {
+        let output = run(&client, arguments, &[]);
+        assert_eq!(output.code, Some(0), "{output:?}");
+    }
+    let output = run(&client, &["doctor", "--json"], &[]);
+    assert_eq!(output.code, Some(0), "{output:?}");
+    let told = document(&output);
+    assert_one(&told, "version", "ok", "server devpi-server 6.20.3");
+    // The end of a login is read from devpi-server's own tokens: ten hours from now.
+    assert_one(&told, "login", "ok", "as root until ");
+    let minutes: i64 = findings(&told, "login")[0]
+        .rsplit_once('(')
+        .and_then(|(_, rest)| rest.split(' ').next()?.parse().ok())
+        .unwrap();
+    assert!((590..=600).contains(&minutes), "{minutes}");
+}
+
+#[test]
 fn a_server_that_is_not_there_is_to_be_fixed_and_no_server_is_none() {
     let client = Side::ours_alone();
     let output = run(&client, &["doctor", "--json", "http://127.0.0.1:1/"], &[]);
     assert_eq!(output.code, Some(1), "{output:?}");
-    assert_one(&document(&output), "server", "fix", "cannot connect to 127.0.0.1 port 1");
-    let output = run(&client, &["doctor", "--json", "http://no-such-host.test/"], &[]);
+    assert_one(
+        &document(&output),
+        "server",
+        "fix",
+        "cannot connect to 127.0.0.1 port 1",
+    );
+    let output = run(
+        &client,
+        &["doctor", "--json", "http://no-such-host.test/"],
+        &[],
+    );
     assert_eq!(output.code, Some(1), "{output:?}");
-    assert_one(&document(&output), "server", "fix", "the name no-such-host.test has no address");
+    assert_one(
+        &document(&output),
+        "server",
+        "fix",
+        "the name no-such-host.test has no address",
+    );
     let output = run(&client, &["doctor", "--json"], &[]);
     assert_eq!(output.code, Some(0), "{output:?}");
     assert_one(&document(&output), "server", "warn", "none is in use");
@@ -167,11 +237,130 @@ fn a_clock_that_is_wrong_and_a_server_that_is_another_are_told() {
         }
     });
     let client = Side::ours_alone();
-    let output = run(&client, &["doctor", "--json", &format!("http://{address}/")], &[]);
+    let output = run(
+        &client,
+        &["doctor", "--json", &format!("http://{address}/")],
+        &[],
+    );
     assert_eq!(output.code, Some(1), "{output:?}");
     assert_one(&document(&output), "clock", "fix", "ahead of the server's");
     let other = format!("http://{address}/other/");
     let output = run(&client, &["doctor", "--json", &other], &[]);
     assert_eq!(output.code, Some(1), "{output:?}");
-    assert_one(&document(&output), "server", "fix", "not as a devpi-compatible server");
+    assert_one(
+        &document(&output),
+        "server",
+        "fix",
+        "not as a devpi-compatible server",
+    );
+}
+
+/// What pip or uv says when it looks for a project where nobody listens.
+fn tried(client: &Side, program: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> String {
+    let mut command = cheeseshop_test_support::client_command(program, client.home.path());
+    command.env_remove("PIP_CONFIG_FILE");
+    command.env_remove("UV_NO_CONFIG");
+    let output = command
+        .args(arguments)
+        .envs(variables.iter().copied())
+        .output()
+        .unwrap();
+    assert!(!output.status.success(), "{output:?}");
+    String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
+}
+
+/// An index where nobody listens.
+fn nowhere(name: &str) -> String {
+    format!("http://127.0.0.1:1/{name}/")
+}
+
+#[test]
+fn what_is_told_of_pip_and_uv_is_what_they_do() {
+    let client = Side::ours_alone();
+    let home = client.home.path();
+    let write = |name: &str, text: &str| {
+        let path = home.join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    };
+    let pip_conf =
+        |section: &str, name: &str| format!("[{section}]\nindex-url = {}\n", nowhere(name));
+    let uv_toml = |name: &str| format!("index-url = \"{}\"\n", nowhere(name));
+    write("machine/pip/pip.conf", &pip_conf("install", "machine"));
+    write("old/.pip/pip.conf", &pip_conf("global", "old"));
+    write(".config/pip/pip.conf", &pip_conf("global", "user"));
+    write("named.conf", &pip_conf("global", "named"));
+    write(".config/uv/uv.toml", &uv_toml("user"));
+    write("machine/uv/uv.toml", &uv_toml("machine"));
+    write("named.toml", &uv_toml("named"));
+    let (variable, default) = (nowhere("variable"), nowhere("default"));
+    let none = home.join("none");
+    let machine = home.join("machine");
+    let old = home.join("old");
+    let none = none.to_str().unwrap();
+    let machine = machine.to_str().unwrap();
+    let apart = ("XDG_CONFIG_DIRS", none);
+    let pips: &[(&[(&str, &str)], &str)] = &[
+        (&[apart], "user"),
+        (&[("XDG_CONFIG_DIRS", machine)], "machine"),
+        (&[apart, ("PIP_CONFIG_FILE", "named.conf")], "named"),
+        (&[apart, ("PIP_CONFIG_FILE", "missing.conf")], "user"),
+        (&[apart, ("PIP_INDEX_URL", &variable)], "variable"),
+        (
+            &[
+                apart,
+                ("HOME", old.to_str().unwrap()),
+                ("XDG_CONFIG_HOME", none),
+            ],
+            "old",
+        ),
+    ];
+    let uvs: &[(&[(&str, &str)], &str)] = &[
+        (&[apart], "user"),
+        (
+            &[("XDG_CONFIG_DIRS", machine), ("XDG_CONFIG_HOME", none)],
+            "machine",
+        ),
+        (&[apart, ("UV_CONFIG_FILE", "named.toml")], "named"),
+        (&[apart, ("UV_INDEX_URL", &variable)], "variable"),
+        (
+            &[
+                apart,
+                ("UV_INDEX_URL", &variable),
+                ("UV_DEFAULT_INDEX", &default),
+            ],
+            "default",
+        ),
+    ];
+    let pip = python_client("pip");
+    let pip_arguments = [
+        "install",
+        "--dry-run",
+        "--no-deps",
+        "--retries",
+        "0",
+        "--target",
+        "there",
+        "pkg",
+    ];
+    let uv = python_client("uv");
+    let uv_arguments = ["pip", "install", "--no-deps", "--target", "there", "pkg"];
+    for (tool, program, arguments, cases) in [
+        ("pip", &pip, &pip_arguments as &[&str], pips),
+        ("uv", &uv, &uv_arguments, uvs),
+    ] {
+        for (variables, name) in cases {
+            let told = document(&run(&client, &["doctor", "--json"], variables));
+            assert_one(
+                &told,
+                tool,
+                "ok",
+                &format!("installs from {}", nowhere(name)),
+            );
+            let mut variables = variables.to_vec();
+            variables.push(("UV_HTTP_RETRIES", "0"));
+            let said = tried(&client, program, arguments, &variables);
+            assert!(said.contains(&nowhere(name)), "{tool} {name}: {said}");
+        }
+    }
 }

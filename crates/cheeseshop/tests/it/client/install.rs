@@ -1,5 +1,6 @@
 //! `install` and `refresh`.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 
 use cheeseshop_test_support::{Wheel, python_client};
@@ -11,16 +12,23 @@ scenario!(mirrors_are_asked_anew);
 
 fn pip_installs_from_the_index_in_use(twins: &Twins) {
     let wheel = Wheel::named("hello-shop").build();
-    let python = python_client("pip").with_file_name("python");
+    let pip = python_client("pip");
     for side in [&twins.released, &twins.ours] {
         wheel.write_to(side.home.path());
         let venv = side.home.path().join("venv");
-        let output = Command::new(&python)
-            .args(["-m", "venv"])
+        let output = Command::new(pip.with_file_name("python"))
+            .args(["-m", "venv", "--without-pip"])
             .arg(&venv)
             .output()
             .unwrap();
         assert!(output.status.success(), "{output:?}");
+        // Installing a pip of its own takes much longer than all that is tested here.
+        let script = format!(
+            "#!/bin/sh\nexec '{}' --python '{}' \"$@\"\n",
+            pip.display(),
+            venv.join("bin/python").display()
+        );
+        write_program(&venv.join("bin/pip"), &script);
     }
     let active = [("VIRTUAL_ENV", "{home}/venv")];
     twins.both(&["install", "hello-shop"]).same();
@@ -66,6 +74,12 @@ fn pip_installs_from_the_index_in_use(twins: &Twins) {
     twins.same_file(".devpi/client/current.json");
     twins.both(&["install", "-l"]).same();
     twins.both(&["install", "--venv", "none", "x"]).same();
+}
+
+fn write_program(path: &std::path::Path, script: &str) {
+    std::fs::write(path, script).unwrap();
+    let mode = std::fs::Permissions::from_mode(0o755);
+    std::fs::set_permissions(path, mode).unwrap();
 }
 
 fn mirrors_are_asked_anew(twins: &Twins) {

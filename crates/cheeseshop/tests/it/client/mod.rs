@@ -3,16 +3,20 @@
 
 mod ci;
 mod doctor;
+mod ephemeral;
 mod clean;
 mod fill;
 mod general;
+mod generate;
 mod install;
+mod layout;
 mod list_remove;
 mod publish;
 mod shop;
 mod tests;
 mod tls;
 mod stand;
+mod terminal;
 mod tokens;
 mod twins;
 mod untrusted;

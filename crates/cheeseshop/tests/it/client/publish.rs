@@ -266,9 +266,10 @@ fn projects_are_built_and_uploaded(twins: &Twins) {
     twins
         .both_in("proj", &["upload", "-p", "/no/such/python"], &[])
         .same();
-    for name in ["proj/backend/in_tree_backend.py"] {
-        twins.write(name, b"raise SystemExit('broken')");
-    }
+    twins.write(
+        "proj/backend/in_tree_backend.py",
+        b"raise SystemExit('broken')",
+    );
     let both = twins.both_in("proj", &[&base as &[&str], &["--sdist"]].concat(), &[]);
     both.same();
     assert!(both.ours.stdout.contains("broken"), "{both:?}");
@@ -310,11 +311,20 @@ fn documentation_is_built(twins: &Twins) {
             .contains("doc_upload of proj-1.0.doc.zip to "),
         "{both:?}"
     );
-    // devpi-client has Sphinx look for a folder that is not there.
-    twins.write("proj/docs/source/conf.py", b"raise SystemExit('broken')\n");
+    twins.write(
+        "proj/docs/source/conf.py",
+        b"raise RuntimeError('broken')\n",
+    );
     let both = twins.both_in(
         "proj",
-        &["upload", "-p", &python, "--no-isolation", "--only-docs"],
+        &[
+            "upload",
+            "-p",
+            &python,
+            "--no-isolation",
+            "--no-vcs",
+            "--only-docs",
+        ],
         &variables,
     );
     assert!(both.same_code().ours.stdout.contains("broken"), "{both:?}");

@@ -8,7 +8,7 @@ use cheeseshop_test_support::{BuiltFile, client_command, python_client};
 use serde_json::{Value, json};
 
 use super::twins::{ROOT_PASSWORD, Served, our_server, released_server};
-use crate::support::{Api, Output, finish};
+use crate::support::{Api, Home, Output, Server, finish};
 
 /// The password of `bob`.
 pub(super) const PASSWORD: &str = "p@ss w%rd:1";
@@ -35,7 +35,7 @@ pub(super) struct Stand {
     pub(super) home: tempfile::TempDir,
     pub(super) url: String,
     pub(super) bob: Api,
-    _served: Served,
+    served: Served,
 }
 
 impl Stand {
@@ -54,7 +54,7 @@ impl Stand {
             home: tempfile::tempdir().unwrap(),
             bob: Api::login(&url, "bob", PASSWORD).await,
             url,
-            _served: served,
+            served,
         };
         std::fs::create_dir(stand.scratch()).unwrap();
         stand.done(&["use", &stand.url]);
@@ -139,6 +139,12 @@ impl Stand {
         let output = self.run(arguments);
         assert_eq!(output.code, Some(0), "{arguments:?}: {output:?}");
         output
+    }
+
+    /// What our server has logged.
+    pub(super) fn log(&self) -> String {
+        let served = self.served.downcast_ref::<(Server, Home)>();
+        served.expect("this is a server of ours").0.log()
     }
 
     /// The token of bob's login.

@@ -8,6 +8,7 @@ use cheeseshop_test_support::{CertificateAuthority, TlsFront, client_command, py
 
 use super::shop::{PASSWORD, Shop, document, run, use_unasked};
 use super::twins::Side;
+use crate::nginx::{self, Nginx};
 use crate::support::{Output, finish};
 
 /// What `use` says about a certificate that it could not verify.
@@ -127,7 +128,7 @@ fn refusals_say_which_certificate_and_what_to_do() {
         &refusal(&whole, &key, "localhost", None),
         &[
             "from an authority that is not trusted here: CN=Cheeseshop test authority",
-            "of the system",
+            "trusted here: the certificates of the system",
             "cheeseshop certs bundle --add FILE",
         ],
     );
@@ -140,6 +141,22 @@ fn refusals_say_which_certificate_and_what_to_do() {
             "has to send the whole chain",
         ],
     );
+}
+
+#[test]
+fn an_authority_that_serves_itself_is_explained() {
+    let authority = CertificateAuthority::new();
+    let (chain, key) = authority.itself();
+    for trusted in [None, Some(&authority)] {
+        assert_says(
+            &refusal(&chain, &key, "localhost", trusted),
+            &[
+                "that of an authority, which is not taken as a server's",
+                "certificate: CN=Cheeseshop test authority",
+                "basicConstraints=CA:FALSE",
+            ],
+        );
+    }
 }
 
 #[tokio::test]
@@ -207,10 +224,16 @@ async fn a_server_that_wants_a_client_certificate_gets_it() {
 
     let output = ask(None);
     assert_eq!(output.code, Some(1), "{output:?}");
-    assert_says(&output.stdout, &["wants a client certificate", "--client-cert FILE"]);
+    assert_says(
+        &output.stdout,
+        &["wants a client certificate", "--client-cert FILE"],
+    );
 
     let (stranger, strangers_key) = CertificateAuthority::new().issue_client("stranger");
-    let output = ask(Some(&write("stranger.pem", format!("{stranger}{strangers_key}"))));
+    let output = ask(Some(&write(
+        "stranger.pem",
+        format!("{stranger}{strangers_key}"),
+    )));
     assert_eq!(output.code, Some(1), "{output:?}");
     assert_says(&output.stdout, &["does not accept the client certificate"]);
 
@@ -219,7 +242,10 @@ async fn a_server_that_wants_a_client_certificate_gets_it() {
     for (text, told) in [
         (format!("{own}{encrypted}"), "its private key is encrypted"),
         (own.clone(), "it holds no private key"),
-        (format!("{stranger}{own_key}"), "does not belong to its private key"),
+        (
+            format!("{stranger}{own_key}"),
+            "does not belong to its private key",
+        ),
     ] {
         let output = ask(Some(&write("wrong.pem", text)));
         assert_eq!(output.code, Some(1), "{output:?}");
@@ -239,12 +265,69 @@ async fn a_server_that_wants_a_client_certificate_gets_it() {
 #[tokio::test]
 async fn the_wrong_scheme_is_told() {
     let shop = Shop::open().await;
-    let plain = shop.server.url.replace("http://127.0.0.1", "https://localhost");
+    let plain = shop
+        .server
+        .url
+        .replace("http://127.0.0.1", "https://localhost");
     let output = shop.run(&["use", &plain], &[]);
     assert_eq!(output.code, Some(1), "{output:?}");
     assert_says(
         &output.stdout,
-        &["could not connect to", "answers without TLS at this port", "http://"],
+        &[
+            "could not connect to",
+            "answers without TLS at this port",
+            "http://",
+        ],
+    );
+    let secure = shop.front.url().replace("https://", "http://");
+    let output = shop.run(&["use", &secure], &[]);
+    assert_eq!(output.code, Some(1), "{output:?}");
+    assert_says(&output.stdout, &["speaks no HTTP", "https://"]);
+}
+
+#[test]
+fn the_pages_of_a_front_server_are_explained() {
+    let client = Side::ours_alone();
+    let home = client.home.path();
+    let folder = home.join("nginx");
+    std::fs::create_dir(&folder).unwrap();
+    let authority = CertificateAuthority::new();
+    let (certificate, key) = authority.issue(&["localhost"]);
+    std::fs::write(folder.join("server.pem"), certificate).unwrap();
+    std::fs::write(folder.join("key.pem"), key).unwrap();
+    let bundle = authority.write_pem(&folder);
+    let nginx = Nginx::start_with(&folder, |address| {
+        let preamble = nginx::preamble(&folder);
+        let folder = folder.display();
+        format!(
+            "{preamble}server {{\n listen {address} ssl;\n ssl_certificate {folder}/server.pem;\n \
+             ssl_certificate_key {folder}/key.pem;\n ssl_client_certificate {folder}/ca.pem;\n \
+             ssl_verify_client on;\n location / {{ return 204; }}\n}}\n}}\n"
+        )
+    });
+    let secure = nginx.url.replace("http://127.0.0.1", "https://localhost");
+    let trusted = [("SSL_CERT_FILE", bundle.to_str().unwrap())];
+
+    let output = run(&client, &["use", &nginx.url], &[]);
+    assert_eq!(output.code, Some(1), "{output:?}");
+    assert_says(
+        &output.stdout,
+        &["400", "the URL has to begin with https://"],
+    );
+    let output = run(&client, &["use", &secure], &trusted);
+    assert_eq!(output.code, Some(1), "{output:?}");
+    assert_says(&output.stdout, &["400", "wants a client certificate"]);
+    let (stranger, key) = CertificateAuthority::new().issue_client("stranger");
+    std::fs::write(home.join("stranger.pem"), format!("{stranger}{key}")).unwrap();
+    let arguments = ["use", "--client-cert", "stranger.pem", &secure];
+    let output = run(&client, &arguments, &trusted);
+    assert_eq!(output.code, Some(1), "{output:?}");
+    assert_says(&output.stdout, &["does not accept the client certificate"]);
+    let output = run(&client, &["doctor", &nginx.url], &[]);
+    assert_eq!(output.code, Some(1), "{output:?}");
+    assert_says(
+        &output.stdout,
+        &["fix   server:", "the URL has to begin with https://"],
     );
 }
 
@@ -271,7 +354,10 @@ async fn certs_tells_what_is_trusted_and_from_where() {
     );
     assert!(!output.stdout.contains("CN=Cheeseshop test authority"));
     let output = run(&client, &["certs", "--all"], &variables);
-    assert_says(&output.stdout, &["valid         4096-01-01 CN=Cheeseshop test authority"]);
+    assert_says(
+        &output.stdout,
+        &["valid         4096-01-01 CN=Cheeseshop test authority"],
+    );
     let output = run(&client, &["certs", "--json"], &variables);
     let told = document(&output);
     assert_eq!(told["source"], "named");
@@ -297,10 +383,17 @@ async fn a_bundle_is_made_once_and_keeps_what_was_added() {
     std::fs::write(home.join("server.pem"), format!("{server}{key}")).unwrap();
     std::fs::write(home.join("junk.pem"), "junk").unwrap();
 
-    let first = run(&client, &["certs", "bundle", "--add", company, company], &[]);
+    let first = run(
+        &client,
+        &["certs", "bundle", "--add", company, company],
+        &[],
+    );
     assert_eq!(first.code, Some(0), "{first:?}");
     let path = home.join(".local/share/cheeseshop/ca-bundle.pem");
-    assert_says(&first.stderr, &["wrote ", path.to_str().unwrap(), "1 added"]);
+    assert_says(
+        &first.stderr,
+        &["wrote ", path.to_str().unwrap(), "1 added"],
+    );
     for name in [
         "PIP_CERT",
         "REQUESTS_CA_BUNDLE",
@@ -331,7 +424,12 @@ async fn a_bundle_is_made_once_and_keeps_what_was_added() {
     // Odd files: warned of, or refused.
     let other = home.join("other.pem");
     let arguments = [
-        "certs", "bundle", "--output", "other.pem", "--add", "server.pem",
+        "certs",
+        "bundle",
+        "--output",
+        "other.pem",
+        "--add",
+        "server.pem",
     ];
     let output = run(&client, &arguments, &[]);
     assert_says(&output.stderr, &["is no authority", "private key"]);
@@ -342,7 +440,10 @@ async fn a_bundle_is_made_once_and_keeps_what_was_added() {
     assert_says(&output.stderr, &["junk.pem: it holds no certificate"]);
     let output = run(&client, &["certs", "bundle", "--output", "junk.pem"], &[]);
     assert_eq!(output.code, Some(1), "{output:?}");
-    assert_eq!(std::fs::read_to_string(home.join("junk.pem")).unwrap(), "junk");
+    assert_eq!(
+        std::fs::read_to_string(home.join("junk.pem")).unwrap(),
+        "junk"
+    );
 
     // Forgotten on demand.
     let fresh = run(&client, &["certs", "bundle", "--fresh", "--json"], &[]);
@@ -356,7 +457,12 @@ fn exports_are_put_into_a_shell_file_once() {
     CertificateAuthority::new().write_pem(home);
     std::fs::write(home.join(".profile"), "umask 022\n").unwrap();
     let arguments = [
-        "certs", "bundle", "--add", "ca.pem", "--export", "~/.profile",
+        "certs",
+        "bundle",
+        "--add",
+        "ca.pem",
+        "--export",
+        "~/.profile",
     ];
     let output = run(&client, &arguments, &[]);
     assert_eq!(output.code, Some(0), "{output:?}");
@@ -378,7 +484,12 @@ fn exports_are_put_into_a_shell_file_once() {
 }
 
 /// Runs a program of others in the home, with the exports or without.
-fn witness(home: &Path, program: &Path, arguments: &[&str], exports: &[(String, String)]) -> Output {
+fn witness(
+    home: &Path,
+    program: &Path,
+    arguments: &[&str],
+    exports: &[(String, String)],
+) -> Output {
     let mut command: Command = client_command(program, home);
     command
         .args(arguments)
@@ -413,14 +524,29 @@ async fn the_exports_make_pip_uv_requests_curl_and_git_trust_the_company() {
         (
             &pip,
             vec![
-                "download", "--retries", "0", "--no-deps", "--no-cache-dir", "--dest", "by-pip",
-                "--index-url", &simple, "pkg",
+                "download",
+                "--retries",
+                "0",
+                "--no-deps",
+                "--no-cache-dir",
+                "--dest",
+                "by-pip",
+                "--index-url",
+                &simple,
+                "pkg",
             ],
         ),
         (
             &uv,
             vec![
-                "pip", "install", "--target", "by-uv", "--no-cache", "--default-index", &simple, "pkg",
+                "pip",
+                "install",
+                "--target",
+                "by-uv",
+                "--no-cache",
+                "--default-index",
+                &simple,
+                "pkg",
             ],
         ),
         (&requests, vec!["-c", &ask]),
@@ -433,12 +559,17 @@ async fn the_exports_make_pip_uv_requests_curl_and_git_trust_the_company() {
         let name = program.display();
         let without = witness(home, program, &arguments, &[]);
         assert_ne!(without.code, Some(0), "{name}: {without:?}");
-        let told = without.stderr.to_lowercase();
+        let told = format!("{}{}", without.stdout, without.stderr).to_lowercase();
         assert!(told.contains("certificate"), "{name}: {without:?}");
         let with = witness(home, program, &arguments, &exports);
         assert_eq!(with.code, Some(0), "{name}: {with:?}");
     }
-    assert!(home.join("by-uv/pkg").is_dir());
+    let installed = std::fs::read_dir(home.join("by-uv")).unwrap();
+    assert!(
+        installed
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .any(|name| name.starts_with("pkg-") && name.ends_with(".dist-info"))
+    );
     // There is no repository; what matters is how far git comes.
     let git = Path::new("/usr/bin/env");
     let arguments = ["git", "ls-remote", &repository];

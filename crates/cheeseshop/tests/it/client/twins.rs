@@ -164,7 +164,10 @@ impl Both {
 impl Side {
     /// Our client without a server.
     pub(super) fn ours_alone() -> Self {
-        Self::new((String::from("http://server.test"), Box::new(())), link_to_ours)
+        Self::new(
+            (String::from("http://server.test"), Box::new(())),
+            link_to_ours,
+        )
     }
 
     fn new((url, served): (String, Served), program: impl FnOnce(&Path) -> PathBuf) -> Self {
@@ -193,7 +196,12 @@ impl Side {
     }
 
     /// Gives this side alone a command.
-    pub(super) fn run(&self, arguments: &[&str], variables: &[(&str, &str)], input: &str) -> Output {
+    pub(super) fn run(
+        &self,
+        arguments: &[&str],
+        variables: &[(&str, &str)],
+        input: &str,
+    ) -> Output {
         self.run_in("", arguments, variables, input)
     }
 

@@ -208,7 +208,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::commands::{GenericArgs, Output, Program};
+    use crate::commands::{GenericArgs, Output};
 
     fn session(home: &Path, variables: &[(&str, &str)]) -> Session {
         let environment = variables.iter().fold(
@@ -216,13 +216,7 @@ mod tests {
             |environment, (name, value)| environment.with(name, value),
         );
         let output = Output::to(Box::new(std::io::sink()), Box::new(std::io::sink()));
-        Session::new(
-            environment,
-            output,
-            GenericArgs::default(),
-            Program::Cheeseshop,
-        )
-        .unwrap()
+        Session::new(environment, output, GenericArgs::default()).unwrap()
     }
 
     fn found(home: &Path, variables: &[(&str, &str)], asked: &str) -> (String, String) {

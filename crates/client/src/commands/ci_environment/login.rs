@@ -160,7 +160,7 @@ pub(super) fn keep(
         })?;
         Ok(())
     };
-    keep().map_err(could_not)
+    keep().map_err(|error| could_not(&error))
 }
 
 /// The login that an earlier run has kept in the workspace.

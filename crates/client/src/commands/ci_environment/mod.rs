@@ -2,33 +2,30 @@
 //! workspace.
 //!
 //! [`variables`] decides which, [`spelling`] writes them down; everything that looks at the world is
-//! in [`workspace`], [`address`] and [`login`].
+//! in [`workspace`], [`address`] and [`login`]. Talk is in [`report`].
 
 mod address;
 mod login;
+mod report;
+mod secrets;
 mod setting;
 mod spelling;
 mod variables;
 mod workspace;
 
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use reqwest::Method;
 
 use self::address::Address;
 use self::login::LoginOptions;
-use self::setting::{Setting, Value};
 use self::spelling::{FileFormat, Format, Shell};
-use self::variables::{Caches, Plan, host_without_certificate};
+use self::variables::{Caches, Plan};
 use self::workspace::{Workspace, could_not};
 use crate::commands::{Failure, Session};
 use crate::state::{ClientDirectory, of_file};
 use crate::{Credentials, Error, Server};
-
-/// More variables of a report GitLab does not take, unless its administrator says so.
-const GITLAB_LIMIT: usize = 20;
 
 /// Arguments of `cheeseshop env`.
 #[derive(Args, Debug)]
@@ -146,7 +143,7 @@ async fn print_for(
     let directory = ClientDirectory::new(workspace.state(), None);
 
     let server = Server::with_trust(address.root.clone(), &session.trust())
-        .map_err(could_not)?
+        .map_err(|error| could_not(&error))?
         .with_basic(address.basic.clone());
     let login = if arguments.login.is_wanted() {
         let login = arguments.login.log_in(&server, session).await?;
@@ -193,12 +190,12 @@ async fn print_for(
     }
     let text = match format {
         Format::File(format) => format.text(&settings).map_err(Failure::usage)?,
-        Format::Shell(shell) => shell_code(shell, &settings, workspace, address)?,
+        Format::Shell(shell) => secrets::shell_code(shell, &settings, &plan)?,
     };
-    hide_from_logs(session, format, &settings);
+    report::hide_from_logs(session, format, &settings);
     session.output.data(text.trim_end_matches('\n'));
     if !arguments.quiet {
-        tell(session, &plan, format, &settings);
+        report::tell(session, &plan, format, &settings);
     }
     Ok(())
 }
@@ -211,7 +208,7 @@ fn ca_bundle(session: &Session) -> Result<Option<PathBuf>, Failure> {
     let path = session.environment.expand(&path.to_string_lossy());
     match std::fs::File::open(&path) {
         Ok(_) => Ok(Some(path)),
-        Err(error) => Err(could_not(of_file(&path, error))),
+        Err(error) => Err(could_not(&of_file(&path, error))),
     }
 }
 
@@ -240,7 +237,8 @@ async fn look_at(
     install_as: Option<&Credentials>,
 ) -> Result<(), Failure> {
     let mut url = address.index_url();
-    url.set_path(&url.path().trim_end_matches('/').to_owned());
+    let path = url.path().trim_end_matches('/').to_owned();
+    url.set_path(&path);
     url.set_query(Some("no_projects="));
     // What pip and the others will be allowed to see.
     let request = server
@@ -277,123 +275,6 @@ async fn look_at(
         ));
     }
     Ok(())
-}
-
-/// Shell code. Secrets go by a file that only its owner can read: `sh -x`, which Jenkins uses, would
-/// print them.
-fn shell_code(
-    shell: Shell,
-    settings: &[Setting],
-    workspace: &Workspace,
-    address: &Address,
-) -> Result<String, Failure> {
-    let (secret, open): (Vec<_>, Vec<_>) = settings.iter().cloned().partition(Setting::is_secret);
-    let mut text = shell.statements(&open);
-    if !secret.is_empty() {
-        // One file an index: steps of a job that run at once may each have their own.
-        let IndexParts { user, index } = IndexParts::of(address);
-        let name = format!("secrets-{user}-{index}.{}", shell.extension());
-        let path = workspace.state().join(name);
-        write_secrets(&path, &shell.statements(&secret))
-            .map_err(|error| could_not(of_file(&path, error)))?;
-        text.push_str(&shell.run_unseen(&path));
-    }
-    Ok(text)
-}
-
-/// The parts of an index's name, in characters that no file system minds.
-struct IndexParts {
-    user: String,
-    index: String,
-}
-
-impl IndexParts {
-    fn of(address: &Address) -> Self {
-        let encoded = |text: &str| {
-            percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC)
-                .to_string()
-                .replace('%', "_")
-        };
-        Self {
-            user: encoded(address.index.user.as_str()),
-            index: encoded(&address.index.index),
-        }
-    }
-}
-
-fn write_secrets(path: &Path, text: &str) -> std::io::Result<()> {
-    // Only the owner can read a temporary file.
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let mut file = tempfile::Builder::new()
-        .prefix(".secrets")
-        .tempfile_in(folder)?;
-    file.write_all(text.as_bytes())?;
-    file.persist(path)?;
-    Ok(())
-}
-
-/// Has GitHub hide what is secret before it shows the variables of each following step.
-fn hide_from_logs(session: &mut Session, format: Format, settings: &[Setting]) {
-    let is_runner = session.environment.get("GITHUB_ACTIONS") == Some("true");
-    if !is_runner || format != Format::File(FileFormat::Github) {
-        return;
-    }
-    for setting in settings.iter().filter(|setting| setting.is_secret()) {
-        let value = setting.exposed().unwrap_or_default();
-        // The runner takes this line away, and never shows the value.
-        session.output.talk(&format!("::add-mask::{value}"));
-    }
-}
-
-/// Says what was decided and why, without secrets.
-fn tell(session: &mut Session, plan: &Plan<'_>, format: Format, settings: &[Setting]) {
-    let Plan {
-        address, workspace, ..
-    } = plan;
-    let output = &mut session.output;
-    output.talk(&format!(
-        "index {} at {} (named by {})",
-        address.index, address.root, address.named_by
-    ));
-    let why = match workspace.named_by {
-        Some(name) => format!("the workspace is named by {name}"),
-        None => {
-            "no workspace is named: this directory is temporary, and yours to remove".to_owned()
-        }
-    };
-    output.talk(&format!("state in {} ({why})", workspace.state().display()));
-    if let Some(host) = host_without_certificate(&address.root) {
-        output.talk(&format!(
-            "warning: {host} is asked without encryption: whoever is on the way can change what is installed"
-        ));
-    }
-    let names = |is_wanted: fn(&Value) -> bool| {
-        settings
-            .iter()
-            .filter(|setting| is_wanted(&setting.value))
-            .map(|setting| setting.name)
-            .collect::<Vec<_>>()
-            .join(", ")
-    };
-    output.talk(&format!(
-        "sets {}",
-        names(|value| matches!(value, Value::Text(_)))
-    ));
-    let secret = names(|value| matches!(value, Value::Secret(_)));
-    if !secret.is_empty() {
-        output.talk(&format!("sets with a secret {secret}"));
-    }
-    let unset = names(|value| matches!(value, Value::Unset));
-    if !unset.is_empty() {
-        output.talk(&format!("unsets {unset}, which would let other indexes in"));
-    }
-    if format == Format::File(FileFormat::Gitlab) && settings.len() > GITLAB_LIMIT {
-        output.talk(&format!(
-            "warning: these are {} variables, and GitLab takes {GITLAB_LIMIT} of a report unless its \
-             administrator allows more: leave some out with --keep-caches",
-            settings.len()
-        ));
-    }
 }
 
 /// The name of the program that has started this one, where the system tells.

@@ -100,20 +100,20 @@ impl Workspace {
                 )));
             }
         }
-        crate::state::make_directory(&state).map_err(could_not)?;
+        crate::state::make_directory(&state).map_err(|error| could_not(&error))?;
         let path = state.join(".gitignore");
         match std::fs::File::create_new(&path) {
             Ok(mut file) => file
                 .write_all(b"*\n")
-                .map_err(|error| could_not(of_file(&path, error))),
+                .map_err(|error| could_not(&of_file(&path, error))),
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
-            Err(error) => Err(could_not(of_file(&path, error))),
+            Err(error) => Err(could_not(&of_file(&path, error))),
         }
     }
 }
 
 /// A failure to try at all, in the words of the error.
-pub(super) fn could_not(error: crate::Error) -> Failure {
+pub(super) fn could_not(error: &crate::Error) -> Failure {
     Failure::usage(error.chain())
 }
 

@@ -1,28 +1,27 @@
 //! `cheeseshop clean`: old releases go, after they were shown.
 
 mod findings;
+mod look;
 
 use std::io::IsTerminal as _;
 use std::num::NonZeroUsize;
 
-use cheeseshop_packaging::{ProjectName, Requirement};
+use cheeseshop_packaging::Requirement;
 use clap::Args;
 use futures_util::{StreamExt as _, stream};
 use jiff::Timestamp;
 use regex_lite::Regex;
-use url::Url;
 
-use self::findings::{Doomed, Fate, Findings, IndexFindings};
-use crate::clean::{Held, Rules};
+use self::findings::{Fate, Findings};
+use self::look::{index_of, indexes_of, look};
+use crate::clean::Rules;
 use crate::commands::clock::now;
 use crate::commands::tokens::duration;
-use crate::commands::{Connection, Failure, Session};
-use crate::{Error, LinkKind, Server};
-
-/// How many questions a server is asked at once.
-const QUESTIONS: usize = 8;
+use crate::commands::{Failure, Session};
+use crate::{Error, Server};
 
 /// Arguments of `cheeseshop clean`.
+#[expect(clippy::struct_excessive_bools, reason = "options of a command line")]
 #[derive(Args, Debug)]
 pub struct CleanArgs {
     /// The index (NAME, USER/NAME or a URL; none with --user), and which releases of it:
@@ -169,132 +168,6 @@ fn before(age: &str, now: Timestamp) -> Result<Timestamp, Failure> {
     }
     let second = duration::second(&format!("-{age}"), now.as_second()).map_err(|_| odd())?;
     Timestamp::from_second(second).map_err(|_| odd())
-}
-
-/// An index that is looked at.
-struct Index {
-    name: String,
-    url: Url,
-    is_volatile: bool,
-}
-
-async fn index_of(server: &Server, connection: &Connection) -> Result<Index, Failure> {
-    let url = connection.index_url().map_err(not_tried)?;
-    let name = connection
-        .current
-        .index_name()
-        .ok_or_else(|| Failure::usage(format!("{url} is no index of {}", server.url())))?;
-    let settings = server
-        .index(&name)
-        .await
-        .map_err(|error| Failure::usage(format!("{name}: {}", error.chain())))?;
-    if settings.get("type").and_then(|kind| kind.as_str()) == Some("mirror") {
-        return Err(Failure::usage(format!(
-            "{name} is a mirror: what it has is its upstream's"
-        )));
-    }
-    Ok(Index {
-        url: folder(server, &name)?,
-        name,
-        is_volatile: is_volatile(settings.get("volatile")),
-    })
-}
-
-async fn indexes_of(
-    session: &mut Session,
-    server: &Server,
-    user: &str,
-) -> Result<Vec<Index>, Failure> {
-    let document = server
-        .user(user)
-        .await
-        .map_err(|error| Failure::usage(format!("{user}: {}", error.chain())))?;
-    let mut indexes = Vec::new();
-    let all = document
-        .get("indexes")
-        .and_then(|indexes| indexes.as_object());
-    for (index, settings) in all.into_iter().flatten() {
-        let name = format!("{user}/{index}");
-        if settings.get("type").and_then(|kind| kind.as_str()) == Some("mirror") {
-            session
-                .output
-                .talk(&format!("{name} is a mirror: left alone"));
-            continue;
-        }
-        indexes.push(Index {
-            url: folder(server, &name)?,
-            name,
-            is_volatile: is_volatile(settings.get("volatile")),
-        });
-    }
-    Ok(indexes)
-}
-
-/// What says nothing of itself is volatile with devpi.
-fn is_volatile(setting: Option<&serde_json::Value>) -> bool {
-    setting.and_then(serde_json::Value::as_bool).unwrap_or(true)
-}
-
-fn folder(server: &Server, name: &str) -> Result<Url, Failure> {
-    let mut url = server
-        .index_url(name)
-        .map_err(|error| not_tried(error.into()))?;
-    url.set_path(&format!("{}/", url.path()));
-    Ok(url)
-}
-
-/// What goes from an index. Each project is asked for once, several at a time.
-async fn look(server: &Server, index: Index, rules: &Rules) -> Result<IndexFindings, Failure> {
-    let failed = |error: Error| Failure::usage(format!("{}: {}", index.name, error.chain()));
-    let mut names = server.projects(&index.url).await.map_err(failed)?;
-    names.dedup();
-    let projects: Vec<_> = names
-        .iter()
-        .filter_map(|name| ProjectName::parse(name).ok())
-        .filter(|project| rules.mean_project(project))
-        .collect();
-    let mut found = stream::iter(projects)
-        .map(async |project| {
-            let held = held(server, &index.url, &project).await;
-            (project, held)
-        })
-        .buffered(QUESTIONS);
-    let mut doomed = Vec::new();
-    while let Some((project, held)) = found.next().await {
-        for release in rules.doomed(&project, held.map_err(failed)?) {
-            doomed.push(Doomed {
-                project: project.clone(),
-                release,
-                fate: Fate::Shown,
-            });
-        }
-    }
-    drop(found);
-    Ok(IndexFindings {
-        name: index.name,
-        url: index.url,
-        is_volatile: index.is_volatile,
-        doomed,
-    })
-}
-
-/// The releases that an index itself has of a project.
-async fn held(server: &Server, index: &Url, project: &ProjectName) -> Result<Vec<Held>, Error> {
-    let project = match server.project(index, project, false).await {
-        Ok(project) => project,
-        // It went in the meantime.
-        Err(Error::Refused { status: 404, .. }) => return Ok(Vec::new()),
-        Err(error) => return Err(error),
-    };
-    let held = |release: crate::Release| Held {
-        files: release.links(LinkKind::File).count(),
-        uploaded: release
-            .links(LinkKind::File)
-            .filter_map(|link| link.uploaded)
-            .max(),
-        version: release.version,
-    };
-    Ok(project.releases.into_iter().map(held).collect())
 }
 
 /// Asks the person, if there is one.

@@ -106,7 +106,7 @@ impl Session {
             )));
         }
         let api = answer.result().clone();
-        connection.take(&api, &answer.url)?;
+        connection.take(&api, &answer.url, &url)?;
         connection.server = Some(server);
         connection.store(&self.directory().clone())?;
         if connection.is_unverified {

@@ -14,13 +14,13 @@ use crate::{Credentials, Environment, Error, Server};
 
 /// The server and index that a command works with, and as whom.
 #[derive(Clone, Debug)]
-pub struct Connection {
+pub(crate) struct Connection {
     /// What is in use.
-    pub current: Current,
+    pub(crate) current: Current,
     /// Who is logged in where.
-    pub logins: Logins,
+    pub(crate) logins: Logins,
     /// Whether what is in use holds for this run only (`--index`, `DEVPI_INDEX`).
-    pub is_temporary: bool,
+    pub(crate) is_temporary: bool,
     /// Whether it is only looked at (`use --list URL`): nothing of it is kept, logins neither.
     pub(in crate::commands) is_look: bool,
     /// Whether the server could not prove who it is: nothing secret goes there.
@@ -47,7 +47,7 @@ impl Connection {
     }
 
     /// The server's own URL, when one is in use.
-    pub fn root(&self) -> Option<Url> {
+    pub(crate) fn root(&self) -> Option<Url> {
         self.current.root()
     }
 
@@ -55,7 +55,7 @@ impl Connection {
     ///
     /// # Errors
     /// When no server is in use.
-    pub fn required_root(&self) -> Result<Url, Failure> {
+    pub(crate) fn required_root(&self) -> Result<Url, Failure> {
         self.root()
             .ok_or_else(|| Failure::fatal("not connected to a server, see 'devpi use'"))
     }
@@ -64,7 +64,7 @@ impl Connection {
     ///
     /// # Errors
     /// When no index is in use.
-    pub fn index_url(&self) -> Result<Url, Failure> {
+    pub(crate) fn index_url(&self) -> Result<Url, Failure> {
         self.current
             .index_url()
             .ok_or_else(|| Failure::fatal("not connected to an index, see 'devpi use'"))
@@ -75,7 +75,11 @@ impl Connection {
     ///
     /// # Errors
     /// When no server is in use, nobody is logged in, or it makes no URL.
-    pub fn url_of_index(&self, name: &str, environment: &Environment) -> Result<Url, Failure> {
+    pub(crate) fn url_of_index(
+        &self,
+        name: &str,
+        environment: &Environment,
+    ) -> Result<Url, Failure> {
         let name = name.trim();
         let shown = without_password(name);
         let invalid = |_| Failure::fatal(format!("invalid URL: {shown}"));
@@ -118,7 +122,7 @@ impl Connection {
     ///
     /// # Errors
     /// When no server is in use, or its certificates cannot be used.
-    pub fn server(&mut self) -> Result<Server, Failure> {
+    pub(crate) fn server(&mut self) -> Result<Server, Failure> {
         let root = self.required_root()?;
         let login = self.login(&root);
         let basic = self.logins.basic(&root);
@@ -135,12 +139,12 @@ impl Connection {
     }
 
     /// The login to send to a URL: that of the user in use, by name.
-    pub fn login(&self, url: &Url) -> Option<Credentials> {
+    pub(crate) fn login(&self, url: &Url) -> Option<Credentials> {
         self.logins.of_user(url, self.current.username.as_deref()?)
     }
 
     /// Who is logged in: `DEVPI_USER`, else the user in use, else the latest login.
-    pub fn user(&self, environment: &Environment) -> Option<String> {
+    pub(crate) fn user(&self, environment: &Environment) -> Option<String> {
         self.user_as(environment, None)
     }
 
@@ -164,13 +168,13 @@ impl Connection {
     ///
     /// # Errors
     /// When nobody is.
-    pub fn required_user(&self, environment: &Environment) -> Result<String, Failure> {
+    pub(crate) fn required_user(&self, environment: &Environment) -> Result<String, Failure> {
         self.user(environment)
             .ok_or_else(|| Failure::fatal("you need to be logged in (use 'devpi login USER')"))
     }
 
     /// A URL as other programs take it: with the Basic authentication of a front server, if there is one.
-    pub fn with_basic(&self, url: Url) -> Url {
+    pub(crate) fn with_basic(&self, url: Url) -> Url {
         match self.logins.basic(&url) {
             Some(basic) => with_credentials(url, &basic),
             None => url,
@@ -178,7 +182,7 @@ impl Connection {
     }
 
     /// A URL as other programs take it: with the login, else with the Basic authentication.
-    pub fn with_login(&self, url: Url) -> Url {
+    pub(crate) fn with_login(&self, url: Url) -> Url {
         match self.login(&url) {
             Some(login) => with_credentials(url, &login),
             None => self.with_basic(url),
@@ -210,8 +214,9 @@ impl Connection {
         Ok(given)
     }
 
-    /// Takes over what a server says of itself and of the index at a URL.
-    fn take(&mut self, api: &Value, url: &Url) -> Result<(), Failure> {
+    /// Takes over what a server says of itself and of the index: `asked` is the URL that was meant,
+    /// `url` the one that answered.
+    fn take(&mut self, api: &Value, url: &Url, asked: &Url) -> Result<(), Failure> {
         let addresses = ["index", "login", "pypisubmit", "simpleindex"]
             .map(|name| url.join(api.get(name)?.as_str()?).ok());
         // The next password goes to the address to log in at. Whoever cannot prove who they are does
@@ -220,10 +225,10 @@ impl Connection {
             && addresses
                 .iter()
                 .flatten()
-                .any(|address| address.origin() != url.origin())
+                .any(|address| address.origin() != asked.origin())
         {
             return Err(Failure::fatal(format!(
-                "{url} could not prove who it is, and names another server: not used"
+                "{asked} could not prove who it is, and names another server: not used"
             )));
         }
         let [index, login, pypisubmit, simpleindex] =
@@ -287,4 +292,89 @@ fn with_slash(mut url: Url) -> Url {
         url.set_path(&format!("{}/", url.path()));
     }
     url
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use serde_json::json;
+
+    use super::*;
+
+    fn connection() -> Connection {
+        let home = tempfile::tempdir().unwrap();
+        let directory = ClientDirectory::new(home.path().to_owned(), None);
+        let root: Url = "https://shop.test/devpi/".parse().unwrap();
+        directory
+            .change_current(|current| {
+                current.login = Some(format!("{root}+login"));
+                current.index = Some(format!("{root}bob/dev"));
+                current.username = Some("bob".to_owned());
+            })
+            .unwrap();
+        directory
+            .change_logins(|logins| logins.add(&root, &Credentials::new("bob", "t")))
+            .unwrap();
+        Connection::read(&directory, Trust::system()).unwrap()
+    }
+
+    #[test]
+    fn an_index_is_named_in_many_ways() {
+        let connection = connection();
+        let environment = Environment::of(&[], Path::new("/"));
+        for (name, url) in [
+            ("prod", "https://shop.test/devpi/bob/prod/"),
+            ("eve/dev", "https://shop.test/devpi/eve/dev/"),
+            ("/eve/dev", "https://shop.test/devpi/eve/dev/"),
+            ("/", "https://shop.test/devpi/"),
+            ("http://other.test/x?y#z", "http://other.test/x/"),
+        ] {
+            let found = connection.url_of_index(name, &environment).unwrap();
+            assert_eq!(found.as_str(), url, "{name}");
+        }
+        let failure = connection
+            .url_of_index("ftp://u:secret@x.test/y", &environment)
+            .unwrap_err();
+        assert_eq!(failure.message, "invalid URL: ftp://u:****@x.test/y/");
+        let other = environment.with("DEVPI_USER", "eve");
+        assert!(connection.url_of_index("prod", &other).is_err());
+        assert_eq!(
+            connection.sibling("prod").unwrap(),
+            "https://shop.test/devpi/bob/prod"
+        );
+    }
+
+    #[test]
+    fn whoever_cannot_prove_who_they_are_names_no_other_host() {
+        let asked: Url = "https://shop.test/devpi/bob/dev/+api".parse().unwrap();
+        let elsewhere: Url = "http://evil.test/+api".parse().unwrap();
+        for (login, answered, is_taken) in [
+            ("https://shop.test/devpi/+login", &asked, true),
+            ("/devpi/+login", &asked, true),
+            ("https://evil.test/+login", &asked, false),
+            ("http://shop.test/devpi/+login", &asked, false),
+            ("/devpi/+login", &elsewhere, false),
+        ] {
+            let mut connection = connection();
+            connection.is_unverified = true;
+            let result = connection.take(&json!({"login": login}), answered, &asked);
+            assert_eq!(result.is_ok(), is_taken, "{login}");
+            connection.is_unverified = false;
+            connection
+                .take(&json!({"login": login}), answered, &asked)
+                .unwrap();
+        }
+    }
+
+    #[test]
+    fn credentials_in_a_url_mean_what_they_are() {
+        let url: Url = "http://shop.test/x/".parse().unwrap();
+        for secret in ["p%41:@/?#[] w", "it's", "ü"] {
+            let url = with_credentials(url.clone(), &Credentials::new("a@b", secret));
+            let found = crate::server::credentials_of(&url).unwrap();
+            assert_eq!((found.user.as_str(), found.secret()), ("a@b", secret));
+            assert_eq!(url.host_str(), Some("shop.test"));
+        }
+    }
 }

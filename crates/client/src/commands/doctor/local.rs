@@ -100,16 +100,20 @@ pub(super) fn permissions(session: &Session, findings: &mut Vec<Finding>) {
         let Some(mode) = mode(&path).filter(|mode| mode & 0o044 != 0) else {
             continue;
         };
-        if holds_password(&path) {
-            findings.push(Finding::fix(
-                "permissions",
-                format!(
-                    "{} holds a password and may be read by others (mode {mode:04o})",
-                    path.display()
-                ),
-                format!("chmod 600 {}", path.display()),
-            ));
+        if !holds_password(&path) {
+            continue;
         }
+        let text = format!(
+            "{} holds a password and may be read by others (mode {mode:04o})",
+            path.display()
+        );
+        // Files of the machine are for everybody.
+        findings.push(if path.starts_with("/etc") {
+            Finding::warn("permissions", text, "keep the password elsewhere")
+        } else {
+            let advice = format!("chmod 600 {}", path.display());
+            Finding::fix("permissions", text, advice)
+        });
     }
     if findings.len() == before {
         findings.push(Finding::ok(
@@ -131,16 +135,19 @@ fn holds_password(path: &Path) -> bool {
     let Ok(text) = std::fs::read_to_string(path) else {
         return false;
     };
-    text.lines().map(str::trim).any(|line| {
-        let is_option = line
-            .strip_prefix("password")
-            .is_some_and(|rest| rest.trim_start_matches([' ', '\t', '=', ':']) != "");
-        is_option
-            || line.contains(" password ")
-            || line.split_whitespace().any(|word| {
-                crate::tool_config::without_password(word) != word && word.contains("://")
-            })
-    })
+    let lines = text.lines().map(str::trim);
+    lines
+        .filter(|line| !line.starts_with(['#', ';']))
+        .any(|line| {
+            let is_option = line
+                .strip_prefix("password")
+                .is_some_and(|rest| !rest.trim_start_matches([' ', '\t', '=', ':']).is_empty());
+            is_option
+                || line.contains(" password ")
+                || line.split_whitespace().any(|word| {
+                    crate::tool_config::without_password(word) != word && word.contains("://")
+                })
+        })
 }
 
 pub(super) fn space(environment: &Environment, findings: &mut Vec<Finding>) {
@@ -214,6 +221,7 @@ mod tests {
             ("index-url = \"https://u:p@shop.test/\"\n", true),
             ("index-url = https://u@shop.test/\n", false),
             ("# a:b@c\n", false),
+            ("# password = x\n; the password is not here\n", false),
         ] {
             std::fs::write(&path, text).unwrap();
             assert_eq!(holds_password(&path), expected, "{text}");

@@ -81,6 +81,14 @@ pub(super) async fn check(
         }
     };
     let needed = before.elapsed().as_millis();
+    // Some servers refuse a login that has ended, and answer nobody in particular.
+    let is_refused = login.is_some() && matches!(answer.status.as_u16(), 401 | 403);
+    let answer = if is_refused {
+        let request = server.clone().with_login(None);
+        ask(&request, "+api").await.unwrap_or(answer)
+    } else {
+        answer
+    };
     certificates(&server, findings);
     if answer.kind() != Some("apiconfig") {
         let status = answer.status.as_u16();
@@ -393,7 +401,8 @@ async fn index(server: &Server, target: &Url, answer: &Answer, findings: &mut Ve
         return;
     }
     let mut url = server.url();
-    url.set_path(&url.path().trim_end_matches('/').to_owned());
+    let path = url.path().trim_end_matches('/').to_owned();
+    url.set_path(&path);
     url.set_query(Some("no_projects="));
     let asked = server
         .request_url(Method::GET, url)

@@ -50,7 +50,11 @@ fn index(tool: &ToolUse, target: Option<&Url>, findings: &mut Vec<Finding>) {
     findings.push(if target.is_none() || is_of(target, value) {
         Finding::ok(name, text)
     } else {
-        Finding::warn(name, format!("{text}, not from the server in use"), advice)
+        Finding::warn(
+            name,
+            format!("{text}, which is not the server in use"),
+            advice,
+        )
     });
 }
 

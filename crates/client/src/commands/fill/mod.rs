@@ -3,9 +3,11 @@
 //! pip resolves and builds, with the index as its index, so that it builds only what has no wheel;
 //! what an index has is asked for once a project.
 
+mod build;
 mod interrupt;
 mod outcome;
 mod pip;
+mod resolve;
 mod work;
 
 use std::io::Read as _;
@@ -22,12 +24,14 @@ use self::work::{Target, Work};
 use crate::commands::session::is_url;
 use crate::commands::{Connection, Failure, Session};
 use crate::fill::Requirements;
+use crate::tool_config::without_password;
 use crate::{Credentials, Server, Token};
 
 /// The largest file of requirements.
 const LARGEST_REQUIREMENTS_BYTES: u64 = 16 << 20;
 
 /// Arguments of `cheeseshop fill`.
+#[expect(clippy::struct_excessive_bools, reason = "options of a command line")]
 #[derive(Args, Debug)]
 pub struct FillArgs {
     /// Files of requirements, as pip reads them; `-` is standard input.
@@ -133,10 +137,10 @@ async fn fill(
         .await
         .map_err(not_tried)?;
     let server = connection.server().map_err(not_tried)?;
-    let index = Target::new(connection.index_url().map_err(not_tried)?);
+    let index = Target::new(&connection.index_url().map_err(not_tried)?);
     let pure = match &arguments.pure_index {
         Some(name) => Some(Target::new(
-            connection
+            &connection
                 .url_of_index(name, &session.environment)
                 .map_err(not_tried)?,
         )),
@@ -148,9 +152,9 @@ async fn fill(
     let source = match &arguments.source {
         Some(source) if is_url(source) => source
             .parse()
-            .map_err(|_| could_not_try(format!("invalid URL: {source}")))?,
+            .map_err(|_| could_not_try(format!("invalid URL: {}", without_password(source))))?,
         Some(source) => Target::new(
-            connection
+            &connection
                 .url_of_index(source, &session.environment)
                 .map_err(not_tried)?,
         )
@@ -158,15 +162,8 @@ async fn fill(
         None => index.simple(),
     };
     let source = readable(&connection, source);
-    let pip = Pip::find(
-        session,
-        arguments.python.as_deref(),
-        &source,
-        folder,
-        children,
-    )
-    .await?;
-    let tags = pip.tags().await?;
+    let python = arguments.python.as_deref();
+    let (pip, tags) = Pip::find(session, python, &source, folder, children).await?;
     let jobs = arguments
         .jobs
         .or_else(|| std::thread::available_parallelism().ok())
@@ -251,7 +248,8 @@ async fn check_target(
         .await
         .and_then(|answer| answer.expect("indexconfig"))
         .map_err(|error| could_not_try(format!("{url}: {}", error.chain())))?;
-    if answer.get("type").and_then(|kind| kind.as_str()) != Some("stage") {
+    let kind = answer.get("type").and_then(|kind| kind.as_str());
+    if matches!(kind, Some("mirror" | "constrained")) {
         return Err(could_not_try(format!("{url} does not support upload")));
     }
     let takes_anybodys = answer

@@ -11,10 +11,12 @@ const SHOWN_LINES: usize = 20;
 /// What became of a release.
 #[derive(Clone, Debug)]
 pub(super) struct Outcome {
-    /// The project, or the line that could not be made one of.
+    /// The project, or the address that nothing more is known of.
     pub(super) project: String,
     /// Its version, once it is known.
     pub(super) version: Option<String>,
+    /// The line that asks for it, where that is of use to know.
+    pub(super) requirement: Option<String>,
     /// The wheel.
     pub(super) file: Option<String>,
     /// What became of it.
@@ -50,9 +52,10 @@ pub(super) struct Report {
 
 impl Outcome {
     fn name(&self) -> String {
-        match &self.version {
-            Some(version) => format!("{} {version}", self.project),
-            None => self.project.clone(),
+        match (&self.version, &self.requirement) {
+            (Some(version), _) => format!("{} {version}", self.project),
+            (None, Some(requirement)) => requirement.clone(),
+            (None, None) => self.project.clone(),
         }
     }
 
@@ -80,12 +83,13 @@ impl Outcome {
         let mut document = json!({
             "project": self.project,
             "version": self.version,
+            "requirement": self.requirement,
             "file": self.file,
             "status": self.status.word(),
         });
         match &self.status {
             Status::Uploaded(index) | Status::WouldUpload(index) => {
-                document["index"] = json!(index)
+                document["index"] = json!(index);
             }
             Status::Failed { reason, log } => {
                 document["reason"] = json!(reason);

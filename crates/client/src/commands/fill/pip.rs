@@ -47,7 +47,7 @@ pub(super) struct Pip {
     variables: Vec<(&'static str, OsString)>,
     directory: PathBuf,
     /// What may not be in any of its words.
-    secret: Option<SecretString>,
+    secrets: Vec<SecretString>,
     folder: PathBuf,
     children: Children,
 }
@@ -62,14 +62,15 @@ pub(super) struct Refusal {
 }
 
 impl Pip {
-    /// The pip of a Python, or one on the path that works for it; with the index at `source`.
+    /// The pip of a Python, or one on the path that works for it, with the index at `source`; and which
+    /// wheels the Python can use.
     pub(super) async fn find(
         session: &Session,
         python: Option<&str>,
         source: &Url,
         folder: &Path,
         children: &Children,
-    ) -> Result<Self, Failure> {
+    ) -> Result<(Self, Tags), Failure> {
         let python = super::super::upload::python(session, python).map_err(super::not_tried)?;
         let own_folder = folder.join("tmp");
         std::fs::create_dir(&own_folder)
@@ -104,40 +105,43 @@ impl Pip {
             first: vec!["-m".into(), "pip".into()],
             variables,
             directory: session.environment.directory().to_owned(),
-            secret: credentials_of(source).map(|login| login.secret),
+            secrets: secrets_of(source),
             folder: folder.to_owned(),
             children: children.clone(),
         };
-        if pip.run("version", &["--version".into()]).await.is_ok() {
-            return Ok(pip);
+        match pip.tags().await {
+            Ok(tags) => return Ok((pip, tags)),
+            Err(NoTags::Silent) => return Err(too_old()),
+            Err(NoTags::NoPip) => {}
         }
         // A Python of uv's has no pip of its own; any pip can work for it.
-        let other = session.environment.find_program("pip").map(|program| Self {
-            program,
-            first: vec!["--python".into(), python.clone().into()],
-            ..pip
-        });
-        match other {
-            Some(pip) if pip.run("version", &["--version".into()]).await.is_ok() => Ok(pip),
-            _ => Err(could_not_try(format!(
+        let none = || {
+            could_not_try(format!(
                 "{} has no pip, and there is none on the path that works for it: install pip, or name \
                  another Python by -p",
                 python.display()
-            ))),
+            ))
+        };
+        let program = session.environment.find_program("pip").ok_or_else(none)?;
+        let pip = Self {
+            program,
+            first: vec!["--python".into(), python.clone().into()],
+            ..pip
+        };
+        match pip.tags().await {
+            Ok(tags) => Ok((pip, tags)),
+            Err(NoTags::Silent) => Err(too_old()),
+            Err(NoTags::NoPip) => Err(none()),
         }
     }
 
     /// Which wheels the Python can use.
-    pub(super) async fn tags(&self) -> Result<Tags, Failure> {
+    async fn tags(&self) -> Result<Tags, NoTags> {
         let words = self
             .run("tags", &["debug".into(), "--verbose".into()])
             .await
-            .map_err(|refusal| could_not_try(refusal.reason))?;
-        Tags::read(&words).ok_or_else(|| {
-            could_not_try(
-                "pip does not say which wheels its Python can use: pip 22.3 or later is needed",
-            )
-        })
+            .map_err(|_| NoTags::NoPip)?;
+        Tags::read(&words).ok_or(NoTags::Silent)
     }
 
     /// Runs it, and gives the end of what it says. `name` is that of a file for this, told to nobody.
@@ -162,7 +166,7 @@ impl Pip {
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         let status = self.children.run(&mut command).await.map_err(failed)?;
         drop(command);
-        let words = self.without_secret(&last_words(&path).map_err(failed)?);
+        let words = self.without_secrets(&last_words(&path).map_err(failed)?);
         // Hundreds of wheels have as many logs.
         let _ = std::fs::remove_file(&path);
         if status.success() {
@@ -174,20 +178,34 @@ impl Pip {
         })
     }
 
-    fn without_secret(&self, words: &str) -> String {
-        let Some(secret) = &self.secret else {
-            return words.to_owned();
-        };
-        let secret = secret.expose_secret();
-        if secret.is_empty() {
-            return words.to_owned();
-        }
-        let encoded =
-            percent_encoding::utf8_percent_encode(secret, percent_encoding::NON_ALPHANUMERIC);
-        words
-            .replace(secret, "****")
-            .replace(&encoded.to_string(), "****")
+    fn without_secrets(&self, words: &str) -> String {
+        self.secrets.iter().fold(words.to_owned(), |words, secret| {
+            words.replace(secret.expose_secret(), "****")
+        })
     }
+}
+
+/// Why nothing is known of a Python's wheels.
+enum NoTags {
+    /// It has no pip.
+    NoPip,
+    /// What it has for pip does not say.
+    Silent,
+}
+
+fn too_old() -> Failure {
+    could_not_try("pip does not say which wheels its Python can use: pip 22.3 or later is needed")
+}
+
+/// The password in a URL, as it stands there and as it is meant.
+fn secrets_of(url: &Url) -> Vec<SecretString> {
+    let written = url.password().map(|password| password.to_owned().into());
+    let meant = credentials_of(url).map(|login| login.secret);
+    [written, meant]
+        .into_iter()
+        .flatten()
+        .filter(|secret: &SecretString| !secret.expose_secret().is_empty())
+        .collect()
 }
 
 fn last_words(path: &Path) -> std::io::Result<String> {

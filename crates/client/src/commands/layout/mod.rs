@@ -11,7 +11,7 @@ use clap::{Args, Subcommand};
 
 use self::report::Report;
 use self::target::TargetArgs;
-use crate::commands::{Failure, GenericArgs, Program, Session, With, in_session};
+use crate::commands::{Failure, GenericArgs, Session, With, in_session};
 use crate::layout::{Action, Layout, Plan, PlanOptions, Problems, export};
 
 /// What can be done with layouts.
@@ -24,6 +24,10 @@ pub enum LayoutCommand {
 }
 
 /// Arguments of `cheeseshop layout apply`.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "these are switches of a command line"
+)]
 #[derive(Args, Debug)]
 pub struct ApplyArgs {
     /// The layout (TOML); `-`: standard input.
@@ -67,15 +71,15 @@ pub struct ExportArgs {
     target: TargetArgs,
 }
 
-pub(super) fn run(program: Program, command: LayoutCommand, before: &GenericArgs) -> ExitCode {
+pub(super) fn run(command: LayoutCommand, before: &GenericArgs) -> ExitCode {
     match command {
         LayoutCommand::Apply(With { own, generic }) => {
-            in_session(program, &generic.or(before), true, async |session| {
+            in_session(&generic.or(before), true, async |session| {
                 apply(session, &own).await
             })
         }
         LayoutCommand::Export(With { own, generic }) => {
-            in_session(program, &generic.or(before), true, async |session| {
+            in_session(&generic.or(before), true, async |session| {
                 print_export(session, &own).await
             })
         }

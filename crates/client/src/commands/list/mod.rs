@@ -23,6 +23,7 @@ const AT_ONCE: usize = 8;
 
 /// Arguments of `devpi list`.
 #[derive(Args, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option")]
 pub struct ListArgs {
     /// Show what failed in tests and their set-up; implies -t.
     #[arg(short, long)]
@@ -190,7 +191,7 @@ async fn list_index(
 ) -> Result<(), Failure> {
     // As devpi-client asks: without the slash.
     let mut url = index.clone();
-    url.set_path(&index.path().trim_end_matches('/').to_owned());
+    url.set_path(index.path().trim_end_matches('/'));
     let settings = session.get(connection, url, "indexconfig").await?;
     let mut projects: Vec<&str> = settings
         .get("projects")

@@ -27,13 +27,12 @@ use crate::state::of_file;
 /// Arguments of `devpi test`.
 #[derive(Args, Debug)]
 pub struct TestArgs {
-    /// Environments of tox to run, such as 'py311,py312' [default: those that its file names]
+    /// Environments of tox to run, such as 'py311,py312' [default: those that its file names].
     #[arg(short, value_name = "ENVNAME")]
     environments: Vec<String>,
 
-    /// Have tox run environments at once, so many or as many as there are processors
+    /// Have tox run environments at once, so many or as many as there are processors.
     #[arg(
-        short,
         long,
         value_name = "NUMBER",
         num_args = 0..=1,
@@ -42,36 +41,36 @@ pub struct TestArgs {
     )]
     parallel: Option<String>,
 
-    /// Configuration of tox to use with the unpacked release
+    /// Configuration of tox to use with the unpacked release.
     #[arg(short, value_name = "PATH")]
     configuration: Option<String>,
 
-    /// Configuration to use when the release has none; a path here or in the release
+    /// Configuration to use when the release has none; a path here or in the release.
     #[arg(long, value_name = "PATH")]
     fallback_ini: Option<String>,
 
-    /// More arguments for tox, as in a shell: --tox-args="-x testenv.pass_env=CI"
+    /// More arguments for tox, as in a shell: --tox-args="-x testenv.pass_env=CI".
     #[arg(long, value_name = "ARGS", allow_hyphen_values = true)]
     tox_args: Option<String>,
 
-    /// Keep the results for yourself
+    /// Keep the results for yourself.
     #[arg(long)]
     no_upload: bool,
 
-    /// Index to get releases from: NAME, USER/NAME or a URL [default: the one in use]
+    /// Index to get releases from: NAME, USER/NAME or a URL [default: the one in use].
     #[arg(long)]
     index: Option<String>,
 
-    /// Test the files whose names match this regular expression, also wheels for one platform
+    /// Test the files whose names match this regular expression, also wheels for one platform.
     #[arg(short, long, value_name = "SELECTOR")]
     select: Option<String>,
 
-    /// Only list the files that would be tested
+    /// Only list the files that would be tested.
     #[arg(short, long)]
     list: bool,
 
     /// Projects, perhaps with versions, such as 'pytest==2.4.2'; the newest version that fits is tested.
-    /// `-`: those on standard input, one a line
+    /// `-`: those on standard input, one a line.
     #[arg(value_name = "SPEC", required = true)]
     specs: Vec<String>,
 }

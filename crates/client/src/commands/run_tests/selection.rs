@@ -18,6 +18,10 @@ pub(super) struct Selection<'a> {
 
 impl<'a> Selection<'a> {
     /// Chooses; says which wheels are left out unasked. `None`: there is no sdist, which is said too.
+    #[expect(
+        clippy::case_sensitive_file_extension_comparisons,
+        reason = "as devpi-client compares"
+    )]
     pub(super) fn of(
         links: &[&'a Link],
         select: Option<&Regex>,
@@ -54,6 +58,10 @@ impl<'a> Selection<'a> {
     }
 }
 
+#[expect(
+    clippy::case_sensitive_file_extension_comparisons,
+    reason = "as devpi-client compares"
+)]
 pub(super) fn is_wheel(link: &Link) -> bool {
     link.base_name().ends_with(".whl")
 }

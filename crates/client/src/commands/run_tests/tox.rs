@@ -126,6 +126,7 @@ impl Tox {
         let unheard = |error| Failure::fatal(format!("cannot wait for signals: {error}"));
         let mut interrupts = signal(SignalKind::interrupt()).map_err(unheard)?;
         let mut terminations = signal(SignalKind::terminate()).map_err(unheard)?;
+        let _ours = session.interrupts.are_dealt_with();
         let mut child = command
             .spawn()
             .map_err(|error| of_file(&self.program, error))?;

@@ -80,7 +80,6 @@ pub struct LoginArgs {
     token: TokenArgs,
 }
 
-#[expect(clippy::unused_async, reason = "as the other commands")]
 pub(super) async fn derive(session: &mut Session, arguments: &DeriveArgs) -> Result<(), Failure> {
     let limits = arguments
         .limits
@@ -98,7 +97,6 @@ pub(super) async fn derive(session: &mut Session, arguments: &DeriveArgs) -> Res
         .write(session, token.secret().expose_secret())
 }
 
-#[expect(clippy::unused_async, reason = "as the other commands")]
 pub(super) async fn inspect(session: &mut Session, arguments: &InspectArgs) -> Result<(), Failure> {
     let token = arguments.token.read(session)?;
     let (user, id) = user_and_id(&token)?;

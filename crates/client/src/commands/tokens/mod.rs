@@ -12,10 +12,11 @@ use self::held::{DeriveArgs, InspectArgs, LoginArgs};
 use self::made::{CreateArgs, DeleteArgs, ListArgs};
 use crate::TokenLimits;
 use crate::commands::upload::now;
-use crate::commands::{Failure, GenericArgs, Program, Session, With, in_session};
+use crate::commands::{Failure, GenericArgs, Session, With, in_session};
 
 /// The commands of the devpi-tokens plugin.
 #[derive(Debug, Subcommand)]
+#[expect(clippy::enum_variant_names, reason = "they are the commands' names")]
 pub enum TokenCommand {
     /// Create a token for a user.
     TokenCreate(With<CreateArgs>),
@@ -166,11 +167,11 @@ fn write_private(path: &std::path::Path, text: &str) -> std::io::Result<()> {
     file.write_all(text.as_bytes())
 }
 
-pub(super) fn run(program: Program, command: TokenCommand, before: &GenericArgs) -> ExitCode {
+pub(super) fn run(command: TokenCommand, before: &GenericArgs) -> ExitCode {
     macro_rules! run {
         ($function:path, $with:expr) => {{
             let With { own, generic } = $with;
-            in_session(program, &generic.or(before), false, async |session| {
+            in_session(&generic.or(before), false, async |session| {
                 $function(session, &own).await
             })
         }};

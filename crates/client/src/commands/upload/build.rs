@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::config::Config;
+use super::formats::Plan;
 use super::{UploadArgs, documentation, workdir};
 use crate::commands::{Failure, Session};
 use crate::programs;
@@ -121,7 +122,7 @@ impl Project {
                 std::fs::copy(&path, &target).map_err(failed)?;
                 std::fs::remove_file(&path).map_err(failed)?;
             }
-            self.tell_built(session, &target, "");
+            tell_built(session, &target, "");
             files.push(target);
         }
         Ok(files)
@@ -131,16 +132,17 @@ impl Project {
     pub(super) fn in_dist(&self, name: &str) -> PathBuf {
         self.dist.join(name)
     }
+}
 
-    pub(super) fn tell_built(&self, session: &mut Session, path: &Path, suffix: &str) {
-        let shown = path
-            .strip_prefix(session.environment.directory())
-            .unwrap_or(path);
-        let size = path.metadata().map_or(0, |metadata| metadata.len()) / 1000;
-        session
-            .output
-            .line(&format!("built: {} {suffix}{size}kb", shown.display()));
-    }
+/// Tells of a file that was built, and how large it is.
+pub(super) fn tell_built(session: &mut Session, path: &Path, suffix: &str) {
+    let shown = path
+        .strip_prefix(session.environment.directory())
+        .unwrap_or(path);
+    let size = path.metadata().map_or(0, |metadata| metadata.len()) / 1000;
+    session
+        .output
+        .line(&format!("built: {} {suffix}{size}kb", shown.display()));
 }
 
 pub(super) fn remove_folder(folder: &Path) -> Result<(), Failure> {
@@ -205,10 +207,10 @@ fn commands(
 /// the one that a shell would run.
 pub(in crate::commands) fn python(
     session: &Session,
-    named: Option<&str>,
+    wanted: Option<&str>,
 ) -> Result<PathBuf, Failure> {
     let environment = &session.environment;
-    if let Some(name) = named {
+    if let Some(name) = wanted {
         return environment
             .find_program(name)
             .ok_or_else(|| Failure::fatal(format!("command not found: {name}")));
@@ -225,85 +227,6 @@ pub(in crate::commands) fn python(
                 "there is no Python to build with: name one by -p, or activate an environment",
             )
         })
-}
-
-/// What `--formats` comes to.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Plan {
-    /// `--sdist` and `--wheel` of the build front end, which does both without either; `None`: it
-    /// has nothing to do.
-    options: Option<(bool, bool)>,
-    /// The arguments of old-style builds.
-    setup_py: Vec<Vec<String>>,
-    warnings: Vec<String>,
-}
-
-impl Plan {
-    fn of_formats(formats: &str) -> Result<Self, Failure> {
-        let (mut sdist, mut wheel, mut others) = (false, false, Vec::new());
-        for format in formats.split(',').map(str::trim) {
-            match format {
-                "" => {}
-                "sdist" | "sdist.tgz" | "sdist.gztar" => sdist = true,
-                "bdist_wheel" => wheel = true,
-                other => others.push(other),
-            }
-        }
-        others.sort_unstable();
-        let mut plan = Self {
-            options: match (sdist, wheel) {
-                (false, false) => None,
-                (true, true) => Some((false, false)),
-                one => Some(one),
-            },
-            ..Self::default()
-        };
-        plan.warnings.push(format!(
-            "The --formats option is deprecated, {}",
-            match (sdist, wheel) {
-                (false, false) => format!(
-                    "none of the specified formats '{}' are supported by python -m build",
-                    others.join(",")
-                ),
-                (true, false) => "replace it with --sdist to only get source release as with your \
-                                  currently specified format."
-                    .to_owned(),
-                (false, true) => "replace it with --wheel to only get wheel release as with your \
-                                  currently specified format."
-                    .to_owned(),
-                (true, true) =>
-                    "you can remove it to get the default sdist and wheel releases you \
-                                 get with your currently specified formats."
-                        .to_owned(),
-            }
-        ));
-        for format in others {
-            let arguments = match format.strip_prefix("sdist.") {
-                Some(kind) => {
-                    let option = match kind {
-                        "tar" | "zip" | "ztar" | "bztar" => kind,
-                        "tz" => "ztar",
-                        "tbz" => "bztar",
-                        _ => {
-                            return Err(Failure::fatal(format!(
-                                "Invalid sdist format '{format}'."
-                            )));
-                        }
-                    };
-                    vec!["setup.py", "sdist", "--formats", option]
-                }
-                None => vec!["setup.py", format],
-            };
-            plan.warnings.push(format!(
-                "The '{format}' format is invalid for python -m build. Falling back to '{}' which is \
-                 deprecated.",
-                arguments.join(" ")
-            ));
-            let arguments = arguments.into_iter().map(str::to_owned).collect();
-            plan.setup_py.push(arguments);
-        }
-        Ok(plan)
-    }
 }
 
 /// Tells of a command and runs it. Its words are shown with `-v`, and when it fails.
@@ -342,10 +265,9 @@ pub(super) async fn run(session: &mut Session, call: &Call, folder: &Path) -> Re
     }
     let mut message = words;
     if is_without_build(&call.arguments, &message) {
-        message.push_str(&format!(
-            "This Python has no build front end. Install it: {} -m pip install build",
-            call.program.display()
-        ));
+        message.push_str("This Python has no build front end. Install it: ");
+        message.push_str(&call.program.to_string_lossy());
+        message.push_str(" -m pip install build");
     }
     Err(Failure::fatal(message))
 }
@@ -353,30 +275,4 @@ pub(super) async fn run(session: &mut Session, call: &Call, folder: &Path) -> Re
 fn is_without_build(arguments: &[String], words: &str) -> bool {
     arguments.get(1).is_some_and(|module| module == "build")
         && words.contains("No module named build")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn formats_come_to_commands() {
-        for (formats, options, setup_py) in [
-            ("sdist", Some((true, false)), ""),
-            ("sdist.tgz", Some((true, false)), ""),
-            ("bdist_wheel", Some((false, true)), ""),
-            ("bdist_wheel, sdist,", Some((false, false)), ""),
-            ("sdist.zip", None, "setup.py sdist --formats zip"),
-            ("sdist.tbz", None, "setup.py sdist --formats bztar"),
-            ("sdist,bdist_egg", Some((true, false)), "setup.py bdist_egg"),
-        ] {
-            let plan = Plan::of_formats(formats).unwrap();
-            assert_eq!(plan.options, options, "{formats}");
-            let calls: Vec<_> = plan.setup_py.iter().map(|call| call.join(" ")).collect();
-            assert_eq!(calls.join("; "), setup_py, "{formats}");
-            assert!(plan.warnings[0].starts_with("The --formats option is deprecated, "));
-        }
-        let error = Plan::of_formats("sdist.rar").unwrap_err();
-        assert_eq!(error.message, "Invalid sdist format 'sdist.rar'.");
-    }
 }

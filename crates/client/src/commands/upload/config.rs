@@ -76,11 +76,10 @@ impl Config {
     /// `formats`, which only `setup.cfg` may still have.
     pub(super) fn formats(&self, session: &mut Session) -> Result<Option<String>, Failure> {
         match self {
-            Self::Nothing => Ok(None),
             Self::Pyproject(table) if table.contains_key("formats") => Err(Failure::fatal(
                 "The 'formats' option is deprecated and not supported in pyproject.toml.",
             )),
-            Self::Pyproject(_) => Ok(None),
+            Self::Nothing | Self::Pyproject(_) => Ok(None),
             Self::SetupCfg(section) => Ok(told(session, section, "formats")),
         }
     }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::UploadArgs;
-use super::build::{Call, Project, python, remove_folder, run};
+use super::build::{Call, Project, python, remove_folder, run, tell_built};
 use crate::commands::{Failure, Session};
 use crate::{Distribution, programs, zip_folder};
 
@@ -45,7 +45,7 @@ pub(super) async fn build(
     let archive = project.in_dist(&format!("{name}-{version}.doc.zip"));
     zip_folder(&target, &archive)
         .map_err(|error| Failure::fatal(format!("{}: {error}", archive.display())))?;
-    project.tell_built(session, &archive, "[sphinx docs] ");
+    tell_built(session, &archive, "[sphinx docs] ");
     Ok(archive)
 }
 

@@ -3,6 +3,7 @@
 mod build;
 mod config;
 mod documentation;
+mod formats;
 mod send;
 
 use std::path::PathBuf;
@@ -19,6 +20,7 @@ use crate::uploads::collect_files;
 
 /// Arguments of `devpi upload`.
 #[derive(Args, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "options of a command line")]
 pub struct UploadArgs {
     /// Python to build with [default: that of the active virtual environment, else `python3`].
     #[arg(short, long, value_name = "PYTHON_EXE", help_heading = "Build options")]
@@ -107,7 +109,7 @@ async fn upload(session: &mut Session, arguments: &UploadArgs) -> Result<(), Fai
             )));
         }
     };
-    let mut uploader = Uploader::new(connection, target, arguments);
+    let mut uploader = Uploader::new(connection, &target, arguments);
     if !arguments.paths.is_empty() {
         let files = named_files(session, arguments)?;
         return uploader.upload(session, &files).await;

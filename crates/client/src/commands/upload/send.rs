@@ -33,12 +33,12 @@ pub(super) struct Uploader<'arguments> {
 impl<'arguments> Uploader<'arguments> {
     pub(super) fn new(
         connection: Connection,
-        index: Url,
+        index: &Url,
         arguments: &'arguments UploadArgs,
     ) -> Self {
         Self {
             connection,
-            index: crate::server::without_credentials(&index),
+            index: crate::server::without_credentials(index),
             arguments,
             ahead: None,
         }
@@ -150,19 +150,14 @@ impl<'arguments> Uploader<'arguments> {
     /// The server's time in seconds of Unix time. A token of a minute must not depend on how well
     /// the clocks of build machines are kept.
     async fn server_time(&mut self) -> Result<i64, Failure> {
-        let ahead = match self.ahead {
-            Some(ahead) => ahead,
-            None => {
-                let server = self.connection.server()?;
-                let request = server.request(reqwest::Method::GET, "+api")?.login(None);
-                let ahead = match request.send().await {
-                    Ok(answer) => date_of(&answer).map_or(0, |date| date - now()),
-                    // The upload will say what is wrong.
-                    Err(_) => 0,
-                };
-                *self.ahead.insert(ahead)
-            }
-        };
+        if self.ahead.is_none() {
+            let server = self.connection.server()?;
+            let request = server.request(reqwest::Method::GET, "+api")?.login(None);
+            // Without an answer the upload will say what is wrong.
+            let date = request.send().await.ok().as_ref().and_then(date_of);
+            self.ahead = Some(date.map_or(0, |date| date - now()));
+        }
+        let ahead = self.ahead.unwrap_or_default();
         Ok(now().saturating_add(ahead))
     }
 }

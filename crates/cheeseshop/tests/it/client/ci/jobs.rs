@@ -40,13 +40,20 @@ async fn two_jobs_in_one_home_never_mix() {
     let before = ci.home();
     let job = |name: &str, shell: &[&str], index: &str, version: &str| {
         let workspace = ci.workspace(name);
+        let other = if name == "one" { "bob/two" } else { "bob/one" };
         let mut command = ci.script(shell, Some(&workspace), JOB);
         command
             .env("INDEX", index)
             .env("VERSION", version)
-            // Indexes of the environment would be mixed in: nothing answers there.
-            .env("PIP_EXTRA_INDEX_URL", "http://127.0.0.1:9/simple/")
-            .env("UV_EXTRA_INDEX_URL", "http://127.0.0.1:9/simple/");
+            // Would bring the other's version, were it not unset.
+            .env(
+                "PIP_EXTRA_INDEX_URL",
+                ci.server.at(&format!("{other}/+simple/")),
+            )
+            .env(
+                "UV_EXTRA_INDEX_URL",
+                ci.server.at(&format!("{other}/+simple/")),
+            );
         command
     };
     let (one, two) = tokio::join!(

@@ -9,6 +9,9 @@ use serde_json::{Value, json};
 use super::{Ci, PASSWORD, ended, installed, succeed};
 use crate::support::finish;
 
+/// Arguments, variables and standard input of a login.
+type Case<'a> = (&'a [&'a str], &'a [(&'a str, &'a str)], &'a str);
+
 /// The secret that the job's login has got.
 fn login_token(workspace: &Path) -> String {
     let text = std::fs::read_to_string(workspace.join(".devpi/auth.json")).unwrap();
@@ -62,7 +65,7 @@ async fn a_login_is_the_jobs_and_in_no_log() {
             let mode = entry.metadata().unwrap().permissions().mode();
             let is_secret = std::fs::read_to_string(entry.path())
                 .is_ok_and(|text| text.contains(token.as_str()));
-            assert!(!is_secret || mode & 0o077 == 0, "{entry:?} {mode:o}");
+            assert!(!is_secret || mode & 0o777 == 0o600, "{entry:?} {mode:o}");
         }
     }
     assert!(ci.home().is_empty(), "{:?}", ci.home());
@@ -135,7 +138,7 @@ async fn passwords_and_tokens_come_from_files_variables_and_standard_input() {
     let password_file = write("password", &format!("{PASSWORD}\n"));
     let token_file = write("token", &format!("{token}\r\n"));
     let user: &[(&str, &str)] = &[("CHEESESHOP_USER", "bob")];
-    let cases: &[(&[&str], &[(&str, &str)], &str)] = &[
+    let cases: [Case<'_>; 9] = [
         (
             &["--user", "bob", "--password-file", &password_file],
             &[],
@@ -159,13 +162,13 @@ async fn passwords_and_tokens_come_from_files_variables_and_standard_input() {
             "",
         ),
     ];
-    for (number, (arguments, variables, input)) in cases.iter().enumerate() {
+    for (number, (arguments, variables, input)) in cases.into_iter().enumerate() {
         let workspace = ci.workspace(&format!("job-{number}"));
         let mut command = ci.command("cheeseshop", Some(&workspace));
         command
             .args(["env", "bob/closed", "--credentials=install"])
             .args(["--format", "github"])
-            .args(*arguments)
+            .args(arguments)
             .envs(variables.iter().copied());
         let output = finish(command, input);
         assert_eq!(output.code, Some(0), "{arguments:?} {output:?}");

@@ -1,9 +1,9 @@
 //! Tools know where to upload to, as whom, and where to install from, by variables alone; and what
 //! they keep is in the workspace.
 
-use cheeseshop_test_support::Wheel;
+use cheeseshop_test_support::{CertificateAuthority, TlsFront, Wheel};
 
-use super::{Ci, PASSWORD, ended};
+use super::{Ci, PASSWORD, ended, installed};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn twine_uv_poetry_and_pdm_upload_without_being_told_more() {
@@ -75,4 +75,37 @@ async fn tox_installs_from_the_index() {
     assert_eq!(output.code, Some(0), "{output:?}");
     assert!(output.stdout.contains("app==2.0\n"), "{output:?}");
     assert!(ci.home().is_empty(), "{:?}", ci.home());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pip_and_uv_trust_the_bundle_that_was_given() {
+    let ci = Ci::open().await;
+    ci.install_client("pip").await;
+    ci.install_client("uv").await;
+    let authority = CertificateAuthority::new();
+    let (certificate, key) = authority.issue(&["localhost"]);
+    let front = TlsFront::start(&certificate, &key, None);
+    front.pass_to(ci.server.url.trim_start_matches("http://"));
+    let workspace = ci.workspace("job");
+    let bundle = authority.write_pem(&workspace);
+    let name = bundle.file_name().unwrap().to_str().unwrap();
+    let script = format!(
+        "eval \"$(cheeseshop env bob/one --server {} --ca-bundle {name})\"\n\
+         [ \"$PIP_CERT\" = \"$WORKSPACE/{name}\" ]\n\
+         pip install --target by-pip app\nuv pip install --target by-uv app",
+        front.url()
+    );
+    let output = ended(ci.script(&["bash", "-eu"], Some(&workspace), &script)).await;
+    assert_eq!(output.code, Some(0), "{output:?}");
+    assert_eq!(installed(&workspace.join("by-pip")), ["1.0"]);
+    assert_eq!(installed(&workspace.join("by-uv")), ["1.0"]);
+    // Over TLS pip keeps what it has downloaded.
+    assert!(workspace.join(".devpi/cache/pip").is_dir());
+    assert!(ci.home().is_empty(), "{:?}", ci.home());
+    // Without the bundle the server is not believed.
+    let mut command = ci.command("cheeseshop", Some(&workspace));
+    command.args(["env", "bob/one", "--server", &front.url()]);
+    let output = ended(command).await;
+    assert_eq!(output.code, Some(2), "{output:?}");
+    assert!(output.stderr.contains("not trusted here"), "{output:?}");
 }

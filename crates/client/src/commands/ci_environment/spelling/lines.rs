@@ -1,16 +1,18 @@
 //! `NAME=value` lines without any quoting, for GitHub, GitLab and Jenkins. They know no way to unset
 //! a variable; an empty one means the same to the tools.
 
+use std::fmt::Write as _;
+
 use crate::commands::ci_environment::setting::Setting;
 
 pub(super) fn text(settings: &[Setting]) -> String {
-    settings
-        .iter()
-        .map(|setting| {
-            let value = setting.exposed().unwrap_or_default();
-            format!("{}={value}\n", setting.name)
-        })
-        .collect()
+    let mut text = String::new();
+    for setting in settings {
+        let value = setting.exposed().unwrap_or_default();
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "{}={value}", setting.name);
+    }
+    text
 }
 
 /// The same for readers that cut blanks off at both ends.

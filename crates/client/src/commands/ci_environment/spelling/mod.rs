@@ -26,7 +26,7 @@ pub(super) enum Shell {
     Fish,
     /// PowerShell.
     #[value(name = "powershell", alias = "pwsh")]
-    PowerShell,
+    Power,
 }
 
 /// A file of variables that something else than a shell reads.
@@ -58,7 +58,7 @@ impl Shell {
         let name = program.rsplit('/').next().unwrap_or_default();
         match name.trim_start_matches('-') {
             "fish" => Self::Fish,
-            "pwsh" | "powershell" => Self::PowerShell,
+            "pwsh" | "powershell" => Self::Power,
             _ => Self::Sh,
         }
     }
@@ -80,7 +80,7 @@ impl Shell {
         match self {
             Self::Sh => "sh",
             Self::Fish => "fish",
-            Self::PowerShell => "ps1",
+            Self::Power => "ps1",
         }
     }
 
@@ -93,8 +93,8 @@ impl Shell {
                 (Self::Sh, None) => sh::unset(setting.name),
                 (Self::Fish, Some(value)) => fish::set(setting.name, value),
                 (Self::Fish, None) => fish::unset(setting.name),
-                (Self::PowerShell, Some(value)) => powershell::set(setting.name, value),
-                (Self::PowerShell, None) => powershell::unset(setting.name),
+                (Self::Power, Some(value)) => powershell::set(setting.name, value),
+                (Self::Power, None) => powershell::unset(setting.name),
             })
             .collect()
     }
@@ -105,7 +105,7 @@ impl Shell {
         match self {
             Self::Sh => sh::run_unseen(&file),
             Self::Fish => fish::run_unseen(&file),
-            Self::PowerShell => powershell::run_unseen(&file),
+            Self::Power => powershell::run_unseen(&file),
         }
     }
 
@@ -114,7 +114,7 @@ impl Shell {
     pub(super) fn failing(self) -> &'static str {
         match self {
             Self::Sh | Self::Fish => "false;",
-            Self::PowerShell => "throw 'cheeseshop env failed'",
+            Self::Power => "throw 'cheeseshop env failed'",
         }
     }
 }
@@ -165,7 +165,7 @@ mod tests {
             (Some("bash"), "/usr/bin/fish", Shell::Sh),
             (Some("fish"), "/bin/bash", Shell::Fish),
             (Some("make"), "/usr/bin/fish", Shell::Fish),
-            (Some("pwsh"), "/bin/bash", Shell::PowerShell),
+            (Some("pwsh"), "/bin/bash", Shell::Power),
         ] {
             assert_eq!(
                 Shell::guessed(parent, &of(shell)),

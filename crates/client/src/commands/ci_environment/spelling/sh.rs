@@ -1,8 +1,6 @@
 //! bash, zsh, dash and the other POSIX shells. Each statement ends with a semicolon, so that an
 //! `eval` without quotation marks, which joins the lines, still reads them.
 
-use std::fmt::Write as _;
-
 pub(super) fn set(name: &str, value: &str) -> String {
     format!("export {name}={};\n", quoted(value))
 }
@@ -13,15 +11,11 @@ pub(super) fn unset(name: &str) -> String {
 
 /// `sh -x`, which Jenkins uses, prints every line that is run: not those of this file.
 pub(super) fn run_unseen(file: &str) -> String {
-    let mut text = String::new();
     let file = quoted(file);
-    // Writing to a string cannot fail.
-    let _ = writeln!(
-        text,
+    format!(
         "{{ __cheeseshop_trace=$-; set +x; }} 2>/dev/null; . {file}; \
-         case $__cheeseshop_trace in *x*) set -x;; esac; unset __cheeseshop_trace;"
-    );
-    text
+         case $__cheeseshop_trace in *x*) set -x;; esac; unset __cheeseshop_trace;\n"
+    )
 }
 
 fn quoted(value: &str) -> String {

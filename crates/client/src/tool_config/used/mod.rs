@@ -1,8 +1,13 @@
 //! Which index each tool really uses, and from which file or variable it has that. Files are read as
 //! the tools read them, in their order; none of the tools is run.
 
+mod projects;
+mod uv;
+
 use std::path::{Path, PathBuf};
 
+use self::projects::{pdm, poetry, tox, twine};
+use self::uv::uv;
 use super::ini::Ini;
 use crate::Environment;
 
@@ -11,26 +16,26 @@ const LARGEST_FILE_BYTES: u64 = 1 << 20;
 
 /// A value and where it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Setting {
+pub(crate) struct Setting {
     /// The value as written, credentials included.
-    pub value: String,
+    pub(crate) value: String,
     /// The variable, or the file with its section.
-    pub source: String,
+    pub(crate) source: String,
 }
 
 /// What a tool makes of its files and of the environment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ToolUse {
+pub(crate) struct ToolUse {
     /// The tool.
-    pub tool: &'static str,
+    pub(crate) tool: &'static str,
     /// The index it asks; `None`: nothing names one, so it is PyPI.
-    pub index: Option<Setting>,
+    pub(crate) index: Option<Setting>,
     /// Further indexes that it asks too.
-    pub extra: Vec<Setting>,
+    pub(crate) extra: Vec<Setting>,
     /// Whether it takes the best version of all indexes, and not that of the first one that has the project.
-    pub mixes_indexes: bool,
+    pub(crate) mixes_indexes: bool,
     /// Hosts that it believes without a certificate (`*`: all of an index).
-    pub unverified: Vec<Setting>,
+    pub(crate) unverified: Vec<Setting>,
 }
 
 impl ToolUse {
@@ -43,7 +48,7 @@ impl ToolUse {
 }
 
 /// Every tool that is installed, or that the project in the working directory has settings for.
-pub fn tools(environment: &Environment) -> Vec<ToolUse> {
+pub(crate) fn tools(environment: &Environment) -> Vec<ToolUse> {
     let pip = pip(environment);
     let tox = tox(environment, &pip);
     [
@@ -127,263 +132,6 @@ pub(crate) fn pip_files(environment: &Environment) -> Vec<PathBuf> {
     files
 }
 
-/// What uv uses.
-fn uv(environment: &Environment) -> ToolUse {
-    let mut found = ToolUse {
-        unverified: environment
-            .get("UV_INSECURE_HOST")
-            .map(|value| words(value, "UV_INSECURE_HOST"))
-            .unwrap_or_default(),
-        ..ToolUse::of("uv")
-    };
-    let mut strategy = environment.get("UV_INDEX_STRATEGY").map(str::to_owned);
-    for name in ["UV_DEFAULT_INDEX", "UV_INDEX_URL"] {
-        if let (Some(value), None) = (environment.get(name), &found.index) {
-            found.index = Some(setting(without_name(value), name));
-        }
-    }
-    for name in ["UV_INDEX", "UV_EXTRA_INDEX_URL"] {
-        if let Some(value) = environment.get(name) {
-            let named = words(value, name).into_iter();
-            found.extra.extend(named.map(|one| Setting {
-                value: without_name(&one.value).to_owned(),
-                ..one
-            }));
-        }
-    }
-    for (path, table) in uv_tables(environment) {
-        let source = path.display().to_string();
-        let parts = [
-            Some(&table),
-            table.get("pip").and_then(toml::Value::as_table),
-        ];
-        for part in parts.into_iter().flatten() {
-            if let (Some(value), None) = (text(part, "index-url"), &found.index) {
-                found.index = Some(setting(value, &source));
-            }
-            for value in texts(part, "extra-index-url") {
-                found.extra.push(setting(value, &source));
-            }
-            strategy = strategy.or_else(|| Some(text(part, "index-strategy")?.to_owned()));
-        }
-        for index in tables(&table, "index") {
-            let Some(url) = text(index, "url") else {
-                continue;
-            };
-            let is = |name: &str| index.get(name).and_then(toml::Value::as_bool) == Some(true);
-            if is("default") {
-                found.index.get_or_insert_with(|| setting(url, &source));
-            } else if !is("explicit") {
-                found.extra.push(setting(url, &source));
-            }
-        }
-        for host in texts(&table, "allow-insecure-host")
-            .into_iter()
-            .chain(texts(&table, "trusted-host"))
-        {
-            found.unverified.push(setting(host, &source));
-        }
-    }
-    found.mixes_indexes = strategy.is_some_and(|strategy| strategy.starts_with("unsafe-"));
-    found
-}
-
-/// uv's files, those that win first: the project's, the user's, the machine's.
-fn uv_tables(environment: &Environment) -> Vec<(PathBuf, toml::Table)> {
-    if environment
-        .get("UV_NO_CONFIG")
-        .is_some_and(|value| !matches!(value, "0" | "false"))
-    {
-        return Vec::new();
-    }
-    if let Some(path) = environment.path("UV_CONFIG_FILE") {
-        return toml_file(&path)
-            .map(|table| (path, table))
-            .into_iter()
-            .collect();
-    }
-    let project = environment.directory().ancestors().find_map(|folder| {
-        let path = folder.join("uv.toml");
-        if let Some(table) = toml_file(&path) {
-            return Some((path, table));
-        }
-        let path = folder.join("pyproject.toml");
-        let table = toml_file(&path)?
-            .get("tool")?
-            .get("uv")?
-            .as_table()?
-            .clone();
-        Some((path, table))
-    });
-    let user = environment
-        .config_home()
-        .map(|folder| folder.join("uv/uv.toml"));
-    let machine = configuration_folders(environment)
-        .into_iter()
-        .map(|folder| folder.join("uv/uv.toml"))
-        .chain([PathBuf::from("/etc/uv/uv.toml")])
-        .find(|path| path.exists());
-    let others = user
-        .into_iter()
-        .chain(machine)
-        .filter_map(|path| Some((toml_file(&path)?, path)))
-        .map(|(table, path)| (path, table));
-    project.into_iter().chain(others).collect()
-}
-
-/// What poetry uses in the project of the working directory.
-fn poetry(environment: &Environment) -> Option<ToolUse> {
-    let (path, poetry) = project_table(environment, "poetry")?;
-    let mut found = ToolUse {
-        // All primary sources are asked, and the best version is taken.
-        mixes_indexes: true,
-        ..ToolUse::of("poetry")
-    };
-    let source = path.display().to_string();
-    for one in tables(&poetry, "source") {
-        let Some(url) = text(one, "url") else {
-            continue;
-        };
-        match text(one, "priority").unwrap_or("primary") {
-            "primary" | "default" if found.index.is_none() => {
-                found.index = Some(setting(url, &source));
-            }
-            "explicit" => {}
-            _ => found.extra.push(setting(url, &source)),
-        }
-    }
-    let user = environment
-        .path("POETRY_CONFIG_DIR")
-        .or_else(|| Some(environment.config_home()?.join("pypoetry")))
-        .map(|folder| folder.join("config.toml"));
-    for path in user.into_iter().chain([path.with_file_name("poetry.toml")]) {
-        let Some(table) = toml_file(&path) else {
-            continue;
-        };
-        let certificates = table.get("certificates").and_then(toml::Value::as_table);
-        for (name, one) in certificates.into_iter().flatten() {
-            if one.get("cert").and_then(toml::Value::as_bool) == Some(false) {
-                let source = format!("{} [certificates.{name}]", path.display());
-                found.unverified.push(setting("*", &source));
-            }
-        }
-    }
-    Some(found)
-}
-
-/// What pdm uses in the project of the working directory.
-fn pdm(environment: &Environment) -> Option<ToolUse> {
-    let project = project_table(environment, "pdm");
-    if project.is_none() && environment.find_program("pdm").is_none() {
-        return None;
-    }
-    let mut found = ToolUse {
-        mixes_indexes: true,
-        ..ToolUse::of("pdm")
-    };
-    if let Some((path, pdm)) = project {
-        let source = path.display().to_string();
-        for one in tables(&pdm, "source") {
-            let Some(url) = text(one, "url") else {
-                continue;
-            };
-            if text(one, "name") == Some("pypi") && found.index.is_none() {
-                found.index = Some(setting(url, &source));
-            } else {
-                found.extra.push(setting(url, &source));
-            }
-            if one.get("verify_ssl").and_then(toml::Value::as_bool) == Some(false) {
-                found.unverified.push(setting("*", &source));
-            }
-        }
-    }
-    if found.index.is_none() {
-        found.index = environment
-            .get("PDM_PYPI_URL")
-            .map(|value| setting(value, "PDM_PYPI_URL"));
-    }
-    if found.index.is_none()
-        && let Some(path) = environment
-            .path("PDM_CONFIG_FILE")
-            .or_else(|| Some(environment.config_home()?.join("pdm/config.toml")))
-        && let Some(table) = toml_file(&path)
-        && let Some(url) = table
-            .get("pypi")
-            .and_then(toml::Value::as_table)
-            .and_then(|pypi| text(pypi, "url"))
-    {
-        found.index = Some(setting(url, &path.display().to_string()));
-    }
-    Some(found)
-}
-
-/// What tox uses: what its file says, else what pip uses.
-fn tox(environment: &Environment, pip: &ToolUse) -> Option<ToolUse> {
-    let path = environment.directory().join("tox.ini");
-    let text = read(&path);
-    if text.is_none() && environment.find_program("tox").is_none() {
-        return None;
-    }
-    let own = text.as_deref().and_then(|text| {
-        text.lines().enumerate().find_map(|(number, line)| {
-            let line = line.split('#').next().unwrap_or_default();
-            let (_, value) = line
-                .split_once("PIP_INDEX_URL")
-                .or_else(|| line.split_once("UV_INDEX_URL"))
-                .or_else(|| line.split_once("--index-url"))?;
-            let value = value.trim_start_matches([' ', '=', '\t']);
-            let value = value.split_whitespace().next()?;
-            Some(setting(
-                value,
-                &format!("{} line {}", path.display(), number + 1),
-            ))
-        })
-    });
-    Some(ToolUse {
-        tool: "tox",
-        index: own.or_else(|| pip.index.clone()),
-        // pip's own are told of with pip.
-        ..ToolUse::default()
-    })
-}
-
-/// Where twine uploads to.
-fn twine(environment: &Environment) -> ToolUse {
-    let mut found = ToolUse::of("twine");
-    if let Some(url) = environment.get("TWINE_REPOSITORY_URL") {
-        found.index = Some(setting(url, "TWINE_REPOSITORY_URL"));
-        return found;
-    }
-    let section = environment.get("TWINE_REPOSITORY").unwrap_or("pypi");
-    let Some(path) = environment.home().map(|home| home.join(".pypirc")) else {
-        return found;
-    };
-    let Some(text) = read(&path) else {
-        return found;
-    };
-    let ini = Ini::parse(&text);
-    if let Some(place) = ini.find(Some(section), &["repository"]).first() {
-        let source = format!("{} [{section}]", path.display());
-        found.index = Some(setting(ini.value(*place), &source));
-    }
-    found
-}
-
-/// The table of a tool in the project of the working directory.
-fn project_table(environment: &Environment, tool: &str) -> Option<(PathBuf, toml::Table)> {
-    let folder = environment
-        .directory()
-        .ancestors()
-        .find(|folder| folder.join("pyproject.toml").is_file())?;
-    let path = folder.join("pyproject.toml");
-    let table = toml_file(&path)?
-        .get("tool")?
-        .get(tool)?
-        .as_table()?
-        .clone();
-    Some((path, table))
-}
-
 fn configuration_folders(environment: &Environment) -> Vec<PathBuf> {
     environment
         .get("XDG_CONFIG_DIRS")
@@ -442,14 +190,6 @@ fn words(value: &str, source: &str) -> Vec<Setting> {
         .split_whitespace()
         .map(|value| setting(value, source))
         .collect()
-}
-
-/// uv takes `NAME=URL` for an index with a name.
-fn without_name(value: &str) -> &str {
-    match value.split_once('=') {
-        Some((name, url)) if !name.contains([':', '/']) => url,
-        _ => value,
-    }
 }
 
 #[cfg(test)]
