@@ -75,7 +75,7 @@ fn check_installer(tools: &Path, installer: &[&str], wheel: &Path) -> Result<()>
             .arg(program_file);
         command
     };
-    let installed = folder.join("cheeseshop");
+    let cheeseshop = folder.join("cheeseshop");
     for _ in 0..2 {
         shell::run(
             in_home(&tools.join(name))
@@ -84,10 +84,10 @@ fn check_installer(tools: &Path, installer: &[&str], wheel: &Path) -> Result<()>
                 .stdout(std::io::stderr()),
         )
         .with_context(|| format!("{name} cannot install the wheel"))?;
-        shell::output_of(in_home(&installed).arg("install-links").arg(&folder))?;
+        shell::output_of(in_home(&cheeseshop).arg("install-links").arg(&folder))?;
     }
     for (file, beginning) in [
-        (installed, "cheeseshop "),
+        (cheeseshop, "cheeseshop "),
         (folder.join("devpi"), "devpi-client "),
         (folder.join("devpi-server"), "6."),
     ] {

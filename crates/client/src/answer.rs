@@ -21,8 +21,8 @@ pub struct Answer {
     pub redirected_from: Option<Url>,
     /// The status.
     pub status: StatusCode,
-    /// The reason phrase as the server sent it: some messages of devpi are there. Over HTTP/2 the
-    /// usual one.
+    /// The reason phrase as the server sent it: some messages of devpi are there. The usual one when it
+    /// sent none.
     pub reason: String,
     /// The headers.
     pub headers: HeaderMap,

@@ -3,11 +3,21 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// The environment variables and the working directory of a run of a command.
-#[derive(Clone, Debug, Default)]
+/// The environment variables and the working directory of a run of a command. Prints without the
+/// variables: CI hands out secrets by them.
+#[derive(Clone, Default)]
 pub struct Environment {
     variables: BTreeMap<String, String>,
     directory: PathBuf,
+}
+
+impl std::fmt::Debug for Environment {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Environment")
+            .field("directory", &self.directory)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Environment {
@@ -134,6 +144,12 @@ mod tests {
         ] {
             assert_eq!(environment.expand(written), Path::new(meant), "{written}");
         }
+    }
+
+    #[test]
+    fn variables_are_not_printed() {
+        let environment = Environment::of(&[("TOKEN", "hidden")], Path::new("/w"));
+        assert!(!format!("{environment:?}").contains("hidden"));
     }
 
     #[test]

@@ -37,6 +37,9 @@ pub enum Error {
     /// The server is there, and says nothing.
     #[error("no answer: the server said nothing for {} seconds", .0.as_secs())]
     Silence(std::time::Duration),
+    /// The server points elsewhere, and what was to be sent does not go there.
+    #[error("the server says that this is now at {0}: use that address")]
+    Redirected(url::Url),
     /// The server answered with an error.
     #[error("the server answered {status}{}", message.as_ref().map(|text| format!(": {text}")).unwrap_or_default())]
     Refused {

@@ -23,9 +23,9 @@ pub mod layout;
 
 mod answer;
 mod api;
-mod clean;
 #[cfg(test)]
 mod canned;
+mod clean;
 mod credentials;
 mod environment;
 mod error;

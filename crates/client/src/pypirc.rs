@@ -64,9 +64,16 @@ impl Repository {
     }
 }
 
-/// A section of a file of the kind of `setup.cfg`: its keys with their values.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// A section of a file of the kind of `setup.cfg`: its keys with their values. Prints without these.
+#[derive(Clone, Default, PartialEq, Eq)]
 pub(crate) struct Section(Vec<(String, String)>);
+
+impl std::fmt::Debug for Section {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let keys = self.0.iter().map(|(key, _)| key);
+        formatter.debug_list().entries(keys).finish()
+    }
+}
 
 impl Section {
     /// The section of that name. Comments are whole lines, since passwords may have `#` and `;` in

@@ -1,5 +1,6 @@
 //! One request: what is asked, as whom, and with which body.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -28,8 +29,7 @@ const MOST_REDIRECTS: usize = 10;
 /// devpi's own header for a login, so that a front server's Basic authentication can stand beside it.
 const DEVPI_AUTH: HeaderName = HeaderName::from_static("x-devpi-auth");
 
-/// What is sent.
-#[derive(Debug)]
+/// What is sent. Prints without what is in it, which may be a password.
 pub(crate) enum Body {
     None,
     Json(Bytes),
@@ -37,6 +37,17 @@ pub(crate) enum Body {
     JsonFile(PathBuf),
     /// A form that is made anew for each try, since its files are streamed.
     Form(reqwest::multipart::Form),
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::None => "None",
+            Self::Json(_) => "Json",
+            Self::JsonFile(_) => "JsonFile",
+            Self::Form(_) => "Form",
+        })
+    }
 }
 
 /// A request that is being made.
@@ -60,7 +71,7 @@ impl<'server> Request<'server> {
             login: server.login().cloned(),
             server,
             method,
-            url,
+            url: without_credentials(&url),
             body: Body::None,
             timeout: None,
             headers,
@@ -69,7 +80,7 @@ impl<'server> Request<'server> {
 
     /// What is asked, without credentials.
     pub fn url(&self) -> Url {
-        without_credentials(&self.url)
+        self.url.clone()
     }
 
     /// Sends a JSON document.
@@ -90,7 +101,7 @@ impl<'server> Request<'server> {
         self
     }
 
-    /// Sends a form; it cannot be sent on to where a redirect points.
+    /// Sends a form; it cannot be sent on to where a redirect points ([`Error::Redirected`]).
     pub fn form(mut self, form: reqwest::multipart::Form) -> Self {
         self.body = Body::Form(form);
         self
@@ -125,7 +136,8 @@ impl<'server> Request<'server> {
     /// server's own address only.
     ///
     /// # Errors
-    /// [`Error::Transport`] without an answer, [`Error::Unexpected`] for one that is too large or
+    /// [`Error::Transport`] and [`Error::Silence`] without an answer, [`Error::Redirected`] when a body would
+    /// go elsewhere, [`Error::Unexpected`] for one that is too large or
     /// redirected too often.
     pub async fn send(self) -> Result<Answer, Error> {
         let asked = self.url.clone();
@@ -140,11 +152,10 @@ impl<'server> Request<'server> {
             }
             body.extend_from_slice(&chunk);
         }
-        let redirected_from =
-            (trimmed(&answered) != trimmed(&asked)).then(|| without_credentials(&asked));
+        let redirected_from = (trimmed(&answered) != trimmed(&asked)).then_some(asked);
         Ok(Answer::new(
             method,
-            without_credentials(&answered),
+            answered,
             redirected_from,
             head,
             body.into(),
@@ -168,7 +179,7 @@ impl<'server> Request<'server> {
         for _ in 0..=MOST_REDIRECTS {
             let mut request = server
                 .http()
-                .request(method.clone(), without_credentials(&url))
+                .request(method.clone(), url.clone())
                 .headers(headers.clone());
             // What is secret goes to the server it is for, not to where it points.
             if server.is_own(&url) {
@@ -214,20 +225,27 @@ impl<'server> Request<'server> {
                 return Ok((response, url));
             };
             let status = response.status();
-            // RFC 9110 section 15.4: 303 turns into GET; clients do so for POST after 301 and 302.
-            let turns_into_get = status == StatusCode::SEE_OTHER
-                || (method == Method::POST
-                    && matches!(status, StatusCode::MOVED_PERMANENTLY | StatusCode::FOUND));
-            if turns_into_get {
+            // RFC 9110 section 15.4 lets clients turn POST into GET after 301 and 302, too. The page that
+            // comes then would look like success, and nothing would have been uploaded.
+            if status == StatusCode::SEE_OTHER {
                 method = Method::GET;
                 body = Body::None;
-            } else if !can_be_sent_again {
-                return Ok((response, url));
+            } else if !(matches!(body, Body::None)
+                || can_be_sent_again && is_same_server(&url, &next))
+            {
+                return Err(Error::Redirected(next));
             }
             url = next;
         }
         Err(Error::Unexpected("it redirects too often".to_owned()))
     }
+}
+
+/// Whether what is in a body (a new password, a token for another server) may go to where a server points:
+/// to itself, perhaps by TLS from now on.
+fn is_same_server(from: &Url, next: &Url) -> bool {
+    let is_upgrade = from.scheme() == "http" && next.scheme() == "https";
+    from.origin() == next.origin() || (is_upgrade && from.host() == next.host())
 }
 
 /// The next bytes of an answer's body.
@@ -258,12 +276,12 @@ fn secret_header(scheme: &str, credentials: &Credentials) -> Result<HeaderValue,
     Ok(value)
 }
 
-/// Where a response sends the client to.
+/// Where a response sends the client to; credentials of a stranger are not ours to send.
 fn next_url(response: &reqwest::Response, from: &Url) -> Option<Url> {
     let is_redirect = matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308);
     let location = response.headers().get(LOCATION)?.to_str().ok()?;
     let next = from.join(location).ok()?;
-    (is_redirect && matches!(next.scheme(), "http" | "https")).then_some(next)
+    (is_redirect && matches!(next.scheme(), "http" | "https")).then(|| without_credentials(&next))
 }
 
 pub(crate) fn head_of(response: &reqwest::Response) -> ResponseHead {
@@ -332,5 +350,67 @@ mod tests {
         let (server, _go) = hesitant();
         let error = server.get("+api").await.unwrap_err();
         assert!(matches!(error, Error::Silence(_)), "{error}");
+    }
+
+    #[test]
+    fn what_is_sent_is_not_printed() {
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let server = Server::new("http://shop.test/".parse().unwrap()).unwrap();
+        let url = "http://bob:hidden@shop.test/+login".parse().unwrap();
+        let request = server.request_url(Method::POST, url);
+        let request = request.json(&serde_json::json!({"password": "hidden"}));
+        assert!(!format!("{request:?}").contains("hidden"), "{request:?}");
+    }
+
+    #[tokio::test]
+    async fn a_redirect_is_no_upload() {
+        let page = || answer("200 OK", &[], b"the page of the index");
+        for status in [
+            "301 Moved Permanently",
+            "302 Found",
+            "308 Permanent Redirect",
+        ] {
+            let canned = Canned::start(vec![answer(status, &["Location: /index"], b""), page()]);
+            let form = reqwest::multipart::Form::new().text("a", "b");
+            let server = canned.server();
+            let request = server.request(Method::POST, "bob/dev/").unwrap();
+            let error = request.form(form).send().await.unwrap_err();
+            let told = format!("{}index: use that address", canned.url);
+            assert!(error.to_string().ends_with(&told), "{error} for {status}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_body_goes_on_at_the_same_server_only() {
+        let other = Canned::start(vec![answer("200 OK", &[], b"")]);
+        let elsewhere = format!("Location: {}x", other.url);
+        let canned = Canned::start(vec![
+            answer("301 Moved Permanently", &["Location: /x"], b""),
+            answer("307 Temporary Redirect", &[&elsewhere], b""),
+        ]);
+        let server = canned.server();
+        let request = server.request(Method::POST, "+login").unwrap();
+        let sent = request.json_bytes(&b"secret"[..]).send().await;
+        assert!(matches!(sent, Err(Error::Redirected(_))), "{sent:?}");
+        let asked = canned.asked();
+        assert!(asked[1].head.starts_with("post /x "), "{}", asked[1].head);
+        assert_eq!(asked[1].body, b"secret");
+        assert!(other.asked().is_empty());
+        for (next, is_same) in [
+            ("https://shop.test/x", true),
+            ("https://shop.test:8443/x", true),
+            ("http://shop.test/x", true),
+            ("http://shop.test:81/x", false),
+            ("https://evil.test/x", false),
+        ] {
+            let from = "http://shop.test/".parse().unwrap();
+            let found = is_same_server(&from, &next.parse().unwrap());
+            assert_eq!(found, is_same, "{next}");
+        }
+        let from = "https://shop.test/".parse().unwrap();
+        assert!(!is_same_server(
+            &from,
+            &"http://shop.test/".parse().unwrap()
+        ));
     }
 }

@@ -15,9 +15,6 @@ use crate::{Credentials, Error};
 /// How long a connection may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How often an HTTP/2 server is asked whether it is still there. Over HTTP/1.1 the system asks.
-const ALIVE_INTERVAL: Duration = Duration::from_secs(30);
-
 /// How long a server may be silent that was asked for something, and amid an answer. What changes
 /// something may take longer: see [`Request::open`].
 const SILENCE: Duration = Duration::from_mins(5);
@@ -70,9 +67,6 @@ impl Server {
         let http = client
             .user_agent(concat!("cheeseshop/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(CONNECT_TIMEOUT)
-            .http2_keep_alive_interval(ALIVE_INTERVAL)
-            // The question waits behind what is being uploaded, on slow lines for long.
-            .http2_keep_alive_timeout(SILENCE)
             // Followed by hand: credentials stay with the server they are for.
             .redirect(reqwest::redirect::Policy::none())
             .build()?;

@@ -15,6 +15,7 @@ pub mod filename;
 pub mod hash;
 pub mod metadata;
 pub mod name;
+pub mod pypi;
 pub mod requirement;
 mod shown;
 pub mod simple;

@@ -2,18 +2,16 @@
 //!
 //! The order: our own configuration, then what the user's pip or uv is configured to use, then
 //! PyPI. Our sources spell no registry host; PyPI's address comes out of the library that
-//! installers use, at build time (`build.rs`).
+//! installers use, at build time (`packaging::pypi`).
 
 use std::fmt;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use cheeseshop_domain::SecretUrl;
+use cheeseshop_packaging::pypi::SIMPLE_URL as PYPI;
 use serde::Deserialize;
 use url::{Host, Url};
-
-/// PyPI's simple index.
-const PYPI: &str = env!("CHEESESHOP_DEFAULT_UPSTREAM");
 
 /// Where the address of the default upstream was found.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -586,7 +586,8 @@ mod tests {
 
     #[test]
     fn without_a_home_the_data_directory_must_be_named() {
-        let failure = Config::load_from(&arguments(), &[], Surroundings::of(&[]), Vec::new()).unwrap_err();
+        let failure =
+            Config::load_from(&arguments(), &[], Surroundings::of(&[]), Vec::new()).unwrap_err();
         assert!(
             failure
                 .to_string()

@@ -41,7 +41,8 @@ impl Surroundings {
     /// The same without the variables that hold settings of ours.
     #[must_use]
     pub(crate) fn without_settings(mut self) -> Self {
-        self.0.retain(|(name, _)| !name.starts_with(VARIABLE_PREFIX));
+        self.0
+            .retain(|(name, _)| !name.starts_with(VARIABLE_PREFIX));
         self
     }
 

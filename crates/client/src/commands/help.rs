@@ -18,7 +18,7 @@ pub fn grouped(command: Command, groups: &[(&str, Command)]) -> Command {
     let mut list = String::new();
     for (heading, group) in groups {
         // Writing to a string cannot fail.
-        let _ = write!(list, "{header}{heading}:{header:#}\n");
+        let _ = writeln!(list, "{header}{heading}:{header:#}");
         for listed in group.get_subcommands() {
             let name = listed.get_name();
             let about = listed.get_about().cloned().unwrap_or_default();

@@ -1,6 +1,6 @@
 //! `devpi push`: a release to another index, or by the server to another server.
 
-use cheeseshop_packaging::Requirement;
+use cheeseshop_packaging::{Requirement, pypi};
 use clap::Args;
 use reqwest::Method;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -215,13 +215,18 @@ fn elsewhere(session: &mut Session, pypirc: Option<&str>, name: &str) -> Result<
             "Error while trying to read section '{name}': {error}"
         ))
     })?;
-    let url = repository.url.ok_or_else(|| {
-        Failure::fatal(format!(
-            "section '{name}' of {} says no repository: write the upload address of PyPI, or of \
-             whichever server is meant, as `repository = ADDRESS`",
-            path.display()
-        ))
-    })?;
+    let url = match repository.url {
+        Some(url) => url,
+        None if name == "pypi" => pypi::UPLOAD_URL.to_owned(),
+        // Of a company's own section that is not finished yet nothing shall go to the public.
+        None => {
+            return Err(Failure::fatal(format!(
+                "section '{name}' of {} says no repository: write the address that takes uploads as \
+                 `repository = ADDRESS`; only a section `pypi` does without",
+                path.display()
+            )));
+        }
+    };
     let password = match repository.password {
         Some(password) => password,
         None => SecretString::from(session.output.ask_password(&format!(

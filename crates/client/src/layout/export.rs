@@ -14,11 +14,9 @@ use super::{Present, VERSION, shown};
 /// Secrets are left out, with a comment in their place: servers do not give them.
 pub fn export(present: &Present, users: &[String]) -> String {
     let mut text = format!("version = {VERSION}\n");
-    let documents = present.documents();
     let chosen = || {
-        documents
-            .iter()
-            .filter(|(user, _)| users.is_empty() || users.contains(user))
+        let all = present.users.iter();
+        all.filter(|(user, _)| users.is_empty() || users.contains(user))
     };
     for (user, settings) in chosen() {
         let Ok(name) = UserName::parse(user) else {

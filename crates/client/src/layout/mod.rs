@@ -10,6 +10,8 @@ mod apply;
 mod export;
 mod order;
 mod plan;
+mod planning;
+mod present;
 mod read;
 mod secret;
 mod shown;
@@ -25,7 +27,8 @@ use serde_json::Value;
 
 pub use self::apply::{Outcome, generate_password};
 pub use self::export::export;
-pub use self::plan::{Action, Change, Plan, PlanOptions, Present, Step, Subject};
+pub use self::plan::{Action, Change, Plan, PlanOptions, Step, Subject};
+pub use self::present::Present;
 pub use self::secret::SecretSource;
 
 /// The version of the format that is understood.

@@ -8,8 +8,15 @@ use url::Url;
 use crate::Credentials;
 
 /// Logins, Basic authentication and client certificates, by the URL of the server they are for.
-#[derive(Clone, Debug, Default)]
+/// Prints without them.
+#[derive(Clone, Default)]
 pub(crate) struct Logins(Map<String, Value>);
+
+impl std::fmt::Debug for Logins {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Logins").finish_non_exhaustive()
+    }
+}
 
 impl Logins {
     pub(super) fn from_document(document: Map<String, Value>) -> Self {
@@ -190,6 +197,7 @@ mod tests {
         assert!(logins.remove(&root, "amy"));
         assert!(!logins.remove(&root, "amy"));
         assert_eq!(logins.of_user(&root, "zoe").unwrap().secret(), "new");
+        assert!(!format!("{logins:?}").contains("new"));
         assert_eq!(
             Value::Object(logins.into_document()),
             json!({"auth": {"http://shop.test/": [["bob", "bob-token"], ["zoe", "new"]]}})

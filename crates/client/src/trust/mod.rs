@@ -125,7 +125,8 @@ impl Trust {
             config.with_custom_certificate_verifier(Arc::new(Believer { provider, notes }))
         };
         let mut config = config.with_client_cert_resolver(Arc::new(identity));
-        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        // HTTP/2 has no reason phrases, and by these a server says why it refuses an upload.
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
         let mut client = reqwest::Client::builder().tls_backend_preconfigured(config);
         if self.is_direct {
             client = client.no_proxy();

@@ -26,7 +26,7 @@ const MARKED: &str = "cheeseshop serve --ephemeral";
 pub(super) struct ThrowawayDirectory {
     folder: TempDir,
     /// Held until the directory is gone.
-    _mark: File,
+    mark: File,
 }
 
 impl ThrowawayDirectory {
@@ -56,10 +56,7 @@ impl ThrowawayDirectory {
         // Before anything is written: an empty mark is one that is still being made.
         mark.try_lock()?;
         writeln!(mark, "{MARKED} (process {})", std::process::id())?;
-        Ok(Self {
-            folder,
-            _mark: mark,
-        })
+        Ok(Self { folder, mark })
     }
 
     /// The data directory.
@@ -69,10 +66,12 @@ impl ThrowawayDirectory {
 
     /// Removes everything.
     pub(super) fn remove(self) {
-        let path = self.folder.path().to_owned();
-        if let Err(error) = self.folder.close() {
+        let Self { folder, mark } = self;
+        let path = folder.path().to_owned();
+        if let Err(error) = folder.close() {
             tracing::warn!(path = %path.display(), %error, "the temporary directory is not removed");
         }
+        drop(mark);
     }
 }
 
@@ -122,9 +121,9 @@ mod tests {
         let running = ThrowawayDirectory::make_in(place.path()).unwrap();
         let left = ThrowawayDirectory::make_in(place.path()).unwrap();
         std::fs::create_dir(left.data()).unwrap();
-        let ThrowawayDirectory { folder, _mark } = left;
+        let ThrowawayDirectory { folder, mark } = left;
         let left = folder.keep();
-        drop(_mark);
+        drop(mark);
         let unmarked = place.path().join(format!("{PREFIX}unmarked"));
         let elsewhere = place.path().join("elsewhere");
         let link = place.path().join(format!("{PREFIX}link"));

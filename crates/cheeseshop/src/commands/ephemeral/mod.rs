@@ -120,10 +120,7 @@ fn read_layout(file: &Path) -> Result<Layout, Failure> {
         .parent()
         .map(Path::to_owned)
         .unwrap_or_default();
-    Layout::read(&text, &mut |source| {
-        source.read(&folder, &environment)
-    })
-    .map_err(|problems| {
+    Layout::read(&text, &mut |source| source.read(&folder, &environment)).map_err(|problems| {
         Failure::could_not_try(format!("{} is no layout:\n{problems}", file.display()))
             .with_hint("docs/manual/layout.md describes the format")
     })
@@ -132,10 +129,9 @@ fn read_layout(file: &Path) -> Result<Layout, Failure> {
 /// Clients connect to this; the first address counts.
 fn own_url(server: &Server) -> Result<String, Failure> {
     let url = server.urls().into_iter().next();
-    url.filter(|url| url.starts_with("http://"))
-        .ok_or_else(|| {
-            Failure::could_not_try("a throwaway server listens on a port, and so needs HOST:PORT")
-        })
+    url.filter(|url| url.starts_with("http://")).ok_or_else(|| {
+        Failure::could_not_try("a throwaway server listens on a port, and so needs HOST:PORT")
+    })
 }
 
 fn root_password_of(layout: &Layout) -> Option<SecretString> {
@@ -177,15 +173,18 @@ async fn furnish(
         .map_err(failed)?
         .with_login(Some(root));
     let mirror = json!({"type": "mirror", "volatile": false, "title": "PyPI"});
-    server.create_index(ROOT_MIRROR, &mirror).await.map_err(failed)?;
+    server
+        .create_index(ROOT_MIRROR, &mirror)
+        .await
+        .map_err(failed)?;
     let present = server.users().await.map(Present::new).map_err(failed)?;
     let options = PlanOptions {
         allow_empty_mirrors: true,
         ..PlanOptions::default()
     };
-    let plan = layout
-        .plan(&present, &options)
-        .map_err(|problems| Failure::could_not_try(format!("the layout cannot be made:\n{problems}")))?;
+    let plan = layout.plan(&present, &options).map_err(|problems| {
+        Failure::could_not_try(format!("the layout cannot be made:\n{problems}"))
+    })?;
     let mut passwords: BTreeMap<String, SecretString> = layout
         .passwords()
         .map(|(name, password)| (name.to_string(), password.clone()))
@@ -194,7 +193,12 @@ async fn furnish(
     let mut troubles = Vec::new();
     let not_done = plan
         .apply(&server, |step, outcome| match (&step.subject, outcome) {
-            (Subject::User(name), Outcome::Done { generated_password: Some(password) }) => {
+            (
+                Subject::User(name),
+                Outcome::Done {
+                    generated_password: Some(password),
+                },
+            ) => {
                 passwords.insert(name.to_string(), password);
             }
             (subject, Outcome::Failed(error)) => {

@@ -2,9 +2,9 @@
 //! it can do beyond that.
 
 mod ci;
+mod clean;
 mod doctor;
 mod ephemeral;
-mod clean;
 mod fill;
 mod general;
 mod generate;
@@ -13,10 +13,10 @@ mod layout;
 mod list_remove;
 mod publish;
 mod shop;
-mod tests;
-mod tls;
 mod stand;
 mod terminal;
+mod tests;
+mod tls;
 mod tokens;
 mod twins;
 mod untrusted;

@@ -3,7 +3,9 @@
 use std::path::Path;
 use std::process::Command;
 
-use cheeseshop_test_support::{DocumentationArchive, Sdist, SdistDefect, Wheel, python_client};
+use cheeseshop_test_support::{
+    DocumentationArchive, Sdist, SdistDefect, Wheel, client_environment, python_client,
+};
 use serde_json::Value;
 
 use super::{Twins, scenario};
@@ -280,10 +282,9 @@ fn documentation_is_built(twins: &Twins) {
     write_checkout(twins);
     let python = python();
     let sphinx = python_client("sphinx");
-    let path = std::env::join_paths(
-        std::iter::once(sphinx.parent().unwrap().to_owned())
-            .chain(std::env::split_paths(&std::env::var_os("PATH").unwrap())),
-    );
+    let path = std::env::join_paths(std::iter::once(sphinx.parent().unwrap().to_owned()).chain(
+        std::env::split_paths(&client_environment(Path::new("/"))["PATH"]),
+    ));
     let path = path.unwrap().into_string().unwrap();
     let variables = [("PATH", path.as_str())];
     let upload = |options: &[&str]| {
@@ -421,13 +422,20 @@ fn other_servers_stand_in_pypirc(twins: &Twins) {
         .same();
     // The port is one that nothing listens at.
     let text = "[partner]\nrepository = http://127.0.0.1:1/\nusername = bob\npassword = secret-word\n\
-                [nobody]\nrepository = http://127.0.0.1:1/\n";
+                [nobody]\nrepository = http://127.0.0.1:1/\n\
+                [unfinished]\nusername = bob\npassword = secret-word\n";
     twins.write(".pypirc", text.as_bytes());
     let both = twins.both(&push);
     let told = &both.same_code().ours.stdout;
     assert!(told.contains("using pypirc HOME/.pypirc\n"), "{told}");
     assert!(told.ends_with("Failure during upload\n"), "{told}");
     assert!(!told.contains("secret-word"), "{told}");
+    // The released client would have the server push this to PyPI.
+    let output = twins
+        .ours
+        .run(&["push", "hello-shop==1.0", "pypi:unfinished"], &[], "");
+    assert_eq!(output.code, Some(1), "{output:?}");
+    assert!(output.stdout.contains("says no repository"), "{output:?}");
     for section in ["none", "nobody"] {
         let target = format!("pypi:{section}");
         let both = twins.both(&["push", "hello-shop==1.0", &target]);

@@ -4,9 +4,10 @@ use std::fs::Permissions;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 use std::process::Stdio;
 
-use cheeseshop_test_support::{BuiltFile, Sdist, Wheel, python_client};
+use cheeseshop_test_support::{BuiltFile, Sdist, Wheel, client_environment, python_client};
 use serde_json::Value;
 
 use super::twins::{Both, ROOT_PASSWORD};
@@ -27,7 +28,7 @@ const FAILING_INI: &str = "[tox]\nenv_list = first\n\n[testenv]\n\
 
 /// Stands in for tox where only the way to it is looked at: says what it was given, ends as its
 /// configuration says (`# exit N`), and leaves a report that tells all that it knows.
-const STAND_IN: &str = r##"#!/bin/sh
+const STAND_IN: &str = r#"#!/bin/sh
 echo "arguments: $*"
 echo "index: $PIP_INDEX_URL $UV_INDEX_URL $UV_DEFAULT_INDEX"
 echo "works in: $(basename "$PWD")"
@@ -48,7 +49,7 @@ cat > "$result" <<END
  "test": [{"command": ["pytest"], "output": "", "retcode": ${code:-0}}]}}}
 END
 exit "${code:-0}"
-"##;
+"#;
 
 /// Logs in and uploads files to `root/dev`, which is in use.
 fn prepare(twins: &Twins, files: &[BuiltFile]) {
@@ -74,7 +75,8 @@ fn sdist(tox_ini: &str) -> Sdist {
 }
 
 fn path_with(folder: &str) -> String {
-    format!("{folder}:{}", std::env::var("PATH").unwrap())
+    let environment = client_environment(Path::new(folder));
+    format!("{folder}:{}", environment["PATH"].to_str().unwrap())
 }
 
 fn tox() -> String {
@@ -459,7 +461,7 @@ fn whoever_ends_the_command_ends_tox_and_nothing_is_left() {
     command.stdout(Stdio::null()).stderr(Stdio::null());
     let mut child = command.spawn().unwrap();
     let said = || std::fs::read_to_string(home.join("said")).unwrap_or_default();
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    let deadline = std::time::Instant::now() + std::time::Duration::from_mins(1);
     while said() != "started\n" {
         assert!(std::time::Instant::now() < deadline, "tox was not started");
         std::thread::yield_now();

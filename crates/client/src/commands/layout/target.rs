@@ -95,7 +95,9 @@ impl Target {
     /// The server could not be asked, or refuses to answer.
     pub(super) fn failure(&self, error: &Error) -> Failure {
         match error {
-            Error::Transport(_) => could_not_try(no_answer(self.server.url().as_str(), error)),
+            Error::Transport(_) | Error::Silence(_) => {
+                could_not_try(no_answer(self.server.url().as_str(), error))
+            }
             error => Failure::usage(format!("{}: {}", self.server.url(), error.chain())),
         }
     }

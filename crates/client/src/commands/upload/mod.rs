@@ -81,14 +81,6 @@ pub struct UploadArgs {
 }
 
 pub(super) async fn run(session: &mut Session, arguments: &UploadArgs) -> Result<(), Failure> {
-    // An end by Ctrl-C takes the temporary folders away, too.
-    tokio::select! {
-        result = upload(session, arguments) => result,
-        _ = tokio::signal::ctrl_c() => Err(Failure { message: "interrupted".to_owned(), code: 130 }),
-    }
-}
-
-async fn upload(session: &mut Session, arguments: &UploadArgs) -> Result<(), Failure> {
     let connection = session.connection(arguments.index.as_deref()).await?;
     let index = connection.index_url()?;
     let target = match (&arguments.index, &connection.current.pypisubmit) {

@@ -1,6 +1,6 @@
 //! Sending files to an index, and telling of it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -55,10 +55,7 @@ impl<'arguments> Uploader<'arguments> {
         if self.arguments.only_latest {
             distributions = latest(distributions);
         }
-        distributions.sort_by(|one, other| {
-            let key = |it: &Distribution| (is_documentation(&it.content), it.path.clone());
-            key(one).cmp(&key(other))
-        });
+        distributions.sort_by_cached_key(|it| (is_documentation(&it.content), it.path.clone()));
         for distribution in &distributions {
             if let Content::Documentation(name) = &distribution.content {
                 let folder = workdir(session)?;
@@ -204,10 +201,11 @@ fn date_of(answer: &Answer) -> Option<i64> {
 /// Looks into files. A file without core metadata that can be used is passed over, as devpi does; a
 /// file that cannot be read ends the command before anything is sent.
 fn read_all(session: &mut Session, files: &[PathBuf]) -> Result<Vec<Distribution>, Failure> {
-    let mut distributions: Vec<Distribution> = Vec::new();
+    let mut distributions = Vec::new();
     let mut unreadable = Vec::new();
+    let mut known = HashSet::new();
     for file in files {
-        if distributions.iter().any(|known| known.path == *file) {
+        if !known.insert(file) {
             continue;
         }
         match Distribution::read(file) {
