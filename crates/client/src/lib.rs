@@ -13,8 +13,8 @@
 //!
 //! # As commands
 //! [`commands`] holds what a user types: `devpi upload`, `cheeseshop env` and the others, one file
-//! each, made of a [`commands::Session`]: the surroundings, the output, and the state that
-//! [`state`] keeps in the client directory, in the files and formats of devpi-client.
+//! each, made of a `Session`: the surroundings, the output, and the state that
+//! `state` keeps in the client directory, in the files and formats of devpi-client.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "tests"))]
 
