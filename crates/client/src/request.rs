@@ -16,7 +16,7 @@ use serde_json::Value;
 use url::Url;
 
 use crate::answer::{Answer, ResponseHead};
-use crate::server::without_credentials;
+use crate::server::{remove_credentials, without_credentials};
 use crate::state::of_file;
 use crate::{Credentials, Error, Server};
 
@@ -64,14 +64,15 @@ pub struct Request<'server> {
 }
 
 impl<'server> Request<'server> {
-    pub(crate) fn new(server: &'server Server, method: Method, url: Url) -> Self {
+    pub(crate) fn new(server: &'server Server, method: Method, mut url: Url) -> Self {
+        remove_credentials(&mut url);
         let mut headers = HeaderMap::new();
         headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
         Self {
             login: server.login().cloned(),
             server,
             method,
-            url: without_credentials(&url),
+            url,
             body: Body::None,
             timeout: None,
             headers,

@@ -203,10 +203,14 @@ pub(crate) fn credentials_of(url: &Url) -> Option<Credentials> {
 /// The URL as it may be shown.
 pub(crate) fn without_credentials(url: &Url) -> Url {
     let mut url = url.clone();
+    remove_credentials(&mut url);
+    url
+}
+
+pub(crate) fn remove_credentials(url: &mut Url) {
     // Both fail only for URLs that cannot have credentials.
     let _ = url.set_username("");
     let _ = url.set_password(None);
-    url
 }
 
 #[cfg(test)]

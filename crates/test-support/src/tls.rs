@@ -22,7 +22,13 @@ impl CertificateAuthority {
     /// Makes a new authority with a key of its own.
     #[expect(clippy::new_without_default, reason = "every one is another")]
     pub fn new() -> Self {
-        let (params, key) = authority("Cheeseshop test authority");
+        Self::serving(&[])
+    }
+
+    /// An authority whose own certificate is for these names, too: what `openssl req -x509` makes.
+    pub fn serving(names: &[&str]) -> Self {
+        let (mut params, key) = authority("Cheeseshop test authority");
+        params.subject_alt_names = leaf(names).0.subject_alt_names;
         let pem = params.self_signed(&key).unwrap().pem();
         let issuer = Issuer::new(params, key);
         Self(Arc::new(Inner { pem, issuer }))

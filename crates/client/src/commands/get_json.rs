@@ -50,7 +50,8 @@ pub(super) async fn run(session: &mut Session, arguments: &GetJsonArgs) -> Resul
 
 /// The URL that a path means: from the server when it begins with a slash, else from the index.
 pub(super) fn document_url(connection: &Connection, path: &str) -> Result<Url, Failure> {
-    let invalid = |_| Failure::fatal(format!("invalid URL: {path}"));
+    let shown = crate::tool_config::without_password(path);
+    let invalid = |_| Failure::fatal(format!("invalid URL: {shown}"));
     if is_url(path) {
         return path.parse().map_err(invalid);
     }
@@ -63,7 +64,7 @@ pub(super) fn document_url(connection: &Connection, path: &str) -> Result<Url, F
             .map_err(|_| Failure::fatal("cannot use relative path without an active index"))?,
     };
     base.join(&format!("./{}", path.trim_start_matches('/')))
-        .map_err(|_| Failure::fatal(format!("invalid URL: {path}")))
+        .map_err(invalid)
 }
 
 /// A document with sorted keys, indented by four, as Python writes it.

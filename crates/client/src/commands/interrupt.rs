@@ -1,34 +1,8 @@
 //! What becomes of a command that somebody ends before it is done.
 
-use std::cell::Cell;
-use std::pin::pin;
-use std::rc::Rc;
-
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::commands::{Failure, Session};
-
-/// Who deals with signals that end the process.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Interrupts(Rc<Cell<bool>>);
-
-impl Interrupts {
-    /// From now on, and as long as the answer is there, the command does.
-    pub(super) fn are_dealt_with(&self) -> DealtWith {
-        self.0.set(true);
-        DealtWith(self.0.clone())
-    }
-}
-
-/// The command deals with signals.
-#[must_use]
-pub(super) struct DealtWith(Rc<Cell<bool>>);
-
-impl Drop for DealtWith {
-    fn drop(&mut self) {
-        self.0.set(false);
-    }
-}
 
 /// Does the work of a command that starts programs and has temporary folders. When somebody ends it, they
 /// go first.
@@ -38,20 +12,14 @@ pub(super) async fn tidily(
     session: &mut Session,
     work: impl AsyncFnOnce(&mut Session) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
-    let interrupts = session.interrupts.clone();
     let Ok(mut signals) = Signals::listen() else {
         // Then they end us as they always do.
         return work(session).await;
     };
-    let mut work = pin!(work(session));
-    loop {
-        tokio::select! {
-            biased;
-            result = &mut work => return result,
-            failure = signals.next() => if !interrupts.0.get() {
-                return Err(failure);
-            },
-        }
+    tokio::select! {
+        biased;
+        result = work(session) => result,
+        failure = signals.next() => Err(failure),
     }
 }
 

@@ -320,7 +320,17 @@ fn in_session(
     // A name look-up that nobody waits for any more is left behind.
     runtime.shutdown_background();
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => match session.output.trouble() {
+            None => ExitCode::SUCCESS,
+            Some(error) => {
+                let failure = Failure {
+                    message: format!("standard output: {error}"),
+                    code: if is_own { 2 } else { 1 },
+                };
+                session.output.last_words(&failure, false);
+                ExitCode::from(failure.code)
+            }
+        },
         Err(failure) => {
             session.output.last_words(&failure, !is_own);
             ExitCode::from(failure.code)

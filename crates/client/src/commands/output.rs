@@ -28,6 +28,8 @@ pub(crate) struct Output {
     has_colour: bool,
     is_watched: bool,
     is_quiet: bool,
+    /// What kept standard output from being written, as a full disk does.
+    trouble: Option<std::io::Error>,
 }
 
 impl std::fmt::Debug for Output {
@@ -56,6 +58,7 @@ impl Output {
             has_colour,
             is_watched: std::io::stderr().is_terminal() && environment.get("TERM") != Some("dumb"),
             is_quiet: false,
+            trouble: None,
         }
     }
 
@@ -68,6 +71,7 @@ impl Output {
             has_colour: false,
             is_watched: false,
             is_quiet: false,
+            trouble: None,
         }
     }
 
@@ -81,9 +85,25 @@ impl Output {
         self.is_watched && !self.is_quiet
     }
 
+    /// Why not all that was said has been written, if so: whoever reads it goes on with a part.
+    pub(crate) fn trouble(&self) -> Option<&std::io::Error> {
+        self.trouble.as_ref()
+    }
+
+    fn write_out(&mut self, text: &str, is_line: bool) {
+        if let Err(error) = write(&mut self.stdout, text, is_line) {
+            self.trouble.get_or_insert(error);
+        }
+    }
+
+    /// What cannot be told here cannot be told anywhere.
+    fn write_error(&mut self, text: &str, is_line: bool) {
+        let _ = write(&mut self.stderr, text, is_line);
+    }
+
     /// A line of what was asked for, as it is: never styled, never left out, nothing replaced.
     pub(crate) fn data(&mut self, text: &str) {
-        write(&mut self.stdout, text, true);
+        self.write_out(text, true);
     }
 
     /// A line of devpi-client's without style.
@@ -121,27 +141,23 @@ impl Output {
             Style::Green => "\x1b[32m",
         };
         if escape.is_empty() {
-            write(&mut self.stdout, &text, true);
+            self.write_out(&text, true);
         } else {
-            write(&mut self.stdout, &format!("{escape}{text}\x1b[0m"), true);
+            self.write_out(&format!("{escape}{text}\x1b[0m"), true);
         }
     }
 
     /// A line about the work, on standard error: for what is new here and talks beside its data.
     pub(crate) fn talk(&mut self, text: &str) {
         if !self.is_quiet {
-            write(&mut self.stderr, &printable(text), true);
+            self.write_error(&printable(text), true);
         }
     }
 
     /// Shows a line in place of the one shown before, to a person only; an empty one ends that.
     pub(crate) fn passing(&mut self, text: &str) {
         if self.is_watched() {
-            write(
-                &mut self.stderr,
-                &format!("\r\x1b[K{}", printable(text)),
-                false,
-            );
+            self.write_error(&format!("\r\x1b[K{}", printable(text)), false);
         }
     }
 
@@ -155,13 +171,13 @@ impl Output {
             self.styled(Style::Red, &failure.message);
         } else {
             let text = format!("error: {}", printable(&failure.message));
-            write(&mut self.stderr, &text, true);
+            self.write_error(&text, true);
         }
     }
 
     /// Asks for a line; the question goes to standard output. `None`: there is nobody to answer.
     pub(crate) fn ask(&mut self, question: &str) -> Option<String> {
-        write(&mut self.stdout, &printable(question), false);
+        self.write_out(&printable(question), false);
         read_line()
     }
 
@@ -200,7 +216,7 @@ impl Output {
             return rpassword::prompt_password(question).map_err(no_answer);
         }
         // Standard output is for what scripts read.
-        write(&mut self.stderr, &printable(question), false);
+        self.write_error(&printable(question), false);
         read_line().ok_or_else(|| Failure::fatal("no password was given"))
     }
 }
@@ -215,10 +231,13 @@ fn read_line() -> Option<String> {
 }
 
 /// A closed pipe means that nobody reads on, which is the reader's right.
-fn write(stream: &mut Box<dyn Write + Send>, text: &str, is_line: bool) {
+fn write(stream: &mut dyn Write, text: &str, is_line: bool) -> std::io::Result<()> {
     let end = if is_line { "\n" } else { "" };
-    let _ = write!(stream, "{text}{end}");
-    let _ = stream.flush();
+    let written = write!(stream, "{text}{end}").and_then(|()| stream.flush());
+    written.or_else(|error| match error.kind() {
+        std::io::ErrorKind::BrokenPipe => Ok(()),
+        _ => Err(error),
+    })
 }
 
 /// Text of strangers (a server, a file) without what would steer the terminal.
@@ -242,5 +261,26 @@ mod tests {
             printable("a\x1b[2Jb\nc\td\r"),
             "a\u{fffd}[2Jb\nc\td\u{fffd}"
         );
+    }
+
+    #[test]
+    fn a_full_disk_is_trouble_and_a_reader_that_goes_is_not() {
+        struct Broken(std::io::ErrorKind);
+        impl Write for Broken {
+            fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {
+                Err(self.0.into())
+            }
+            fn flush(&mut self) -> std::io::Result<()> {
+                Ok(())
+            }
+        }
+        for (kind, is_trouble) in [
+            (std::io::ErrorKind::StorageFull, true),
+            (std::io::ErrorKind::BrokenPipe, false),
+        ] {
+            let mut output = Output::to(Box::new(Broken(kind)), Box::new(std::io::sink()));
+            output.data("x");
+            assert_eq!(output.trouble().is_some(), is_trouble, "{kind}");
+        }
     }
 }

@@ -7,7 +7,6 @@ use serde_json::Value;
 use url::Url;
 
 use crate::answer::Answer;
-use crate::commands::interrupt::Interrupts;
 use crate::commands::{Connection, Failure, GenericArgs, Output};
 use crate::request::Request;
 use crate::state::ClientDirectory;
@@ -41,8 +40,6 @@ pub(crate) struct Session {
     /// Whether pip is to believe the host without a certificate; `use` asks that, and what is found out
     /// of the server answers it.
     pub(super) pip_trust: Option<PipTrust>,
-    /// Who deals with signals that end the process.
-    pub(super) interrupts: Interrupts,
     directory: ClientDirectory,
     has_told_of_missing_version: bool,
 }
@@ -88,7 +85,6 @@ impl Session {
             output,
             options,
             pip_trust: None,
-            interrupts: Interrupts::default(),
             has_told_of_missing_version: false,
         })
     }

@@ -112,7 +112,7 @@ impl Plan {
                 match server.apply_step(step).await {
                     Ok(generated_password) => Outcome::Done { generated_password },
                     Err(error) => {
-                        is_gone = matches!(error, Error::Transport(_));
+                        is_gone = matches!(error, Error::Transport(_) | Error::Silence(_));
                         Outcome::Failed(error)
                     }
                 }

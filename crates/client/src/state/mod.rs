@@ -163,6 +163,8 @@ fn read_object(path: &Path) -> Result<Map<String, Value>, Error> {
 
 /// Puts an object in place of the file: indented by two, keys sorted, mode 0600.
 fn write_object(path: &Path, object: &Map<String, Value>) -> Result<(), Error> {
+    // Some keep these files elsewhere and a link here; it stays one, as with devpi-client.
+    let path = &path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let folder = path.parent().unwrap_or(Path::new("."));
     make_directory(folder)?;
     let mut sorted = object.clone();
@@ -227,6 +229,22 @@ mod tests {
         let text = std::fs::read_to_string(home.path().join("current.json")).unwrap();
         let document: Value = serde_json::from_str(&text).unwrap();
         assert_eq!(document, serde_json::json!({"new": [1], "username": "eve"}));
+    }
+
+    #[test]
+    fn a_link_stays_one() {
+        let home = tempfile::tempdir().unwrap();
+        let kept = home.path().join("dotfiles/current.json");
+        std::fs::create_dir(home.path().join("dotfiles")).unwrap();
+        std::fs::write(&kept, "{}").unwrap();
+        let directory = ClientDirectory::new(home.path().join("client"), None);
+        std::fs::create_dir(directory.path()).unwrap();
+        std::os::unix::fs::symlink(&kept, directory.current_path()).unwrap();
+        directory
+            .change_current(|current| current.username = Some("bob".to_owned()))
+            .unwrap();
+        assert!(directory.current_path().is_symlink());
+        assert!(std::fs::read_to_string(&kept).unwrap().contains("bob"));
     }
 
     #[test]

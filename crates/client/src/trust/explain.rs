@@ -114,7 +114,8 @@ impl Rejection {
                 certificate: self.presented.first(),
                 advice:
                     "`openssl req -x509` makes such ones: make an authority, and a certificate of \
-                         its own for the server (with `basicConstraints=CA:FALSE`)"
+                         its own for the server (with `basicConstraints=CA:FALSE`); or trust this very one, by \
+                         `--ca-bundle`"
                         .to_owned(),
             },
             other => Explained {

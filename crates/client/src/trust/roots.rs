@@ -94,7 +94,7 @@ impl Roots {
         Self::Named(places)
     }
 
-    /// Reads the certificates that are named. For the system's there is [`system_certificates`].
+    /// Reads the certificates that are named. For the system's there is `system_certificates`.
     ///
     /// # Errors
     /// [`Error::Certificates`] with the option or variable whose value names none.

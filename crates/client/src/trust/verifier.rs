@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::client::{ResolvesClientCert, WebPkiServerVerifier};
+use rustls::client::{ResolvesClientCert, WebPkiServerVerifier, verify_server_name};
 use rustls::crypto::CryptoProvider;
+use rustls::server::ParsedCertificate;
 use rustls::sign::CertifiedKey;
 use rustls::{CertificateError, DigitallySignedStruct, OtherError, RootCertStore, SignatureScheme};
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
@@ -65,8 +66,36 @@ pub(super) struct Verifier {
 #[derive(Debug)]
 struct Inner {
     verifier: Arc<dyn ServerCertVerifier>,
+    /// Those that are trusted by name.
+    named: Vec<CertificateDer<'static>>,
     /// How many are trusted, where that is known.
     count: Option<usize>,
+}
+
+impl Inner {
+    /// Verifies a server that shows the very certificate that is trusted by name. OpenSSL, and with it
+    /// devpi-client and pip, take it though it is an authority's: `openssl req -x509` makes such ones.
+    fn verify_named(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        server_name: &ServerName<'_>,
+        now: UnixTime,
+    ) -> Option<Result<ServerCertVerified, rustls::Error>> {
+        if !self.named.iter().any(|named| named == end_entity) {
+            return None;
+        }
+        let certificate = Certificate::read(end_entity).ok()?;
+        let now = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
+        let verified = if now < certificate.not_before.as_second() {
+            Err(CertificateError::NotValidYet.into())
+        } else if now > certificate.not_after.as_second() {
+            Err(CertificateError::Expired.into())
+        } else {
+            ParsedCertificate::try_from(end_entity)
+                .and_then(|parsed| verify_server_name(&parsed, server_name))
+        };
+        Some(verified.map(|()| ServerCertVerified::assertion()))
+    }
 }
 
 impl Verifier {
@@ -91,6 +120,7 @@ impl Verifier {
                 Roots::System => rustls_platform_verifier::Verifier::new(self.provider.clone())
                     .map(|verifier| Inner {
                         verifier: Arc::new(verifier),
+                        named: Vec::new(),
                         count: None,
                     })
                     .map_err(|error| error.to_string()),
@@ -105,12 +135,13 @@ impl Verifier {
 
     fn of_certificates(&self, certificates: &[Certificate]) -> Result<Inner, String> {
         let mut store = RootCertStore::empty();
-        let (count, _) =
-            store.add_parsable_certificates(certificates.iter().map(|one| one.der().clone()));
+        let named: Vec<_> = certificates.iter().map(|one| one.der().clone()).collect();
+        let (count, _) = store.add_parsable_certificates(named.iter().cloned());
         WebPkiServerVerifier::builder_with_provider(Arc::new(store), self.provider.clone())
             .build()
             .map(|verifier| Inner {
                 verifier,
+                named,
                 count: Some(count),
             })
             .map_err(|error| error.to_string())
@@ -131,6 +162,11 @@ impl ServerCertVerifier for Verifier {
         inner
             .verifier
             .verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+            .or_else(|error| {
+                inner
+                    .verify_named(end_entity, server_name, now)
+                    .unwrap_or(Err(error))
+            })
             .map_err(|error| {
                 let rustls::Error::InvalidCertificate(cause) = error else {
                     return error;
@@ -262,5 +298,72 @@ impl ResolvesClientCert for Identity {
 
     fn has_certs(&self) -> bool {
         self.key.is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use cheeseshop_test_support::CertificateAuthority;
+
+    use super::*;
+
+    /// What becomes of a server that shows the authority's own certificate.
+    fn verify(
+        shown: &CertificateAuthority,
+        trusted: &CertificateAuthority,
+        host: &'static str,
+        second: u64,
+    ) -> Result<(), String> {
+        let read = |authority: &CertificateAuthority| {
+            super::super::roots::read_bytes(authority.pem().as_bytes())
+                .unwrap()
+                .certificates
+        };
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let roots = Roots::Named(Vec::new());
+        let verifier =
+            Verifier::new(roots, provider, Arc::default()).with_certificates(&read(trusted));
+        let now = UnixTime::since_unix_epoch(Duration::from_secs(second));
+        verifier
+            .verify_server_cert(
+                read(shown)[0].der(),
+                &[],
+                &host.try_into().unwrap(),
+                &[],
+                now,
+            )
+            .map(drop)
+            .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_servers_certificate_that_is_trusted_by_name_may_be_an_authoritys() {
+        let authority = CertificateAuthority::serving(&["shop.test"]);
+        let other = CertificateAuthority::serving(&["shop.test"]);
+        let now = 1_800_000_000;
+        assert_eq!(verify(&authority, &authority, "shop.test", now), Ok(()));
+        for (outcome, told) in [
+            (
+                verify(&authority, &other, "shop.test", now),
+                "CaUsedAsEndEntity",
+            ),
+            (
+                verify(&authority, &authority, "evil.test", now),
+                "NotValidForName",
+            ),
+            (
+                verify(&authority, &authority, "shop.test", 1),
+                "NotValidYet",
+            ),
+            (
+                verify(&authority, &authority, "shop.test", 1 << 40),
+                "Expired",
+            ),
+        ] {
+            let error = outcome.unwrap_err();
+            assert!(error.contains(told), "{error} for {told}");
+        }
     }
 }

@@ -17,6 +17,13 @@ use crate::support::{DEADLINE, Home, Output, finish};
 
 /// Runs a command on a terminal of its own.
 fn on_a_terminal(stand: &Stand, arguments: &[&str], variables: &[(&str, &str)]) -> Output {
+    let mut command = terminal(stand, arguments);
+    command.envs(variables.iter().copied());
+    finish(command, "")
+}
+
+/// A terminal that runs a command; what is written to it is typed.
+fn terminal(stand: &Stand, arguments: &[&str]) -> Command {
     let words: Vec<&str> = [env!("CARGO_BIN_EXE_cheeseshop")]
         .into_iter()
         .chain(arguments.iter().copied())
@@ -39,12 +46,11 @@ fn on_a_terminal(stand: &Stand, arguments: &[&str], variables: &[(&str, &str)]) 
         )
         .env("TERM", "xterm")
         .env_remove("NO_COLOR")
-        .envs(variables.iter().copied())
         .current_dir(stand.home.path())
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
-    finish(command, "")
+    command
 }
 
 #[tokio::test]
@@ -128,6 +134,14 @@ fn entries(folder: &Path) -> Vec<String> {
         .collect()
 }
 
+/// How somebody ends a command.
+#[derive(Clone, Copy, Debug)]
+enum End {
+    Signal(&'static str),
+    /// Ctrl-C on the terminal.
+    Key,
+}
+
 #[tokio::test]
 async fn whoever_ends_an_upload_ends_the_build_and_nothing_is_left() {
     let stand = Stand::at_our_server().await;
@@ -135,31 +149,53 @@ async fn whoever_ends_an_upload_ends_the_build_and_nothing_is_left() {
     stand.done(&["use", "bob/dev"]);
     write_endless_project(&stand);
     let python = python_client("build").with_file_name("python");
-    let python = python.to_str().unwrap();
+    let build = [
+        "upload",
+        "--sdist",
+        "--no-isolation",
+        "-p",
+        python.to_str().unwrap(),
+    ];
     let mark = stand.home.path().join("started");
-    for (signal, code) in [("INT", 130), ("TERM", 143), ("HUP", 129)] {
-        let build = ["upload", "--sdist", "--no-isolation", "-p", python];
-        let mut command = stand.command(&build);
+    for (end, code) in [
+        (End::Signal("INT"), 130),
+        (End::Signal("TERM"), 143),
+        (End::Signal("HUP"), 129),
+        (End::Key, 130),
+    ] {
+        let mut command = match end {
+            End::Signal(_) => stand.command(&build),
+            End::Key => terminal(&stand, &build),
+        };
         command
             .current_dir(stand.home.path().join("project"))
+            .stdin(Stdio::piped())
             .process_group(0);
         let mut child = command.spawn().unwrap();
         let deadline = Instant::now() + DEADLINE;
         let started = loop {
             match std::fs::read_to_string(&mark) {
                 Ok(id) if id.ends_with('\n') => break id.trim().to_owned(),
-                _ => assert!(Instant::now() < deadline, "the build was not started"),
+                _ => assert!(Instant::now() < deadline, "{end:?}: no build was started"),
             }
             std::thread::yield_now();
         };
         assert!(!entries(&stand.scratch()).is_empty());
-        let id = child.id().to_string();
-        let sent = Command::new("kill").args(["-s", signal, &id]).status();
-        assert!(sent.unwrap().success());
-        assert_eq!(child.wait().unwrap().code(), Some(code), "{signal}");
-        assert_eq!(entries(&stand.scratch()), Vec::<String>::new(), "{signal}");
+        match end {
+            End::Signal(name) => {
+                let id = child.id().to_string();
+                let sent = Command::new("kill").args(["-s", name, &id]).status();
+                assert!(sent.unwrap().success());
+            }
+            End::Key => child.stdin.as_mut().unwrap().write_all(b"\x03").unwrap(),
+        }
+        // Its standard input stays open: an end of that is not what ends it.
+        let stdin = child.stdin.take();
+        assert_eq!(child.wait().unwrap().code(), Some(code), "{end:?}");
+        drop(stdin);
+        assert_eq!(entries(&stand.scratch()), Vec::<String>::new(), "{end:?}");
         while is_running(&started) {
-            assert!(Instant::now() < deadline, "{signal}: {started} goes on");
+            assert!(Instant::now() < deadline, "{end:?}: {started} goes on");
             std::thread::yield_now();
         }
         std::fs::remove_file(&mark).unwrap();

@@ -5,11 +5,11 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 
-use tokio::signal::unix::{SignalKind, signal};
 use url::Url;
 
 use super::Options;
 use crate::commands::{Connection, Failure, Session};
+use crate::programs;
 use crate::state::of_file;
 
 /// The variables by which the index is told, credentials and all: other users of the machine can see
@@ -104,7 +104,7 @@ impl Tox {
     /// Runs tox. What it says goes where our words go.
     ///
     /// # Errors
-    /// When it cannot be started, or somebody wants to end it.
+    /// When it cannot be started.
     pub(super) async fn run(
         &self,
         session: &mut Session,
@@ -117,42 +117,12 @@ impl Tox {
         command
             .args(&arguments)
             .current_dir(task.folder)
-            .envs(INDEX_VARIABLES.map(|name| (name, self.simple.as_str())))
-            .kill_on_drop(true);
+            .envs(INDEX_VARIABLES.map(|name| (name, self.simple.as_str())));
         if let Some(bundle) = &session.options.ca_bundle {
             let bundle = session.environment.directory().join(bundle);
             command.envs(BUNDLE_VARIABLES.map(|name| (name, &bundle)));
         }
-        let unheard = |error| Failure::fatal(format!("cannot wait for signals: {error}"));
-        let mut interrupts = signal(SignalKind::interrupt()).map_err(unheard)?;
-        let mut terminations = signal(SignalKind::terminate()).map_err(unheard)?;
-        let _ours = session.interrupts.are_dealt_with();
-        let mut child = command
-            .spawn()
-            .map_err(|error| of_file(&self.program, error))?;
-        let mut end = None;
-        let status = loop {
-            // Whoever ends us ends tox, and the folder that we work in goes too.
-            tokio::select! {
-                status = child.wait() => break status,
-                // From the terminal tox has got it itself, and cleans up.
-                _ = interrupts.recv() => end = Some(("interrupted", 130)),
-                _ = terminations.recv() => {
-                    end = Some(("ended by a signal", 143));
-                    let id = child.id().and_then(|id| i32::try_from(id).ok());
-                    if let Some(id) = id.and_then(rustix::process::Pid::from_raw) {
-                        // It may have ended by itself.
-                        let _ = rustix::process::kill_process(id, rustix::process::Signal::TERM);
-                    }
-                }
-            }
-        };
-        if let Some((message, code)) = end {
-            return Err(Failure {
-                message: message.to_owned(),
-                code,
-            });
-        }
+        let status = programs::attend(&mut command).await;
         let verdict = Verdict::of(status.map_err(|error| of_file(&self.program, error))?);
         if verdict != Verdict::Ended(0) {
             session.output.error("command failed");
