@@ -2,10 +2,13 @@
 //!
 //! None of them outlives the future that waits for it, nor does what it has started itself.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::io::{self, IsTerminal as _, Read};
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group, test_kill_process_group};
@@ -17,6 +20,9 @@ const KEPT_BYTES: usize = 1 << 20;
 /// How long a program may take to clean up when nobody waits for it any more, and how long it may take
 /// to be gone when it was killed.
 const PATIENCE: Duration = Duration::from_secs(3);
+
+/// How long many programs that were killed may take to be gone.
+const PATIENCE_WITH_MANY: Duration = Duration::from_secs(5);
 
 /// How often is looked.
 const TICK: Duration = Duration::from_millis(5);
@@ -30,7 +36,11 @@ pub(crate) async fn run(
     let (reader, writer) = io::pipe()?;
     // A person's Ctrl-C reaches all programs of the terminal, and what asks for a passphrase has to have
     // the terminal. Where there is nobody, the programs are to be found together.
-    let is_apart = !io::stdin().is_terminal();
+    let place = if io::stdin().is_terminal() {
+        Place::WithUs
+    } else {
+        Place::Apart
+    };
     let mut child = {
         let mut command = Command::new(program);
         command
@@ -39,7 +49,7 @@ pub(crate) async fn run(
             .stdin(Stdio::null())
             .stdout(writer.try_clone()?)
             .stderr(writer);
-        Running::start(&mut command, is_apart)?
+        Running::start(&mut command, place)?
         // The command, and with it our ends of the pipe, go here.
     };
     let words = tokio::task::spawn_blocking(move || last_words(reader));
@@ -61,7 +71,48 @@ pub(crate) async fn run_openly(
 
 /// Runs a program that has our terminal and our streams.
 pub(crate) async fn attend(command: &mut Command) -> io::Result<ExitStatus> {
-    Running::start(command, false)?.end().await
+    Running::start(command, Place::WithUs)?.end().await
+}
+
+/// Programs that run beside each other, with all that they start. pip starts build backends, and these
+/// compilers; none of them may write on behind our back.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Programs {
+    /// The process groups that run, or were killed.
+    groups: Rc<RefCell<BTreeSet<i32>>>,
+}
+
+impl Programs {
+    /// Runs a program to its end. When the future is dropped, the program is killed.
+    pub(crate) async fn run(&self, command: &mut Command) -> io::Result<ExitStatus> {
+        let place = Place::Among(self.clone());
+        Running::start(command, place)?.end().await
+    }
+
+    /// Waits until those that were killed are gone.
+    pub(crate) async fn end(&self) {
+        let deadline = Instant::now() + PATIENCE_WITH_MANY;
+        while self.is_any_there() && Instant::now() < deadline {
+            tokio::time::sleep(TICK).await;
+        }
+    }
+
+    fn is_any_there(&self) -> bool {
+        let groups = self.groups.borrow();
+        let mut groups = groups.iter().filter_map(|group| Pid::from_raw(*group));
+        groups.any(|group| !is_gone(group))
+    }
+}
+
+/// Where a program runs, which decides how it is ended.
+#[derive(Debug)]
+enum Place {
+    /// In our process group: a terminal's signals reach both.
+    WithUs,
+    /// In a process group of its own.
+    Apart,
+    /// So too, and one of many, which nobody can wait for one after the other.
+    Among(Programs),
 }
 
 /// A program that runs, and ends when this goes.
@@ -69,19 +120,27 @@ struct Running {
     child: Child,
     /// Its process group, when it has one of its own.
     group: Option<Pid>,
+    place: Place,
     is_done: bool,
 }
 
 impl Running {
-    fn start(command: &mut Command, is_apart: bool) -> io::Result<Self> {
+    fn start(command: &mut Command, place: Place) -> io::Result<Self> {
+        let is_apart = !matches!(place, Place::WithUs);
         if is_apart {
             command.process_group(0);
         }
         let child = command.kill_on_drop(true).spawn()?;
         let id = child.id().and_then(|id| i32::try_from(id).ok());
+        let group = id.and_then(Pid::from_raw).filter(|_| is_apart);
+        if let (Place::Among(programs), Some(group)) = (&place, group) {
+            let mut groups = programs.groups.borrow_mut();
+            groups.insert(group.as_raw_nonzero().get());
+        }
         Ok(Self {
-            group: id.and_then(Pid::from_raw).filter(|_| is_apart),
             child,
+            group,
+            place,
             is_done: false,
         })
     }
@@ -89,6 +148,10 @@ impl Running {
     async fn end(&mut self) -> io::Result<ExitStatus> {
         let status = self.child.wait().await?;
         self.is_done = true;
+        if let (Place::Among(programs), Some(group)) = (&self.place, self.group) {
+            let mut groups = programs.groups.borrow_mut();
+            groups.remove(&group.as_raw_nonzero().get());
+        }
         Ok(status)
     }
 
@@ -98,10 +161,7 @@ impl Running {
         loop {
             // What nobody has asked about stays a process.
             let is_gone = self.child.try_wait().is_ok_and(|status| status.is_some());
-            let is_group_gone = self
-                .group
-                .is_none_or(|group| test_kill_process_group(group).is_err());
-            if is_gone && is_group_gone {
+            if is_gone && self.group.is_none_or(self::is_gone) {
                 return true;
             }
             if Instant::now() > deadline {
@@ -120,6 +180,11 @@ impl Drop for Running {
         }
         // What is to be ended may be gone already.
         if let Some(group) = self.group {
+            if matches!(self.place, Place::Among(_)) {
+                let _ = kill_process_group(group, Signal::KILL);
+                // `Programs::end` waits for all of them.
+                return;
+            }
             // As if a person had done it: they remove what is temporary.
             let _ = kill_process_group(group, Signal::INT);
             if self.is_gone_within(PATIENCE) {
@@ -142,6 +207,10 @@ impl Drop for Running {
         }
         self.is_gone_within(PATIENCE);
     }
+}
+
+fn is_gone(group: Pid) -> bool {
+    test_kill_process_group(group).is_err()
 }
 
 fn last_words(mut reader: impl Read) -> io::Result<Vec<u8>> {
@@ -182,7 +251,7 @@ mod tests {
         let script = format!("sleep 600 & echo > {}; wait", mark.display());
         let mut command = Command::new("/bin/sh");
         command.args(["-c", &script]).stdout(writer);
-        let mut running = Running::start(&mut command, true).unwrap();
+        let mut running = Running::start(&mut command, Place::Apart).unwrap();
         drop(command);
         while !mark.exists() {
             tokio::task::yield_now().await;
@@ -191,6 +260,45 @@ mod tests {
         drop(running);
         // It ends only when the last of them is gone.
         assert_eq!(reader.read(&mut [0]).unwrap(), 0);
+    }
+
+    #[tokio::test]
+    async fn of_many_programs_none_goes_on_when_nobody_waits() {
+        let programs = Programs::default();
+        let folder = tempfile::tempdir().unwrap();
+        let (mut reader, writer) = io::pipe().unwrap();
+        let mut commands: Vec<_> = (0..3)
+            .map(|number| {
+                let mark = folder.path().join(number.to_string());
+                // They do not hear what asks kindly.
+                let script = format!(
+                    "trap '' INT TERM; sleep 600 & echo > {}; wait",
+                    mark.display()
+                );
+                let mut command = Command::new("/bin/sh");
+                command.args(["-c", &script]);
+                command.stdout(writer.try_clone().unwrap());
+                command
+            })
+            .collect();
+        drop(writer);
+        let run = futures_util::future::join_all(commands.iter_mut().map(|it| programs.run(it)));
+        let all_started = async {
+            while folder.path().read_dir().unwrap().count() < 3 {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::select! {
+            ended = run => panic!("{ended:?}"),
+            () = all_started => (),
+        }
+        drop(commands);
+        programs.end().await;
+        assert_eq!(reader.read(&mut [0]).unwrap(), 0);
+
+        let status = programs.run(&mut Command::new("/bin/true")).await;
+        assert!(status.unwrap().success());
+        assert_eq!(programs.groups.borrow().len(), 3);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::answer::read;
-use crate::{Error, Server};
+use crate::{Credentials, Error, Server};
 
 /// A token that somebody holds. Its holder can narrow it and never widen it; only the server that
 /// made it can say whether it holds. Prints without the secret.
@@ -239,6 +239,20 @@ impl ForProject {
             None => Self::Unreadable(kind),
         }
     }
+
+    /// The login that it is sent with.
+    pub(crate) fn applied_to(self, login: Credentials) -> Credentials {
+        match self {
+            Self::Password | Self::Unreadable(_) => login,
+            Self::Derived(_, secret) => Credentials { secret, ..login },
+        }
+    }
+}
+
+/// A token without restrictions, for tests.
+#[cfg(test)]
+pub(crate) fn a_token(prefix: &str) -> String {
+    tests::token(prefix, &[])
 }
 
 #[cfg(test)]
@@ -247,7 +261,7 @@ mod tests {
 
     const KEY: [u8; 32] = [7; 32];
 
-    fn token(prefix: &str, caveats: &[&str]) -> String {
+    pub(super) fn token(prefix: &str, caveats: &[&str]) -> String {
         let caveats = caveats.iter().map(|&caveat| caveat.to_owned()).collect();
         let macaroon = Macaroon::mint(&KEY, String::new(), "bob-abcdefgh".to_owned(), caveats);
         format!("{prefix}{}", URL_SAFE_NO_PAD.encode(macaroon.to_bytes()))

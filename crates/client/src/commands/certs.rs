@@ -97,7 +97,7 @@ fn show(session: &mut Session, arguments: &CertsArgs) -> Result<(), Failure> {
                 .map(|certificate| document_of(certificate, now))
                 .collect::<Vec<_>>(),
         });
-        session.output.data(&indented(&document));
+        session.output.json(&indented(&document));
     } else {
         let whose = match roots {
             Roots::System => "of the system",
@@ -240,7 +240,7 @@ fn bundle(session: &mut Session, arguments: &BundleArgs) -> Result<(), Failure> 
                 .map(|(name, value)| (name.to_owned(), Value::from(value)))
                 .collect::<serde_json::Map<_, _>>(),
         });
-        session.output.data(&indented(&document));
+        session.output.json(&indented(&document));
     } else if arguments.export.is_none() {
         session.output.data(exports.shell().trim_end());
     }

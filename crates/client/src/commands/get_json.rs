@@ -44,7 +44,7 @@ pub(super) async fn run(session: &mut Session, arguments: &GetJsonArgs) -> Resul
         }
         session.output.data("");
     }
-    session.output.data(&indented(answer.document()));
+    session.output.json(&indented(answer.document()));
     Ok(())
 }
 

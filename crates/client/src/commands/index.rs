@@ -104,7 +104,7 @@ pub(super) async fn run(session: &mut Session, arguments: &IndexArgs) -> Result<
     }
     if arguments.json && !arguments.delete {
         let text = format!("{:#}", Value::Object(documents));
-        session.output.data(&text);
+        session.output.json(&text);
     }
     Ok(())
 }
@@ -196,7 +196,7 @@ async fn list(
         names.extend(found.into_iter().map(|index| format!("{user}/{index}")));
     }
     if is_json {
-        session.output.data(&format!("{:#}", Value::from(names)));
+        session.output.json(&format!("{:#}", Value::from(names)));
         return Ok(());
     }
     for name in names {

@@ -12,13 +12,24 @@ pub(super) async fn tidily(
     session: &mut Session,
     work: impl AsyncFnOnce(&mut Session) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
+    unless_ended(session, work).await?
+}
+
+/// Does the work of such a command.
+///
+/// # Errors
+/// When somebody ended it.
+pub(super) async fn unless_ended<T>(
+    session: &mut Session,
+    work: impl AsyncFnOnce(&mut Session) -> T,
+) -> Result<T, Failure> {
     let Ok(mut signals) = Signals::listen() else {
         // Then they end us as they always do.
-        return work(session).await;
+        return Ok(work(session).await);
     };
     tokio::select! {
         biased;
-        result = work(session) => result,
+        result = work(session) => Ok(result),
         failure = signals.next() => Err(failure),
     }
 }

@@ -1,5 +1,6 @@
 //! The one place that prints, asks, and knows whether a person is looking.
 
+use std::fmt::Write as _;
 use std::io::{IsTerminal as _, Write};
 
 use crate::Environment;
@@ -104,6 +105,11 @@ impl Output {
     /// A line of what was asked for, as it is: never styled, never left out, nothing replaced.
     pub(crate) fn data(&mut self, text: &str) {
         self.write_out(text, true);
+    }
+
+    /// A JSON text that was asked for, with nothing in it that would steer the terminal.
+    pub(crate) fn json(&mut self, text: &str) {
+        self.data(&escaped_json(text));
     }
 
     /// A line of devpi-client's without style.
@@ -251,6 +257,22 @@ pub(crate) fn printable(text: &str) -> String {
         .collect()
 }
 
+/// A JSON text with escapes for the control characters that JSON lets stand for themselves: DEL, and
+/// those of C1, of which one begins a command to the terminal. It means the same.
+fn escaped_json(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        // Only texts hold them; what is below them stands between values, or is escaped there already.
+        if matches!(character, '\u{7f}'..='\u{9f}') {
+            // Writing to a text cannot fail.
+            let _ = write!(escaped, "\\u{:04x}", u32::from(character));
+        } else {
+            escaped.push(character);
+        }
+    }
+    escaped
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -261,6 +283,23 @@ mod tests {
             printable("a\x1b[2Jb\nc\td\r"),
             "a\u{fffd}[2Jb\nc\td\u{fffd}"
         );
+    }
+
+    #[test]
+    fn json_does_not_steer_the_terminal_and_means_the_same() {
+        let document = serde_json::json!({
+            "a\u{9b}2J": ["\u{7f}\u{80}\u{9f}\u{1b}\n", "~\u{a0}ü😀\\u009b\\\u{9b}"],
+        });
+        for text in [document.to_string(), format!("{document:#}")] {
+            let escaped = escaped_json(&text);
+            assert!(
+                !escaped.contains(|it: char| it.is_control() && it != '\n'),
+                "{escaped:?}"
+            );
+            assert!(escaped.contains("~\u{a0}ü😀"), "{escaped}");
+            let read: serde_json::Value = serde_json::from_str(&escaped).unwrap();
+            assert_eq!(read, document);
+        }
     }
 
     #[test]

@@ -43,6 +43,6 @@ pub(super) async fn run(session: &mut Session, arguments: &PatchJsonArgs) -> Res
         .call(&mut connection, request, OnError::Stop)
         .await?;
     session.output.data(&format!("PATCH REQUEST sent to {url}"));
-    session.output.data(&indented(answer.document()));
+    session.output.json(&indented(answer.document()));
     Ok(())
 }

@@ -78,7 +78,7 @@ pub(super) async fn run(session: &mut Session, arguments: &UserArgs) -> Result<(
     }
     if arguments.json {
         let text = format!("{:#}", Value::Object(documents));
-        session.output.data(&text);
+        session.output.json(&text);
     }
     Ok(())
 }
@@ -166,7 +166,7 @@ async fn list(
     let users: BTreeMap<String, Value> = read(answer.result())?;
     if is_json {
         let names: Vec<_> = users.into_keys().collect();
-        session.output.data(&format!("{:#}", Value::from(names)));
+        session.output.json(&format!("{:#}", Value::from(names)));
         return Ok(());
     }
     for name in users.keys() {

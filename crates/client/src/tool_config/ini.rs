@@ -35,13 +35,15 @@ impl Ini {
             let is_wanted = option_of(line)
                 .is_some_and(|(name, _)| names.iter().any(|one| name.eq_ignore_ascii_case(one)));
             if is_inside && is_wanted {
+                // Comments and empty lines may stand between the lines of a value.
                 let continued = self.lines[number + 1..]
                     .iter()
-                    .take_while(|line| line.starts_with([' ', '\t']) && !line.trim().is_empty())
-                    .count();
+                    .take_while(|line| line.starts_with([' ', '\t']) || is_no_value(line))
+                    .collect::<Vec<_>>();
+                let last = continued.iter().rposition(|line| !is_no_value(line));
                 places.push(Place {
                     first: number,
-                    end: number + 1 + continued,
+                    end: number + 1 + last.map_or(0, |last| last + 1),
                 });
             }
         }
@@ -54,6 +56,7 @@ impl Ini {
         let first = option_of(&lines[0]).map_or("", |(_, value)| value);
         std::iter::once(first)
             .chain(lines[1..].iter().map(String::as_str))
+            .filter(|line| !is_no_value(line))
             .flat_map(str::split_whitespace)
             .map(str::to_owned)
             .collect()
@@ -64,15 +67,19 @@ impl Ini {
         option_of(&self.lines[place.first]).map_or("", |(_, value)| value)
     }
 
-    /// Gives an option another value; its name stays as it is spelled.
+    /// Gives an option another value; its name stays as it is spelled, and so do comments in its value.
     pub(super) fn set(&mut self, place: Place, value: &str) {
         let name = option_of(&self.lines[place.first]).map_or("", |(name, _)| name);
         let line = format!("{name} = {value}\n");
-        self.lines.splice(place.first..place.end, [line]);
+        self.remove(place);
+        self.lines.insert(place.first, line);
     }
 
+    /// Removes an option; comments in its value stay.
     pub(super) fn remove(&mut self, place: Place) {
-        self.lines.drain(place.first..place.end);
+        let lines = self.lines[place.first..place.end].iter();
+        let comments: Vec<_> = lines.filter(|line| is_comment(line)).cloned().collect();
+        self.lines.splice(place.first..place.end, comments);
     }
 
     /// Adds an option as the first of a section, which is made when there is none.
@@ -121,6 +128,15 @@ impl Ini {
     }
 }
 
+/// Whether a line is no part of a value in whose midst it stands.
+fn is_no_value(line: &str) -> bool {
+    line.trim().is_empty() || is_comment(line)
+}
+
+fn is_comment(line: &str) -> bool {
+    line.trim_start().starts_with(['#', ';'])
+}
+
 /// The name of the section that a line begins.
 fn section_of(line: &str) -> Option<&str> {
     let rest = line.strip_prefix('[')?;
@@ -163,6 +179,19 @@ mod tests {
         ini.add_first("x", "a", "1");
         ini.add_last("x", "b", "2");
         assert_eq!(ini.into_text(), "[x]\na = 1\nb = 2\n");
+    }
+
+    #[test]
+    fn comments_between_the_lines_of_a_value_are_none_of_it_and_stay() {
+        let mut ini =
+            Ini::parse("[x]\nname =\n  a\n# one\n\n  # two\n  b\n\n# other's\nother = 1\n");
+        let place = ini.find(None, &["name"])[0];
+        assert_eq!(ini.words(place), ["a", "b"]);
+        ini.set(place, "c");
+        assert_eq!(
+            ini.into_text(),
+            "[x]\nname = c\n# one\n  # two\n\n# other's\nother = 1\n"
+        );
     }
 
     #[test]

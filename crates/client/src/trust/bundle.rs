@@ -118,7 +118,8 @@ impl Bundle {
     /// [`Error::File`] when it cannot be read or written, or is there and not one of ours.
     pub(crate) fn write(&self, path: &Path) -> Result<bool, Error> {
         // The system's own file, or somebody's work by hand, is not ours to replace.
-        if std::fs::read_to_string(path).is_ok_and(|text| !text.contains(SYSTEM_PART)) {
+        let is_ours = |bytes| String::from_utf8(bytes).is_ok_and(|text| text.contains(SYSTEM_PART));
+        if std::fs::read(path).is_ok_and(|bytes| !is_ours(bytes)) {
             let reason = "there is another file of this name, which `certs bundle` has not made";
             return Err(of_file(path, std::io::Error::other(reason)));
         }
@@ -282,6 +283,10 @@ mod tests {
         assert_eq!(Bundle::added_in(&path).unwrap(), []);
         let bundle = Bundle::of_system(vec![authority()]);
         assert!(bundle.write(&path).is_err(), "it stays as it is");
+        let der = authority().der().to_vec();
+        std::fs::write(&path, &der).unwrap();
+        assert!(bundle.write(&path).is_err(), "no text either");
+        assert_eq!(std::fs::read(&path).unwrap(), der);
     }
 
     #[test]

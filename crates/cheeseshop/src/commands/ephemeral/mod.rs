@@ -13,6 +13,7 @@ use cheeseshop_client::layout::{
     Layout, Outcome, PlanOptions, Present, Subject, generate_password,
 };
 use cheeseshop_client::{Credentials, Environment, Trust};
+use cheeseshop_storage::BlobConfig;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Map, Value, json};
 use tokio::signal::unix::{SignalKind, signal};
@@ -68,6 +69,7 @@ pub(crate) async fn run(settings: &SettingArgs, arguments: &ServeArgs) -> Result
         given: defaults(),
     };
     let config = Config::load_apart(&settings, &serve::flags(arguments))?;
+    refuse_other_data(&config, &directory.data())?;
     logging::start(&config.log)?;
     let mut hang_up = signal(SignalKind::hangup())
         .map_err(|error| Failure::caused_by("cannot listen for signals", &error))?;
@@ -124,6 +126,22 @@ fn read_layout(file: &Path) -> Result<Layout, Failure> {
         Failure::could_not_try(format!("{} is no layout:\n{problems}", file.display()))
             .with_hint("docs/manual/layout.md describes the format")
     })
+}
+
+/// Whatever files of settings and `--set` say: with data of another server, users would be made there, with
+/// cheap hashes, and files removed that are none of ours.
+fn refuse_other_data(config: &Config, data: &Path) -> Result<(), Failure> {
+    let is_inside = |path: &Path| path.starts_with(data);
+    let is_own_database = config.embedded_database().is_some_and(is_inside);
+    let are_own_blobs = matches!(&config.blobs, BlobConfig::Local { path } if is_inside(path));
+    let key = match (is_own_database, are_own_blobs) {
+        (false, _) => "database.url",
+        (_, false) => "blobs",
+        (true, true) => return Ok(()),
+    };
+    Err(Failure::could_not_try(format!(
+        "a throwaway server keeps its data in a directory of its own: leave the setting {key} out"
+    )))
 }
 
 /// Clients connect to this; the first address counts.

@@ -264,6 +264,28 @@ fn what_cannot_be_made_is_told_and_leaves_nothing() {
     assert!(alone.stderr.contains("--ephemeral"), "{}", alone.stderr);
 }
 
+#[test]
+fn data_of_another_server_is_not_touched() {
+    let home = Home::new();
+    let other = home.data_dir();
+    let path = other.display();
+    for setting in [
+        format!("database.url=sqlite://{path}/cheeseshop.db"),
+        format!("blobs.path={path}"),
+    ] {
+        let mut command = home.bare_cheeseshop(&["serve", "--ephemeral", "--set", &setting]);
+        command.stdin(Stdio::null());
+        let output = finish(command, "");
+        assert_eq!(output.code, Some(2), "{setting}: {output:?}");
+        let expected = "in a directory of its own: leave the setting";
+        assert!(output.stderr.contains(expected), "{output:?}");
+        assert!(
+            !other.exists() && directories(&home).is_empty(),
+            "{setting}"
+        );
+    }
+}
+
 #[tokio::test]
 async fn the_example_of_the_library_does_what_it_says() {
     let home = Home::new();

@@ -379,9 +379,12 @@ async fn what_cannot_be_tried_is_said_before_anything_is_built() {
     stand.write("all.txt", "lonely\n");
     stand.write("loop.txt", "-r loop.txt\n");
     stand.write("odd.txt", "./here\n");
+    // What it asks for is in its last line.
+    stand.write("large.txt", &format!("{}\nlonely\n", "#".repeat(16 << 20)));
     for (arguments, expected) in [
         (&["none.txt", "bob/dev"] as &[&str], "none.txt"),
         (&["loop.txt", "bob/dev"], "includes itself"),
+        (&["large.txt", "bob/dev"], "larger than 16 MiB"),
         (&["all.txt", "bob/none"], "404"),
         (&["all.txt", "bob/mirror"], "does not support upload"),
         (

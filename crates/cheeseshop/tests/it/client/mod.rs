@@ -6,6 +6,7 @@ mod clean;
 mod doctor;
 mod ephemeral;
 mod fill;
+mod fill_login;
 mod general;
 mod generate;
 mod install;

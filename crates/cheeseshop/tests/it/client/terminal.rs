@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use cheeseshop_test_support::{Wheel, python_client};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::shop::use_unasked;
 use super::stand::Stand;
@@ -266,6 +266,27 @@ fn a_reader_that_has_seen_enough_is_no_error() {
     let (line, output) = first_line(home.cheeseshop(&["generate", "completions", "bash"]));
     assert!(!line.is_empty());
     assert_eq!((output.code, output.stderr.as_str()), (Some(0), ""));
+}
+
+#[test]
+fn json_with_a_strangers_text_does_not_steer_the_terminal() {
+    let name = "a\u{9b}2J\u{7f}b";
+    let result = json!({"type": "stage", "title": name, "projects": [name]});
+    let url = serve(json!({"type": "indexconfig", "result": result}).to_string());
+    let client = Side::ours_alone();
+    use_unasked(&client, &url);
+    for arguments in [
+        &["list", "--json"] as &[&str],
+        &["index", "--json"],
+        &["getjson", "/bob/dev"],
+    ] {
+        let output = finish(client.command(arguments), "");
+        assert_eq!(output.code, Some(0), "{arguments:?}: {output:?}");
+        let is_command = |it: char| it.is_control() && it != '\n';
+        assert!(!output.stdout.contains(is_command), "{output:?}");
+        let read: Value = serde_json::from_str(&output.stdout).unwrap();
+        assert!(read.to_string().contains(name), "{arguments:?}: {read}");
+    }
 }
 
 #[test]

@@ -192,7 +192,7 @@ async fn print_for(
         Format::File(format) => format.text(&settings).map_err(Failure::usage)?,
         Format::Shell(shell) => secrets::shell_code(shell, &settings, &plan)?,
     };
-    report::hide_from_logs(session, format, &settings);
+    report::hide_from_logs(session, &plan, format, &settings);
     session.output.data(text.trim_end_matches('\n'));
     if !arguments.quiet {
         report::tell(session, &plan, format, &settings);

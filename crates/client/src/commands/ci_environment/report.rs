@@ -1,24 +1,48 @@
 //! What is said beside the variables.
 
+use std::collections::BTreeSet;
+
 use super::setting::{Setting, Value};
 use super::spelling::{FileFormat, Format};
 use super::variables::{Plan, host_without_certificate};
 use crate::commands::Session;
+use crate::commands::connection::with_credentials;
 
 /// More variables of a report GitLab does not take, unless its administrator says so.
 const GITLAB_LIMIT: usize = 20;
 
 /// Has GitHub hide what is secret before it shows the variables of each following step.
-pub(super) fn hide_from_logs(session: &mut Session, format: Format, settings: &[Setting]) {
+pub(super) fn hide_from_logs(
+    session: &mut Session,
+    plan: &Plan<'_>,
+    format: Format,
+    settings: &[Setting],
+) {
     let is_runner = session.environment.get("GITHUB_ACTIONS") == Some("true");
     if !is_runner || format != Format::File(FileFormat::Github) {
         return;
     }
-    for setting in settings.iter().filter(|setting| setting.is_secret()) {
-        let value = setting.exposed().unwrap_or_default();
-        // The runner takes this line away, and never shows the value.
+    for value in masked(plan, settings) {
+        // The runner takes this line away, and never shows the value. It reads `%` as an escape.
+        let value = value.replace('%', "%25");
         session.output.talk(&format!("::add-mask::{value}"));
     }
+}
+
+/// What must not be shown: the values, and what is secret in them by itself, since tools print other URLs
+/// of the index with the same password.
+fn masked(plan: &Plan<'_>, settings: &[Setting]) -> BTreeSet<String> {
+    let values = settings.iter().filter(|setting| setting.is_secret());
+    let mut masked: BTreeSet<String> = values
+        .filter_map(|setting| setting.exposed())
+        .map(str::to_owned)
+        .collect();
+    for credentials in [plan.install_as, plan.upload_as].into_iter().flatten() {
+        masked.insert(credentials.secret().to_owned());
+        let url = with_credentials(plan.address.root.clone(), credentials);
+        masked.extend(url.password().map(str::to_owned));
+    }
+    masked
 }
 
 /// Says what was decided and why, without secrets.

@@ -3,6 +3,8 @@
 use std::io::Write as _;
 use std::path::Path;
 
+use sha2::{Digest as _, Sha256};
+
 use super::setting::Setting;
 use super::spelling::Shell;
 use super::variables::Plan;
@@ -29,8 +31,8 @@ pub(super) fn shell_code(
     Ok(text)
 }
 
-/// One file for each purpose: steps of a job that run at once may each have their own. In characters
-/// that no file system minds.
+/// One file for each server and purpose: steps of a job that run at once may each have their own, and the
+/// password for one server must not go to another. In characters that no file system minds.
 fn secrets_name(shell: Shell, plan: &Plan<'_>) -> String {
     let encoded = |text: &str| {
         percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC)
@@ -40,8 +42,10 @@ fn secrets_name(shell: Shell, plan: &Plan<'_>) -> String {
     let who = |credentials: Option<&Credentials>| {
         credentials.map_or_else(String::new, |credentials| encoded(&credentials.user))
     };
+    let digest = Sha256::digest(plan.address.root.as_str());
+    let server = u32::from_be_bytes(digest.first_chunk().copied().unwrap_or_default());
     format!(
-        "secrets-{}-{}-{}-{}.{}",
+        "secrets-{server:08x}-{}-{}-{}-{}.{}",
         encoded(plan.address.index.user.as_str()),
         encoded(&plan.address.index.index),
         who(plan.install_as),
@@ -59,4 +63,43 @@ fn write_secrets(path: &Path, text: &str) -> std::io::Result<()> {
     file.write_all(text.as_bytes())?;
     file.persist(path)?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commands::ci_environment::address::Address;
+    use crate::commands::ci_environment::variables::Caches;
+    use crate::commands::ci_environment::workspace::Workspace;
+
+    #[test]
+    fn each_server_and_purpose_has_a_file_of_its_own() {
+        let workspace = Workspace {
+            path: "/ws".into(),
+            named_by: None,
+        };
+        let bob = Credentials::new("bob", "pw");
+        let mut names = std::collections::BTreeSet::new();
+        for root in ["https://shop.test/", "https://shop.test/devpi/"] {
+            for (install_as, upload_as) in [(None, Some(&bob)), (Some(&bob), None)] {
+                let address = Address {
+                    root: root.parse().unwrap(),
+                    basic: None,
+                    named_by: String::new(),
+                    index: cheeseshop_domain::IndexName::parse("a/b").unwrap(),
+                };
+                let plan = Plan {
+                    address: &address,
+                    workspace: &workspace,
+                    user: None,
+                    install_as,
+                    upload_as,
+                    ca_bundle: None,
+                    caches: Caches::Untouched,
+                };
+                names.insert(secrets_name(Shell::Sh, &plan));
+            }
+        }
+        assert_eq!(names.len(), 4, "{names:?}");
+    }
 }

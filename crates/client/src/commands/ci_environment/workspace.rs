@@ -89,7 +89,9 @@ impl Workspace {
     /// When it cannot be made, or leads out of the workspace.
     pub(super) fn prepare(&self) -> Result<(), Failure> {
         let state = self.state();
-        for path in [&state, &state.join("cache")] {
+        // Whoever has committed a link there does not have us write where it leads.
+        let inside = ["cache", "current.json", "auth.json", ".lock"].map(|name| state.join(name));
+        for path in std::iter::once(&state).chain(&inside) {
             let is_link = path
                 .symlink_metadata()
                 .is_ok_and(|metadata| metadata.is_symlink());
@@ -202,8 +204,12 @@ mod tests {
             std::fs::read_to_string(workspace.state().join(".gitignore")).unwrap(),
             "*\n"
         );
-        std::os::unix::fs::symlink(outside.path(), workspace.state().join("cache")).unwrap();
-        assert!(workspace.prepare().is_err());
+        for name in ["cache", "current.json", "auth.json", ".lock"] {
+            let link = workspace.state().join(name);
+            std::os::unix::fs::symlink(outside.path().join(name), &link).unwrap();
+            assert!(workspace.prepare().is_err(), "{name}");
+            std::fs::remove_file(&link).unwrap();
+        }
         std::fs::remove_dir_all(workspace.state()).unwrap();
         std::os::unix::fs::symlink(outside.path(), workspace.state()).unwrap();
         assert!(workspace.prepare().is_err());

@@ -8,7 +8,7 @@ use super::findings::{Doomed, Fate, IndexFindings};
 use super::not_tried;
 use crate::clean::{Held, Rules};
 use crate::commands::{Connection, Failure, Session};
-use crate::{Error, LinkKind, Server};
+use crate::{Error, LinkKind, Release, Server};
 
 /// How many questions a server is asked at once.
 const QUESTIONS: usize = 8;
@@ -132,13 +132,52 @@ async fn held(server: &Server, index: &Url, project: &ProjectName) -> Result<Vec
         Err(Error::Refused { status: 404, .. }) => return Ok(Vec::new()),
         Err(error) => return Err(error),
     };
-    let held = |release: crate::Release| Held {
+    Ok(project.releases.into_iter().map(held_of).collect())
+}
+
+fn held_of(release: Release) -> Held {
+    let times = release.links(LinkKind::File).map(|link| link.uploaded);
+    Held {
         files: release.links(LinkKind::File).count(),
-        uploaded: release
-            .links(LinkKind::File)
-            .filter_map(|link| link.uploaded)
-            .max(),
+        // One file of an unknown age may have come just now.
+        uploaded: times
+            .collect::<Option<Vec<_>>>()
+            .and_then(|times| times.into_iter().max()),
         version: release.version,
-    };
-    Ok(project.releases.into_iter().map(held).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cheeseshop_packaging::{Hashes, Version};
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::Link;
+
+    #[test]
+    fn a_release_is_as_old_as_its_newest_file_when_the_age_of_each_is_known() {
+        let of = |second: Option<i64>, kind| Link {
+            kind,
+            url: "http://shop.test/file".parse().unwrap(),
+            of_url: None,
+            hashes: Hashes::default(),
+            uploaded: second.map(|second| Timestamp::from_second(second).unwrap()),
+        };
+        let file = |second| of(second, LinkKind::File);
+        for (links, expected) in [
+            (vec![file(Some(1)), file(Some(3)), file(Some(2))], Some(3)),
+            (vec![file(Some(1)), file(None)], None),
+            (vec![file(Some(1)), of(None, LinkKind::TestResult)], Some(1)),
+            (vec![], None),
+        ] {
+            let held = held_of(Release {
+                name: "app".to_owned(),
+                version: Version::parse("1.0").unwrap(),
+                links,
+                shadowed: Vec::new(),
+            });
+            assert_eq!(held.uploaded.map(Timestamp::as_second), expected);
+        }
+    }
 }

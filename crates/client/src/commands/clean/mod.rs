@@ -109,7 +109,7 @@ pub(super) async fn run(session: &mut Session, arguments: &CleanArgs) -> Result<
             .talk("nothing was removed; -y removes what is listed");
     }
     if arguments.json {
-        session.output.data(&format!("{:#}", findings.document()));
+        session.output.json(&format!("{:#}", findings.document()));
     } else if is_wanted {
         findings.tell(&mut session.output);
     }

@@ -180,7 +180,7 @@ fn tell(session: &mut Session, arguments: &DoctorArgs, findings: &[Finding]) {
             "ok": worst < Some(Level::Fix),
             "findings": findings.iter().map(Finding::document).collect::<Vec<_>>(),
         });
-        session.output.data(&indented(&document));
+        session.output.json(&indented(&document));
         return;
     }
     for finding in findings {

@@ -122,9 +122,20 @@ impl Work<'_> {
         if self.is_dry_run {
             return Ok(Status::WouldUpload(target.url.to_string()));
         }
+        let login = match &target.login {
+            Some(login) => {
+                let secret = &login.secret;
+                let narrowed = self
+                    .clock
+                    .for_project(&self.server, secret, wheel.project())
+                    .await;
+                Some(narrowed.applied_to(login.clone()))
+            }
+            None => None,
+        };
         let answer = self
             .server
-            .upload(&target.url, wheel, self.login.clone(), &Progress::default())
+            .upload(&target.url, wheel, login, &Progress::default())
             .await
             .map_err(|error| error.chain())?;
         if answer.is_success() {

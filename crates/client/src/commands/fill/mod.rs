@@ -4,7 +4,6 @@
 //! what an index has is asked for once a project.
 
 mod build;
-mod interrupt;
 mod outcome;
 mod pip;
 mod resolve;
@@ -21,9 +20,12 @@ use url::Url;
 use self::outcome::Report;
 use self::pip::Pip;
 use self::work::{Target, Work};
+use crate::commands::interrupt::unless_ended;
 use crate::commands::session::is_url;
+use crate::commands::upload::ServerClock;
 use crate::commands::{Connection, Failure, Session};
 use crate::fill::Requirements;
+use crate::programs::Programs;
 use crate::tool_config::without_password;
 use crate::{Credentials, Server, Token};
 
@@ -100,17 +102,16 @@ pub(super) async fn run(session: &mut Session, arguments: &FillArgs) -> Result<(
         .prefix("cheeseshop-fill-")
         .tempdir()
         .map_err(|error| could_not_try(format!("there is no temporary directory: {error}")))?;
-    let children = interrupt::Children::default();
-    let result = tokio::select! {
-        result = fill(session, arguments, folder.path(), &children) => result,
-        () = interrupt::interrupted() => Err(Failure {
-            message: "interrupted: what was uploaded so far is there, nothing else remains".to_owned(),
-            code: 130,
-        }),
-    };
+    let programs = Programs::default();
+    let work =
+        async |session: &mut Session| fill(session, arguments, folder.path(), &programs).await;
+    let result = unless_ended(session, work).await;
     session.output.passing("");
-    children.end().await;
-    let report = result?;
+    programs.end().await;
+    let report = result.map_err(|_| Failure {
+        message: "interrupted: what was uploaded so far is there, nothing else remains".to_owned(),
+        code: 130,
+    })??;
     report.tell(session, arguments.json);
     if let Some(path) = &arguments.junit_xml {
         let path = session.environment.directory().join(path);
@@ -128,7 +129,7 @@ async fn fill(
     session: &mut Session,
     arguments: &FillArgs,
     folder: &Path,
-    children: &interrupt::Children,
+    programs: &Programs,
 ) -> Result<Report, Failure> {
     let requirements = read_requirements(session, arguments)?;
     let blacklist = read_blacklist(session, arguments)?;
@@ -137,9 +138,11 @@ async fn fill(
         .await
         .map_err(not_tried)?;
     let server = connection.server().map_err(not_tried)?;
-    let index = Target::new(&connection.index_url().map_err(not_tried)?);
+    let url = connection.index_url().map_err(not_tried)?;
+    let index = Target::new(&connection, &url);
     let pure = match &arguments.pure_index {
         Some(name) => Some(Target::new(
+            &connection,
             &connection
                 .url_of_index(name, &session.environment)
                 .map_err(not_tried)?,
@@ -147,13 +150,14 @@ async fn fill(
         None => None,
     };
     for target in [Some(&index), pure.as_ref()].into_iter().flatten() {
-        check_target(&server, &connection, target, arguments.dry_run).await?;
+        check_target(&server, target, arguments.dry_run).await?;
     }
     let source = match &arguments.source {
         Some(source) if is_url(source) => source
             .parse()
             .map_err(|_| could_not_try(format!("invalid URL: {}", without_password(source))))?,
         Some(source) => Target::new(
+            &connection,
             &connection
                 .url_of_index(source, &session.environment)
                 .map_err(not_tried)?,
@@ -163,14 +167,14 @@ async fn fill(
     };
     let source = readable(&connection, source);
     let python = arguments.python.as_deref();
-    let (pip, tags) = Pip::find(session, python, &source, folder, children).await?;
+    let (pip, tags) = Pip::find(session, python, &source, folder, programs).await?;
     let jobs = arguments
         .jobs
         .or_else(|| std::thread::available_parallelism().ok())
         .map_or(1, NonZeroUsize::get);
     let work = Work {
-        login: connection.login(&index.url),
         server,
+        clock: ServerClock::default(),
         pip,
         folder,
         index,
@@ -217,28 +221,34 @@ fn read_file(session: &Session, name: &str, into: &mut Requirements) -> Result<(
     };
     let is_input = |path: &Path| name == "-" && path.ends_with("-");
     let read = |path: &Path| {
-        let mut text = String::new();
-        let reader: Box<dyn std::io::Read> = if is_input(path) {
-            Box::new(std::io::stdin())
+        if is_input(path) {
+            whole_text(std::io::stdin())
         } else {
-            Box::new(std::fs::File::open(path)?)
-        };
-        reader
-            .take(LARGEST_REQUIREMENTS_BYTES)
-            .read_to_string(&mut text)?;
-        Ok(text)
+            whole_text(std::fs::File::open(path)?)
+        }
     };
     into.read(&path, &read)
         .map_err(|error| could_not_try(error.to_string()))
 }
 
+/// A part of it would be a fill that is told as if it were whole.
+fn whole_text(reader: impl std::io::Read) -> std::io::Result<String> {
+    let mut bytes = Vec::new();
+    reader
+        .take(LARGEST_REQUIREMENTS_BYTES + 1)
+        .read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > LARGEST_REQUIREMENTS_BYTES {
+        let limit = LARGEST_REQUIREMENTS_BYTES >> 20;
+        return Err(std::io::Error::other(format!(
+            "larger than {limit} MiB, which is the limit"
+        )));
+    }
+    String::from_utf8(bytes)
+        .map_err(|_| std::io::Error::new(std::io::ErrorKind::InvalidData, "no UTF-8"))
+}
+
 /// Looks whether an index can be filled before much time is spent on wheels for it.
-async fn check_target(
-    server: &Server,
-    connection: &Connection,
-    target: &Target,
-    is_dry_run: bool,
-) -> Result<(), Failure> {
+async fn check_target(server: &Server, target: &Target, is_dry_run: bool) -> Result<(), Failure> {
     let url = &target.url;
     let mut asked = url.clone();
     asked.set_query(Some("no_projects="));
@@ -256,7 +266,7 @@ async fn check_target(
         .get("acl_upload")
         .and_then(|names| names.as_array())
         .is_some_and(|names| names.iter().any(|name| name == ":ANONYMOUS:"));
-    if !is_dry_run && !takes_anybodys && connection.login(url).is_none() {
+    if !is_dry_run && !takes_anybodys && target.login.is_none() {
         return Err(could_not_try(format!(
             "nobody is logged in, and {url} takes uploads from its users only: log in first, by `devpi login`"
         )));
@@ -296,4 +306,19 @@ fn could_not_try(message: impl Into<String>) -> Failure {
 
 fn not_tried(failure: Failure) -> Failure {
     Failure { code: 2, ..failure }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_read_whole_or_not_at_all() {
+        let large = |count| whole_text(std::io::repeat(b'#').take(count));
+        let limit = LARGEST_REQUIREMENTS_BYTES;
+        assert_eq!(large(limit).unwrap().len() as u64, limit);
+        let error = large(limit + 1).unwrap_err().to_string();
+        assert!(error.contains("16 MiB"), "{error}");
+        assert!(whole_text(&b"\xff"[..]).is_err());
+    }
 }

@@ -123,7 +123,7 @@ impl Report {
     /// Says it: what was done on standard output, everything else beside it.
     pub(super) fn tell(&self, session: &mut Session, as_json: bool) {
         if as_json {
-            session.output.data(&format!("{:#}", self.document()));
+            session.output.json(&format!("{:#}", self.document()));
             return;
         }
         for warning in &self.warnings {

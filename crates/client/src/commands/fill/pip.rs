@@ -10,9 +10,9 @@ use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
 use super::could_not_try;
-use super::interrupt::Children;
 use crate::commands::{Failure, Session};
 use crate::fill::Tags;
+use crate::programs::Programs;
 use crate::server::credentials_of;
 use crate::trust::Roots;
 
@@ -49,7 +49,7 @@ pub(super) struct Pip {
     /// What may not be in any of its words.
     secrets: Vec<SecretString>,
     folder: PathBuf,
-    children: Children,
+    programs: Programs,
 }
 
 /// What pip said to something that it could not do.
@@ -69,7 +69,7 @@ impl Pip {
         python: Option<&str>,
         source: &Url,
         folder: &Path,
-        children: &Children,
+        programs: &Programs,
     ) -> Result<(Self, Tags), Failure> {
         let python = super::super::upload::python(session, python).map_err(super::not_tried)?;
         let own_folder = folder.join("tmp");
@@ -107,7 +107,7 @@ impl Pip {
             directory: session.environment.directory().to_owned(),
             secrets: secrets_of(source),
             folder: folder.to_owned(),
-            children: children.clone(),
+            programs: programs.clone(),
         };
         match pip.tags().await {
             Ok(tags) => return Ok((pip, tags)),
@@ -164,7 +164,7 @@ impl Pip {
             command.env_remove(name);
         }
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));
-        let status = self.children.run(&mut command).await.map_err(failed)?;
+        let status = self.programs.run(&mut command).await.map_err(failed)?;
         drop(command);
         let words = self.without_secrets(&last_words(&path).map_err(failed)?);
         // Hundreds of wheels have as many logs.

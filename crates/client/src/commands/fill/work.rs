@@ -9,7 +9,8 @@ use url::Url;
 
 use super::outcome::{Outcome, Report, Status};
 use super::pip::{Pip, Refusal};
-use crate::commands::Output;
+use crate::commands::upload::ServerClock;
+use crate::commands::{Connection, Output};
 use crate::fill::{Listing, Need, Requirements, Tags, judge};
 use crate::{Credentials, Error, Server};
 
@@ -21,13 +22,15 @@ const QUESTIONS: usize = 8;
 pub(super) struct Target {
     /// Its URL, with a slash at its end.
     pub(super) url: Url,
+    /// Who uploads.
+    pub(super) login: Option<Credentials>,
 }
 
 impl Target {
-    pub(super) fn new(url: &Url) -> Self {
-        Self {
-            url: crate::server::without_credentials(url),
-        }
+    pub(super) fn new(connection: &Connection, url: &Url) -> Self {
+        let url = crate::server::without_credentials(url);
+        let login = connection.login(&url);
+        Self { url, login }
     }
 
     /// The index for installers.
@@ -41,7 +44,7 @@ impl Target {
 /// All that is needed to fill an index.
 pub(super) struct Work<'run> {
     pub(super) server: Server,
-    pub(super) login: Option<Credentials>,
+    pub(super) clock: ServerClock,
     pub(super) pip: Pip,
     /// Where everything is done; it goes at the end.
     pub(super) folder: &'run Path,

@@ -78,7 +78,7 @@ impl Report {
         if self.is_json {
             let unchanged: Vec<_> = plan.unchanged.iter().map(subject).collect();
             let document = json!({"steps": self.steps, "unchanged": unchanged});
-            output.data(&format!("{document:#}"));
+            output.json(&format!("{document:#}"));
             return;
         }
         output.talk(&format!(

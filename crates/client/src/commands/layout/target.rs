@@ -18,8 +18,8 @@ pub(super) struct TargetArgs {
     #[arg(long, value_name = "URL")]
     server: Option<Url>,
 
-    /// Who asks, at --server [default: $CHEESESHOP_USER, else root]. The password or token is
-    /// $CHEESESHOP_TOKEN or $CHEESESHOP_PASSWORD.
+    /// Who asks, at --server [default: $CHEESESHOP_USER, else whom the token names, else root]. The
+    /// password or token is $CHEESESHOP_TOKEN or $CHEESESHOP_PASSWORD.
     #[arg(long, value_name = "USER", requires = "server")]
     user: Option<String>,
 
@@ -51,9 +51,11 @@ impl TargetArgs {
             let user = None;
             return Ok(Target { server, user });
         };
-        let given = self.user.as_deref();
-        let user = given
+        let token = Token::parse(secret.expose_secret());
+        let named = token.as_ref().and_then(Token::user_and_id);
+        let user = (self.user.as_deref())
             .or_else(|| session.environment.get("CHEESESHOP_USER"))
+            .or_else(|| Some(named?.0))
             .unwrap_or("root")
             .to_owned();
         let credentials = if Token::kind_of(secret.expose_secret()).is_some() {

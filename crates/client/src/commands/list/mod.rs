@@ -276,5 +276,5 @@ async fn list_versions(
 fn print(session: &mut Session, index: &Url, projects: &[Value]) {
     let index = index.as_str().trim_end_matches('/');
     let document = json!({"index": index, "projects": projects});
-    session.output.data(&format!("{document:#}"));
+    session.output.json(&format!("{document:#}"));
 }

@@ -92,7 +92,7 @@ pub(super) async fn list(session: &mut Session, arguments: &ListArgs) -> Result<
     let url = below_user(&connection, &user, &["+tokens"])?;
     let document = session.get(&mut connection, url, "tokens-info").await?;
     if arguments.json {
-        session.output.data(&document.to_string());
+        session.output.json(&document.to_string());
         return Ok(());
     }
     let document: TokensDocument = read(&document)?;

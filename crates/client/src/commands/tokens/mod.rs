@@ -11,6 +11,7 @@ use clap::{Args, Subcommand};
 use self::held::{DeriveArgs, InspectArgs, LoginArgs};
 use self::made::{CreateArgs, DeleteArgs, ListArgs};
 use crate::TokenLimits;
+use crate::commands::output::printable;
 use crate::commands::upload::now;
 use crate::commands::{Failure, GenericArgs, Session, With, in_session};
 
@@ -138,7 +139,7 @@ struct OutputArgs {
 impl OutputArgs {
     fn write(&self, session: &mut Session, token: &str) -> Result<(), Failure> {
         let Some(name) = &self.output else {
-            session.output.data(token);
+            session.output.data(&printable(token));
             return Ok(());
         };
         let path = session.environment.expand(name);

@@ -4,6 +4,7 @@ mod build;
 mod config;
 mod documentation;
 mod formats;
+mod login;
 mod send;
 
 use std::path::PathBuf;
@@ -12,8 +13,8 @@ use clap::Args;
 use tempfile::TempDir;
 
 pub(super) use self::build::python;
+pub(super) use self::login::{ServerClock, for_project, now};
 use self::send::Uploader;
-pub(super) use self::send::{for_project, now};
 use crate::Content;
 use crate::commands::{Failure, Session};
 use crate::uploads::collect_files;

@@ -6,17 +6,13 @@ use std::time::Duration;
 
 use cheeseshop_packaging::Version;
 use cheeseshop_packaging::name::normalize;
-use jiff::Timestamp;
 use url::Url;
 
+use super::login::{ServerClock, TOKEN_SECONDS, told};
 use super::{UploadArgs, is_documentation, workdir};
 use crate::commands::session::no_answer;
 use crate::commands::{Connection, Failure, Session};
-use crate::tokens::ForProject;
-use crate::{Answer, Content, Credentials, Distribution, DistributionError, Progress, repack};
-
-/// How long a token holds that is derived for one upload, in seconds.
-const TOKEN_SECONDS: i64 = 60;
+use crate::{Content, Credentials, Distribution, DistributionError, Progress, repack};
 
 /// How often a person is told how far an upload is.
 const TICK: Duration = Duration::from_millis(200);
@@ -26,8 +22,7 @@ pub(super) struct Uploader<'arguments> {
     connection: Connection,
     index: Url,
     arguments: &'arguments UploadArgs,
-    /// How far the server's clock is ahead of ours, in seconds; asked for when a token needs it.
-    ahead: Option<i64>,
+    clock: ServerClock,
 }
 
 impl<'arguments> Uploader<'arguments> {
@@ -40,7 +35,7 @@ impl<'arguments> Uploader<'arguments> {
             connection,
             index: crate::server::without_credentials(index),
             arguments,
-            ahead: None,
+            clock: ServerClock::default(),
         }
     }
 
@@ -130,72 +125,13 @@ impl<'arguments> Uploader<'arguments> {
         let Some(login) = self.connection.login(&self.index) else {
             return Ok(None);
         };
-        // A look without a time first: the server is asked for its time only where one is needed.
-        let now = match ForProject::of(&login.secret, project, 0, 0) {
-            ForProject::Derived(..) => self.server_time().await?,
-            ForProject::Password | ForProject::Unreadable(_) => 0,
-        };
-        Ok(Some(for_project(
-            session,
-            login,
-            project,
-            now,
-            TOKEN_SECONDS,
-        )))
+        let server = self.connection.server()?;
+        let narrowed = self
+            .clock
+            .for_project(&server, &login.secret, project)
+            .await;
+        Ok(Some(told(session, login, project, TOKEN_SECONDS, narrowed)))
     }
-
-    /// The server's time in seconds of Unix time. A token of a minute must not depend on how well
-    /// the clocks of build machines are kept.
-    async fn server_time(&mut self) -> Result<i64, Failure> {
-        if self.ahead.is_none() {
-            let server = self.connection.server()?;
-            let request = server.request(reqwest::Method::GET, "+api")?.login(None);
-            // Without an answer the upload will say what is wrong.
-            let date = request.send().await.ok().as_ref().and_then(date_of);
-            self.ahead = Some(date.map_or(0, |date| date - now()));
-        }
-        let ahead = self.ahead.unwrap_or_default();
-        Ok(now().saturating_add(ahead))
-    }
-}
-
-/// A login with a token narrowed to a project, if it is a token, and what there is to tell of it.
-pub(in crate::commands) fn for_project(
-    session: &mut Session,
-    login: Credentials,
-    project: &str,
-    now: i64,
-    seconds: i64,
-) -> Credentials {
-    match ForProject::of(&login.secret, project, now, seconds) {
-        ForProject::Password => login,
-        ForProject::Unreadable(kind) => {
-            session.output.warn(&format!(
-                "Your password looks like a {kind} token, but cannot be read as one; it is sent as it is."
-            ));
-            login
-        }
-        ForProject::Derived(kind, secret) => {
-            session.output.info(&format!(
-                "Derived a unique {kind} token valid for {seconds} seconds for upload to the \
-                 '{project}' project."
-            ));
-            Credentials { secret, ..login }
-        }
-    }
-}
-
-/// The time of this machine in seconds of Unix time.
-#[expect(clippy::disallowed_methods, reason = "how long a derived token holds")]
-pub(in crate::commands) fn now() -> i64 {
-    Timestamp::now().as_second()
-}
-
-/// When an answer was made, in seconds of Unix time.
-fn date_of(answer: &Answer) -> Option<i64> {
-    let date = answer.headers.get(reqwest::header::DATE)?.to_str().ok()?;
-    let date = jiff::fmt::rfc2822::parse(date).ok()?;
-    Some(date.timestamp().as_second())
 }
 
 /// Looks into files. A file without core metadata that can be used is passed over, as devpi does; a

@@ -49,7 +49,7 @@ pub(super) async fn run(
             .collect();
         session
             .output
-            .data(&format!("{:#}", Value::Object(document)));
+            .json(&format!("{:#}", Value::Object(document)));
         return Ok(());
     }
     for (name, settings) in indexes {

@@ -82,7 +82,7 @@ pub(super) fn run(
     session.output.line(&format!("always-set-cfg: {answer}"));
     if arguments.json {
         let document = document(connection, user, venv.as_deref(), always, &files);
-        session.output.data(&format!("{document:#}"));
+        session.output.json(&format!("{document:#}"));
     }
     Ok(())
 }

@@ -201,8 +201,11 @@ async fn the_pipeline_step_gets_lines_for_with_env() {
         .stdout
         .lines()
         .map(|line| line.split_once('=').unwrap())
+        // As `withEnv` reads a value: what else follows a `$` is the name of a variable.
+        .map(|(name, value)| (name, value.replace("$$", "$")))
         .collect();
     let index = format!("{}/bob/two", ci.server.url);
+    assert!(output.stdout.contains("it's $$HOME `here`"), "{output:?}");
     assert_eq!(lines["PIP_INDEX_URL"], format!("{index}/+simple/"));
     assert_eq!(
         lines["DEVPI_CLIENTDIR"],

@@ -27,13 +27,13 @@ async fn a_login_is_the_jobs_and_in_no_log() {
     ci.install_client("pip").await;
     for shell in ["bash", "dash", "zsh"] {
         let workspace = ci.workspace(shell);
-        // -x is what Jenkins runs build steps with.
+        // -x is what Jenkins runs build steps with; -v is what people add to it.
         let script = "eval \"$(cheeseshop env bob/closed --login --credentials install,upload)\"\n\
                       devpi use\n\
                       pip install --target there app\n\
                       [ -n \"$TWINE_USERNAME\" ]\n\
                       printenv TWINE_PASSWORD > password";
-        let mut command = ci.script(&[shell, "-xeu"], Some(&workspace), script);
+        let mut command = ci.script(&[shell, "-xveu"], Some(&workspace), script);
         command
             .env("CHEESESHOP_USER", "bob")
             .env("CHEESESHOP_PASSWORD", PASSWORD);
@@ -246,4 +246,39 @@ async fn github_hides_what_its_logs_would_show() {
         let mask = format!("::add-mask::{token}\n");
         assert_eq!(output.stderr.contains(&mask), masks, "{output:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn github_hides_a_password_in_whichever_way_it_is_printed() {
+    let ci = Ci::open().await;
+    let workspace = ci.workspace("job");
+    let file = workspace.join("token");
+    std::fs::write(&file, "per%cent@\n").unwrap();
+    let mut command = ci.command("cheeseshop", Some(&workspace));
+    command
+        .args(["env", "bob/one", "--offline", "-q", "--user", "bob"])
+        .args(["--credentials=install", "--format=github", "--token-file"])
+        .arg(&file)
+        .env("GITHUB_ACTIONS", "true");
+    let output = succeed(command);
+    let masks: Vec<_> = output
+        .stderr
+        .lines()
+        .filter_map(|line| line.strip_prefix("::add-mask::"))
+        // As the runner reads it.
+        .map(|mask| mask.replace("%25", "%"))
+        .collect();
+    assert!(
+        output.stdout.contains("://bob:per%25cent%40@"),
+        "{output:?}"
+    );
+    for secret in ["per%cent@", "per%25cent%40"] {
+        assert!(masks.iter().any(|mask| mask == secret), "{output:?}");
+    }
+    assert!(
+        masks
+            .iter()
+            .any(|mask| mask.contains("://bob:per%25cent%40@")),
+        "{output:?}"
+    );
 }

@@ -8,8 +8,9 @@ pub(super) fn unset(name: &str) -> String {
     format!("set -e {name};\n")
 }
 
+/// `fish_trace` prints every line that is run: not those of this file.
 pub(super) fn run_unseen(file: &str) -> String {
-    format!("source {};\n", quoted(file))
+    format!("begin; set -l fish_trace; source {}; end;\n", quoted(file))
 }
 
 /// Between single quotation marks fish knows two escapes.

@@ -137,7 +137,8 @@ impl FileFormat {
                     settings,
                     "`withEnv` hides nothing in the log: bind secrets by `withCredentials`",
                 )?;
-                Ok(lines::text(settings))
+                // `withEnv` puts other variables in place of `$NAME`.
+                Ok(lines::text(settings).replace('$', "$$"))
             }
             Self::Json => Ok(json::text(settings)),
         }
@@ -174,6 +175,15 @@ mod tests {
             );
         }
         assert_eq!(Shell::of_program("-fish"), Shell::Fish);
+    }
+
+    #[test]
+    fn jenkins_puts_no_other_variable_into_a_value() {
+        let settings = [Setting::text("A", "/w/$HOME/${x}")];
+        assert_eq!(
+            FileFormat::Jenkins.text(&settings).unwrap(),
+            "A=/w/$$HOME/$${x}\n"
+        );
     }
 
     #[test]
