@@ -392,7 +392,7 @@ async fn of_a_result_that_is_too_large_to_read_is_only_told() {
     // As one of another server, where it was no limit to keep it.
     let mut large = PASSED.as_bytes().to_vec();
     large.resize((64 << 20) + 1, b' ');
-    let blob = test.blobs.put(large.into()).await.unwrap();
+    let stored = test.blobs.put(large.into()).await.unwrap();
     let index = test.app.index(&bob, &dev).await.unwrap().id;
     let beside = path(&added);
     test.database
@@ -400,11 +400,11 @@ async fn of_a_result_that_is_too_large_to_read_is_only_told() {
             async move {
                 let found = test_results::find_by_path(tx, index, &beside).await?;
                 let found = found.unwrap().result;
-                blobs::register(tx, blob.sha256, blob.size).await?;
+                blobs::register(tx, stored.sha256, stored.size).await?;
                 let new = NewTestResult {
                     name: FileName::parse("pkg.toxresult-large").unwrap(),
-                    sha256: blob.sha256,
-                    size: blob.size,
+                    sha256: stored.sha256,
+                    size: stored.size,
                     uploaded: found.uploaded,
                     log: Vec::new(),
                 };
