@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use cheeseshop_domain::error_chain;
+
 use crate::trust::Rejection;
 
 /// Why a call to a server gave no usable answer. No text here holds a password.
@@ -69,17 +71,7 @@ impl Error {
 
     /// The error and all that caused it, in one line.
     pub fn chain(&self) -> String {
-        let mut text = self.to_string();
-        let mut source = std::error::Error::source(self);
-        while let Some(cause) = source {
-            let cause_text = cause.to_string();
-            if !text.ends_with(&cause_text) {
-                text.push_str(": ");
-                text.push_str(&cause_text);
-            }
-            source = cause.source();
-        }
-        text
+        error_chain(self)
     }
 }
 

@@ -49,6 +49,7 @@ mod unpack;
 mod uploads;
 mod users;
 mod vcs;
+mod whole_file;
 
 pub use crate::answer::Answer;
 pub use crate::api::{Api, AuthStatus};

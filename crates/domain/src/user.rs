@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use secrecy::SecretString;
 use serde_json::Value;
 
-use crate::{Action, JsonMap, UserId, UserName};
+use crate::{Action, JsonMap, UserId, UserName, is_empty};
 
 /// Keys that may be sent back, as the client does with a record that it has read, and mean nothing.
 const IGNORED_KEYS: [&str; 4] = ["username", "indexes", "created", "modified"];
@@ -228,16 +228,4 @@ fn parse_password(body: &JsonMap) -> Result<Option<NewPassword>, UserConfigError
 /// `pwsalt` belongs to data of old servers; it is accepted and means nothing.
 fn is_password_key(key: &str) -> bool {
     matches!(key, "password" | "pwhash" | "pwsalt")
-}
-
-/// Empty as Python sees it: such a value removes its key.
-fn is_empty(value: &Value) -> bool {
-    match value {
-        Value::Null => true,
-        Value::Bool(flag) => !flag,
-        Value::Number(number) => number.as_f64() == Some(0.0),
-        Value::String(text) => text.is_empty(),
-        Value::Array(items) => items.is_empty(),
-        Value::Object(map) => map.is_empty(),
-    }
 }

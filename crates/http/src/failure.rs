@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use axum::response::{IntoResponse, Response};
 use cheeseshop_app::Error;
+use cheeseshop_domain::error_chain;
 use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 
 use crate::request_context::RequestContext;
-use crate::{devpi, request_log, simple, upload, web};
+use crate::{devpi, simple, upload, web};
 
 /// Which face an error belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,7 +91,7 @@ impl Failure {
         if let Error::Internal(source) = error {
             tracing::error!(
                 request.id = context.id.to_str().unwrap_or_default(),
-                error = request_log::chain(&**source),
+                error = error_chain(&**source),
                 "{} {} failed",
                 context.method,
                 context.path,

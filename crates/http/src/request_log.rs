@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
+use cheeseshop_domain::error_chain;
 use http::{HeaderValue, Method, StatusCode};
 
 use crate::metrics;
@@ -75,7 +76,7 @@ impl Pending {
 
     /// The body ended in an error; the connection will be aborted.
     pub(crate) fn failed(&mut self, error: &axum::Error) {
-        self.failure = Some(chain(error));
+        self.failure = Some(error_chain(error));
     }
 }
 
@@ -111,19 +112,4 @@ impl Drop for Pending {
         }
         .write();
     }
-}
-
-/// An error with all its sources, for the log.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.ends_with(&cause_text) {
-            text.push_str(": ");
-            text.push_str(&cause_text);
-        }
-        source = cause.source();
-    }
-    text
 }

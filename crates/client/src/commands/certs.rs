@@ -6,6 +6,7 @@ use clap::{Args, Subcommand};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use crate::commands::ci_environment::Shell;
 use crate::commands::clock::now;
 use crate::commands::get_json::indented;
 use crate::commands::{Failure, Session};
@@ -68,11 +69,23 @@ struct BundleArgs {
     json: bool,
 }
 
+impl BundleArgs {
+    fn prints_shell_code(&self) -> bool {
+        !self.json && self.export.is_none()
+    }
+}
+
 #[expect(clippy::unused_async, reason = "as the other commands")]
 pub(super) async fn run(session: &mut Session, arguments: &CertsArgs) -> Result<(), Failure> {
     match &arguments.command {
         None => show(session, arguments),
-        Some(CertsCommand::Bundle(arguments)) => bundle(session, arguments),
+        Some(CertsCommand::Bundle(arguments)) => {
+            let result = bundle(session, arguments);
+            if result.is_err() && arguments.prints_shell_code() {
+                session.output.data(Shell::Sh.failing());
+            }
+            result
+        }
     }
 }
 
@@ -241,7 +254,7 @@ fn bundle(session: &mut Session, arguments: &BundleArgs) -> Result<(), Failure> 
                 .collect::<serde_json::Map<_, _>>(),
         });
         session.output.json(&indented(&document));
-    } else if arguments.export.is_none() {
+    } else if arguments.prints_shell_code() {
         session.output.data(exports.shell().trim_end());
     }
     Ok(())

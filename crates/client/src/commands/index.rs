@@ -160,9 +160,7 @@ async fn delete(
     session.output.info(&format!("About to remove: {url}"));
     let is_assumed = session.options.yes;
     if session.output.confirm("Are you sure", is_assumed)? {
-        let server = connection.server()?;
-        let request = server.request_url(Method::DELETE, url.clone());
-        session.call(connection, request, OnError::Stop).await?;
+        session.delete(connection, url.clone()).await?;
         session.output.info(&format!("index deleted: {url}"));
     }
     Ok(())

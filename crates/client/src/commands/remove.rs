@@ -1,7 +1,6 @@
 //! `devpi remove`: projects, releases or single files of an index.
 
 use clap::Args;
-use reqwest::Method;
 use url::Url;
 
 use crate::commands::project::Spec;
@@ -107,7 +106,7 @@ async fn remove_files(
         .confirm("Are you sure", session.options.yes)?
     {
         for url in files {
-            delete(session, connection, url.clone()).await?;
+            session.delete(connection, url.clone()).await?;
         }
     }
     Ok(())
@@ -192,26 +191,13 @@ async fn remove(
     let name = doomed.spec.name();
     if doomed.spec.requirement.is_open() {
         let url = with_force(url_below(index, name, None));
-        return delete(session, connection, url).await;
+        return session.delete(connection, url).await;
     }
     for release in &doomed.releases {
         let text = format!("deleting release {} of {name}", release.version);
         session.output.info(&text);
         let url = with_force(url_below(index, name, Some(&release.version)));
-        delete(session, connection, url).await?;
+        session.delete(connection, url).await?;
     }
     Ok(())
-}
-
-async fn delete(
-    session: &mut Session,
-    connection: &mut Connection,
-    url: Url,
-) -> Result<(), Failure> {
-    let server = connection.server()?;
-    let request = server.request_url(Method::DELETE, url);
-    session
-        .call(connection, request, OnError::Stop)
-        .await
-        .map(drop)
 }

@@ -191,6 +191,21 @@ impl Session {
         }
     }
 
+    /// Asks the server to remove what is at a URL.
+    ///
+    /// # Errors
+    /// No answer, or one with an error status.
+    pub(crate) async fn delete(
+        &mut self,
+        connection: &mut Connection,
+        url: Url,
+    ) -> Result<(), Failure> {
+        let server = connection.server()?;
+        let request = server.request_url(Method::DELETE, url);
+        self.call(connection, request, OnError::Stop).await?;
+        Ok(())
+    }
+
     /// What [`Session::call`] does about an answer.
     ///
     /// # Errors

@@ -148,8 +148,7 @@ async fn delete(
     session.output.info(&format!("About to remove: {url}"));
     let is_assumed = session.options.yes;
     if session.output.confirm("Are you sure", is_assumed)? {
-        let request = server.request_url(Method::DELETE, url);
-        session.call(connection, request, OnError::Stop).await?;
+        session.delete(connection, url).await?;
         session.output.info(&format!("user deleted: {name}"));
     }
     Ok(())

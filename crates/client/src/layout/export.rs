@@ -109,7 +109,7 @@ impl Entry {
         let entry = Table::from_iter([(name.to_owned(), Toml::Table(self.table))]);
         let whole = Table::from_iter([(section.to_owned(), Toml::Table(entry))]);
         // Fails for values that TOML has no word for, and those are left out before.
-        let written = toml::to_string(&whole).unwrap_or_default();
+        let written = visible(whole).unwrap_or_default();
         // A table of tables would get a heading of its own, which may stand in a file once only.
         let own = written.trim_start();
         let heading = format!("[{section}]\n");
@@ -118,6 +118,59 @@ impl Entry {
         for line in &self.comments {
             comment(text, line);
         }
+    }
+}
+
+/// A table as text. TOML allows the control characters from U+0080 to U+009F in its strings, where
+/// terminals obey them; here they are escaped.
+fn visible(table: Table) -> Result<String, toml::ser::Error> {
+    let text = toml::to_string(&table)?;
+    if !text.contains(is_c1) {
+        return Ok(text);
+    }
+    let Some(mark) = ('\u{f0000}'..'\u{ffffe}').find(|&mark| !text.contains(mark)) else {
+        return Ok(text.chars().filter(|&c| !is_c1(c)).collect());
+    };
+    let text = toml::to_string(&marked_table(table, mark))?;
+    Ok(text.replace(&format!("\\u007F{mark}"), "\\u00"))
+}
+
+fn is_c1(character: char) -> bool {
+    matches!(character, '\u{80}'..='\u{9f}')
+}
+
+/// DEL, for which TOML has no other way than an escape in a string that allows escapes; the mark, which
+/// is nowhere else; and the last two digits of the escape that takes the place of all three.
+fn marked(text: &str, mark: char) -> String {
+    let mut marked = String::with_capacity(text.len());
+    for character in text.chars() {
+        if is_c1(character) {
+            // Writing to a string cannot fail.
+            let _ = write!(marked, "\u{7f}{mark}{:02X}", u32::from(character));
+        } else {
+            marked.push(character);
+        }
+    }
+    marked
+}
+
+fn marked_table(table: Table, mark: char) -> Table {
+    table
+        .into_iter()
+        .map(|(key, value)| (marked(&key, mark), marked_value(value, mark)))
+        .collect()
+}
+
+fn marked_value(value: Toml, mark: char) -> Toml {
+    match value {
+        Toml::String(text) => Toml::String(marked(&text, mark)),
+        Toml::Array(items) => items
+            .into_iter()
+            .map(|item| marked_value(item, mark))
+            .collect::<Vec<_>>()
+            .into(),
+        Toml::Table(table) => Toml::Table(marked_table(table, mark)),
+        other => other,
     }
 }
 

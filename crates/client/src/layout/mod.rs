@@ -17,6 +17,7 @@ mod secret;
 mod shown;
 #[cfg(test)]
 mod tests;
+mod text;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -30,6 +31,7 @@ pub use self::export::export;
 pub use self::plan::{Action, Change, Plan, PlanOptions, Step, Subject};
 pub use self::present::Present;
 pub use self::secret::SecretSource;
+pub use self::text::text_of;
 
 /// The version of the format that is understood.
 pub const VERSION: i64 = 1;

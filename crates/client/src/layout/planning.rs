@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use cheeseshop_domain::{IndexName, JsonMap, UserName};
+use cheeseshop_domain::{IndexName, JsonMap, UserName, is_empty};
 use serde_json::Value;
 
 use super::order::{Bases, order};
@@ -320,16 +320,4 @@ fn password_change() -> Change {
 /// The value of a key that documents do not show while it has that value.
 fn default_of(key: &str) -> Option<Value> {
     (key == "acl_read").then(|| serde_json::json!([":ANONYMOUS:"]))
-}
-
-/// A value that stands for none in what users say about themselves, as Python sees it.
-fn is_empty(value: &Value) -> bool {
-    match value {
-        Value::Null => true,
-        Value::Bool(flag) => !flag,
-        Value::Number(number) => number.as_f64() == Some(0.0),
-        Value::String(text) => text.is_empty(),
-        Value::Array(items) => items.is_empty(),
-        Value::Object(map) => map.is_empty(),
-    }
 }

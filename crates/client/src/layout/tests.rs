@@ -404,6 +404,24 @@ fn an_exported_layout_says_what_there_is() {
 }
 
 #[test]
+fn an_exported_layout_has_no_control_characters_that_terminals_obey() {
+    let users = json!({"bob": {
+        "title": "say \"\u{9b}2J\" \\\u{80}",
+        "description": "two\nlines\u{9f}\u{7f}",
+        "custom_data": {"\u{85}\"key": ["\u{90}", "\\u007F\"'"]},
+        "indexes": {},
+    }});
+    let text = export(&present(&users), &["bob".to_owned()]);
+    let is_obeyed = |c: char| c.is_control() && c != '\n';
+    assert!(!text.contains(is_obeyed), "{text:?}");
+    for escape in ["\\u009B2J", "\\u0080", "\\u009F", "\\u0085", "\\u0090"] {
+        assert!(text.contains(escape), "{escape} in {text}");
+    }
+    let body = text.strip_prefix("version = 1\n").unwrap();
+    assert_eq!(planned(body, &users), [""; 0], "{text}");
+}
+
+#[test]
 fn credentials_that_a_server_tells_are_not_exported() {
     let users = json!({"bob": {"indexes": {"up": {
         "type": "mirror", "volatile": true, "mirror_url": "https://u:geheim@up.test/simple",

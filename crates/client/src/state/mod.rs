@@ -10,13 +10,12 @@ mod current;
 mod logins;
 
 use std::fs::File;
-use std::io::Write as _;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
-use crate::Error;
+use crate::{Error, whole_file};
 
 pub(crate) use self::current::Current;
 pub(crate) use self::logins::Logins;
@@ -170,15 +169,7 @@ fn write_object(path: &Path, object: &Map<String, Value>) -> Result<(), Error> {
     let mut sorted = object.clone();
     sorted.sort_keys();
     let text = format!("{:#}", Value::Object(sorted));
-    let written = tempfile::Builder::new()
-        .prefix(".state")
-        .tempfile_in(folder)
-        .and_then(|mut file| {
-            file.write_all(text.as_bytes())?;
-            file.as_file().sync_all()?;
-            file.persist(path).map_err(|error| error.error)
-        });
-    written.map(drop).map_err(|error| of_file(path, error))
+    whole_file::write(path, &text, 0o600)
 }
 
 pub(crate) fn of_file(path: &Path, error: std::io::Error) -> Error {

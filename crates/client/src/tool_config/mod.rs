@@ -9,14 +9,12 @@ mod setuptools;
 mod used;
 mod uv;
 
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use std::os::unix::fs::PermissionsExt as _;
 use url::Url;
 
 use crate::state::of_file;
-use crate::{Environment, Error};
+use crate::{Environment, Error, whole_file};
 
 pub(crate) use self::used::{Setting, ToolUse, pip_files, tools};
 
@@ -147,7 +145,8 @@ impl ToolConfig {
             self.keep_copy(before)?;
         }
         let has_secret = settings.simple.password().is_some();
-        self.replace(&after, has_secret)
+        let mode_of_new = if has_secret { 0o600 } else { 0o644 };
+        whole_file::replace(&self.path, &after, mode_of_new)
     }
 
     fn read(&self) -> Result<Option<String>, Error> {
@@ -166,40 +165,9 @@ impl ToolConfig {
         if copy.exists() {
             return Ok(());
         }
-        let mode = self.mode().unwrap_or(0o600);
-        write_whole(&copy, text, mode)
+        let mode = whole_file::mode(&self.path).unwrap_or(0o600);
+        whole_file::write(&copy, text, mode)
     }
-
-    fn mode(&self) -> Option<u32> {
-        Some(self.path.metadata().ok()?.permissions().mode() & 0o7777)
-    }
-
-    /// Puts the text in place of the file, or of what a link there leads to.
-    fn replace(&self, text: &str, has_secret: bool) -> Result<(), Error> {
-        let path = std::fs::canonicalize(&self.path).unwrap_or_else(|_| self.path.clone());
-        let folder = path.parent().unwrap_or(Path::new("/"));
-        std::fs::create_dir_all(folder).map_err(|error| of_file(folder, error))?;
-        // A file that others may read stays so: somebody decided that.
-        let mode = self
-            .mode()
-            .unwrap_or(if has_secret { 0o600 } else { 0o644 });
-        write_whole(&path, text, mode)
-    }
-}
-
-fn write_whole(path: &Path, text: &str, mode: u32) -> Result<(), Error> {
-    let folder = path.parent().unwrap_or(Path::new("/"));
-    let written = tempfile::Builder::new()
-        .prefix(".config")
-        .tempfile_in(folder)
-        .and_then(|mut file| {
-            file.write_all(text.as_bytes())?;
-            file.as_file()
-                .set_permissions(std::fs::Permissions::from_mode(mode))?;
-            file.as_file().sync_all()?;
-            file.persist(path).map_err(|error| error.error)
-        });
-    written.map(drop).map_err(|error| of_file(path, error))
 }
 
 /// A URL as it is written somewhere, without its password. What is no URL is treated alike.
@@ -220,6 +188,8 @@ pub(crate) fn without_password(url: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     fn settings(url: &str) -> IndexSettings {
@@ -320,7 +290,12 @@ mod tests {
                 path: path.clone(),
             };
             config.tell(&with_password).unwrap();
-            assert_eq!(config.mode(), Some(mode), "{}", path.display());
+            assert_eq!(
+                whole_file::mode(&config.path),
+                Some(mode),
+                "{}",
+                path.display()
+            );
         }
         assert!(link.symlink_metadata().unwrap().is_symlink());
         assert!(

@@ -2,13 +2,11 @@
 //! use it.
 
 use std::fmt::Write as _;
-use std::io::Write as _;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use super::{Certificate, roots};
 use crate::state::of_file;
-use crate::{Environment, Error};
+use crate::{Environment, Error, whole_file};
 
 /// The variables that name a bundle to other programs, and who reads each.
 const VARIABLES: &[(&str, &str)] = &[
@@ -135,23 +133,8 @@ fn write_if_changed(path: &Path, text: &str) -> Result<bool, Error> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
         Err(error) => return Err(of_file(path, error)),
     }
-    let path = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    let folder = path.parent().unwrap_or(Path::new("/"));
-    std::fs::create_dir_all(folder).map_err(|error| of_file(folder, error))?;
-    let mode = path
-        .metadata()
-        .map_or(0o644, |metadata| metadata.permissions().mode() & 0o7777);
-    let written = tempfile::Builder::new()
-        .prefix(".bundle")
-        .tempfile_in(folder)
-        .and_then(|mut file| {
-            file.write_all(text.as_bytes())?;
-            file.as_file()
-                .set_permissions(std::fs::Permissions::from_mode(mode))?;
-            file.as_file().sync_all()?;
-            file.persist(&path).map_err(|error| error.error)
-        });
-    written.map(|_| true).map_err(|error| of_file(&path, error))
+    whole_file::replace(path, text, 0o644)?;
+    Ok(true)
 }
 
 fn write_pem(text: &mut String, certificate: &Certificate) {

@@ -1,13 +1,14 @@
+use cheeseshop_app::Settings;
+use cheeseshop_http::HttpSettings;
 use cheeseshop_test_support::{BuiltFile, Sdist, Wheel};
 use serde_json::json;
 
-use crate::support::{Server, file_path, noise};
+use crate::support::{Server, User, file_path, noise};
 
 /// A public index with one file: server, path of the file, the file.
 async fn served(file: BuiltFile) -> (Server, String, BuiltFile) {
     let server = Server::start().await;
-    let alice = server.user("alice").await;
-    server.index(&alice, "dev", json!({})).await;
+    let alice = server.user_with_dev("alice").await;
     alice.publish("alice/dev", &file).await;
     let path = format!("/alice/dev/{}", file_path(&file));
     (server, path, file)
@@ -195,4 +196,109 @@ async fn a_removed_file_is_gone_and_an_unknown_one_is_not_found() {
     let unknown = path.replace(&file.sha256[..3], "000");
     let answer = server.anonymous().get(&unknown).await;
     assert_eq!(answer.status, 404);
+}
+
+/// A server behind an nginx that could send files itself, with a large file and a small one: their paths.
+async fn behind_nginx(accel: Option<&str>) -> (Server, [String; 2], [BuiltFile; 2]) {
+    let http = HttpSettings {
+        accel_location: accel.map(str::to_owned),
+        ..HttpSettings::default()
+    };
+    let server = Server::with(Settings::default(), http).await;
+    let alice = server.user_with_dev("alice").await;
+    let large = Wheel::named("large").file("large/data.bin", noise(300_000));
+    let files = [large.build(), Wheel::named("small").build()];
+    for file in &files {
+        alice.publish("alice/dev", file).await;
+    }
+    let paths = files
+        .each_ref()
+        .map(|file| format!("/alice/dev/{}", file_path(file)));
+    (server, paths, files)
+}
+
+const ASKS_FOR_PLACE: (&str, &str) = ("x-sendfile-type", "X-Accel-Redirect");
+
+#[tokio::test]
+async fn a_proxy_that_sends_files_itself_is_told_where_large_ones_lie() {
+    let (server, [large, small], files) = behind_nginx(Some("/+blobs/")).await;
+    let place = format!("/+blobs/{}/{}", &files[0].sha256[..2], files[0].sha256);
+    let etag = format!("\"{}\"", files[0].sha256);
+    let anonymous = server.anonymous();
+    for headers in [
+        &[ASKS_FOR_PLACE][..],
+        &[ASKS_FOR_PLACE, ("range", "bytes=0-9")],
+        &[ASKS_FOR_PLACE, ("range", "bytes=0-9"), ("if-range", &etag)],
+    ] {
+        let answer = anonymous.get_with(&large, headers).await;
+        assert_eq!(answer.status, 200, "which part is the proxy's business");
+        assert_eq!(answer.header("x-accel-redirect"), place);
+        assert!(answer.body.is_empty());
+        assert_eq!(answer.header("etag"), etag);
+        assert_eq!(answer.header("content-range"), "");
+        assert_eq!(
+            answer.header("cache-control"),
+            "max-age=365000000, immutable, public"
+        );
+    }
+    // Whatever needs no bytes, or a judgement that is ours, is answered as ever.
+    for (method, path, header, status) in [
+        ("HEAD", &large, ("range", "bytes=0-9"), 206),
+        ("GET", &large, ("if-none-match", etag.as_str()), 304),
+        ("GET", &large, ("range", "bytes=999999-"), 416),
+        ("GET", &large, ("if-match", etag.as_str()), 200),
+        ("GET", &small, ("accept", "*/*"), 200),
+    ] {
+        let answer = anonymous
+            .send(method, path, &[ASKS_FOR_PLACE, header])
+            .await;
+        assert_eq!(answer.status, status, "{method} {path} {header:?}");
+        assert_eq!(
+            answer.header("x-accel-redirect"),
+            "",
+            "{method} {path} {header:?}"
+        );
+    }
+    let answer = anonymous.get_with(&small, &[ASKS_FOR_PLACE]).await;
+    assert_eq!(answer.body, files[1].bytes);
+}
+
+#[tokio::test]
+async fn nobody_else_is_told_where_files_lie() {
+    let (server, [large, _], files) = behind_nginx(Some("/+blobs/")).await;
+    let anonymous = server.anonymous();
+    for headers in [&[][..], &[("x-sendfile-type", "X-Sendfile")]] {
+        let answer = anonymous.get_with(&large, headers).await;
+        assert_eq!(answer.header("x-accel-redirect"), "");
+        assert_eq!(answer.body, files[0].bytes);
+    }
+    let request = http::Request::get(&large)
+        .header(ASKS_FOR_PLACE.0, ASKS_FOR_PLACE.1)
+        .body(axum::body::Body::empty())
+        .unwrap();
+    let stranger = "192.0.2.7:4711".parse().unwrap();
+    let answer = server.send_from(stranger, request).await;
+    assert_eq!(answer.header("x-accel-redirect"), "");
+    assert_eq!(answer.body, files[0].bytes);
+
+    let (server, [large, _], files) = behind_nginx(None).await;
+    let answer = server.anonymous().get_with(&large, &[ASKS_FOR_PLACE]).await;
+    assert_eq!(answer.header("x-accel-redirect"), "");
+    assert_eq!(answer.body, files[0].bytes);
+}
+
+#[tokio::test]
+async fn permission_comes_before_the_place_of_a_file() {
+    let (server, [large, _], _) = behind_nginx(Some("/+blobs/")).await;
+    let alice = User::with_password(&server, "alice", "alice-secret");
+    let closed = json!(["acl_read=alice"]);
+    let answer = alice.json("PATCH", "/alice/dev", &closed).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let answer = server.anonymous().get_with(&large, &[ASKS_FOR_PLACE]).await;
+    assert_eq!(answer.status, 401);
+    assert_eq!(answer.header("x-accel-redirect"), "");
+    let answer = alice.get_with(&large, &[ASKS_FOR_PLACE]).await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.header("vary"), "Authorization");
+    assert!(answer.header("x-accel-redirect").starts_with("/+blobs/"));
 }

@@ -9,12 +9,7 @@ use crate::support::{FORM_TYPE, Form, Server};
 
 #[tokio::test]
 async fn every_answer_says_which_server_it_is() {
-    let server = Server::start().await;
-    let alice = server.user("alice").await;
-    server.index(&alice, "dev", json!({})).await;
-    alice
-        .publish("alice/dev", &Wheel::named("flask").build())
-        .await;
+    let server = Server::stocked().await;
     let page = "/alice/dev/+simple/flask/";
     for path in [page, page, "/", "/nobody", "/x/y/z/1/2/3", "/+health/live"] {
         let answer = server.anonymous().get(path).await;
@@ -51,8 +46,7 @@ async fn the_serial_of_an_answer_to_a_write_is_the_writes() {
 #[tokio::test]
 async fn hostile_paths_are_refused_and_harm_nothing() {
     let server = Server::start().await;
-    let alice = server.user("alice").await;
-    server.index(&alice, "dev", json!({})).await;
+    let alice = server.user_with_dev("alice").await;
     for path in [
         "/..",
         "/../../etc/passwd",
@@ -96,12 +90,7 @@ async fn hostile_paths_are_refused_and_harm_nothing() {
 
 #[tokio::test]
 async fn other_spellings_of_a_path_mean_the_same() {
-    let server = Server::start().await;
-    let alice = server.user("alice").await;
-    server.index(&alice, "dev", json!({})).await;
-    alice
-        .publish("alice/dev", &Wheel::named("flask").build())
-        .await;
+    let server = Server::stocked().await;
     for path in [
         "//alice/dev/+simple/flask/",
         "/alice/dev/%2Bsimple/flask/",
@@ -172,8 +161,7 @@ async fn a_request_id_of_a_trusted_proxy_is_kept() {
 #[tokio::test]
 async fn a_page_of_another_site_cannot_use_a_browsers_login() {
     let server = Server::start().await;
-    let alice = server.user("alice").await;
-    server.index(&alice, "dev", json!({})).await;
+    let alice = server.user_with_dev("alice").await;
     let wheel = Wheel::named("flask").build();
     let send = async |headers: &[(&str, &str)]| {
         let mut request = alice

@@ -23,8 +23,7 @@ async fn metrics_count_requests_by_route_and_never_by_path() {
         ..HttpSettings::default()
     };
     let server = Server::with(Settings::default(), http).await;
-    let alice = server.user("alice").await;
-    server.index(&alice, "dev", json!({})).await;
+    let alice = server.user_with_dev("alice").await;
     alice
         .publish(
             "alice/dev",

@@ -12,8 +12,7 @@ const CLIENT: (&str, &str) = ("user-agent", "devpi-client/7.3.0 (py3)");
 #[tokio::test]
 async fn strangers_see_how_to_log_in_and_nothing_else() {
     let server = Server::locked().await;
-    let alice = server.user("alice").await;
-    server.index(&alice, "dev", json!({})).await;
+    let alice = server.user_with_dev("alice").await;
     let wheel = Wheel::named("pkg").build();
     alice.publish("alice/dev", &wheel).await;
     // So that memory holds what may be in it.
@@ -79,9 +78,7 @@ async fn whoever_logged_in_reads_what_they_may() {
     let alice = server.user("alice").await;
     let eve = server.user("eve").await;
     server.index(&alice, "dev", json!({})).await;
-    server
-        .index(&alice, "closed", json!({"acl_read": ["alice"]}))
-        .await;
+    server.closed_index(&alice).await;
     let wheel = Wheel::named("pkg").build();
     alice.publish("alice/dev", &wheel).await;
     let page = eve.get("/alice/dev/+simple/pkg/").await;
@@ -168,9 +165,7 @@ async fn nginx_is_told_who_has_logged_in() {
     let alice = server.user("alice").await;
     let eve = server.user("eve").await;
     server.index(&alice, "dev", json!({})).await;
-    server
-        .index(&alice, "closed", json!({"acl_read": ["alice"]}))
-        .await;
+    server.closed_index(&alice).await;
     let anonymous = server.anonymous();
     for (user, uri, agent, status) in [
         (&anonymous, "/+login?goto_url=/alice", "curl", 200),

@@ -194,8 +194,7 @@ async fn answers_of_closed_indexes_are_private() {
 #[tokio::test]
 async fn opening_and_closing_an_index_shows_at_once() {
     let server = Server::start().await;
-    let alice = server.user("alice").await;
-    server.index(&alice, "dev", json!({})).await;
+    let alice = server.user_with_dev("alice").await;
     let wheel = Wheel::named("flask").build();
     alice.publish("alice/dev", &wheel).await;
     let file = format!("/alice/dev/{}", file_path(&wheel));

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::sync::{Arc, Mutex};
 
 use cheeseshop_test_support::Wheel;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tracing_subscriber::fmt::MakeWriter;
 
 use crate::support::Server;
@@ -49,8 +49,7 @@ impl<'a> MakeWriter<'a> for Lines {
 #[tokio::test]
 async fn a_line_tells_who_asked_for_what_and_no_secret() {
     let server = Server::start().await;
-    let alice = server.user("alice").await;
-    server.index(&alice, "dev", json!({})).await;
+    let alice = server.user_with_dev("alice").await;
     alice
         .publish("alice/dev", &Wheel::named("flask").build())
         .await;

@@ -8,12 +8,12 @@ use cheeseshop_domain::Index;
 use cheeseshop_packaging::simple::PageFile;
 use cheeseshop_packaging::{CoreMetadataMark, Hashes};
 use cheeseshop_test_support::{
-    BuiltFile, Fault, Gate, Sdist, Upstream, UpstreamFile, Wheel, WheelDefect,
+    BuiltFile, Fault, Gate, Sdist, Upstream, UpstreamFile, Wheel, WheelDefect, noise,
 };
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use super::support::{Bench, collect, noise, settings};
+use super::support::{Bench, collect, settings};
 
 struct Scene {
     bench: Arc<Bench>,

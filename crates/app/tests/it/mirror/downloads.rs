@@ -7,11 +7,11 @@ use cheeseshop_app::Error;
 use cheeseshop_app::mirror::MirrorSettings;
 use cheeseshop_domain::Index;
 use cheeseshop_packaging::simple::PageFile;
-use cheeseshop_test_support::{Fault, Gate, Upstream, UpstreamFile};
+use cheeseshop_test_support::{Fault, Gate, Upstream, UpstreamFile, noise};
 use futures_util::StreamExt;
 use futures_util::future::join_all;
 
-use super::support::{Bench, collect, collect_until_error, impatient, noise, settings};
+use super::support::{Bench, collect, collect_until_error, impatient, settings};
 
 const NAME: &str = "flask-1.0-py3-none-any.whl";
 

@@ -236,14 +236,3 @@ pub(super) async fn collect_until_error(mut stream: ByteStream) -> (Vec<u8>, boo
     }
     (all, false)
 }
-
-/// Bytes that compress badly and differ from position to position.
-pub(super) fn noise(length: usize) -> Vec<u8> {
-    let mut state = 0x9e37_79b9_u32;
-    (0..length)
-        .map(|_| {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            state.to_be_bytes()[0]
-        })
-        .collect()
-}

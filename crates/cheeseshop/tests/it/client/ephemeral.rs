@@ -234,7 +234,9 @@ fn what_a_killed_one_has_left_the_next_one_removes() {
 #[test]
 fn what_cannot_be_made_is_told_and_leaves_nothing() {
     let home = Home::new();
+    let large = format!("version = 1\n#{}", "#".repeat(16 << 20));
     for (layout, expected) in [
+        (large.as_str(), "layout.toml: it is too large"),
         (
             "version = 1\n[groups]\n",
             "groups: this version of the format has no such table",

@@ -106,6 +106,14 @@ async fn a_layout_is_made_once(shop: &Shop) {
             "5 to create, 0 to change, 0 to remove, 0 as they should be\n"
         );
     }
+    let output = shop.layout(&["apply", "layout.toml", "--dry-run", "--json"]);
+    let planned: Value = serde_json::from_str(&output.stdout).unwrap();
+    let generates = |step: usize| &planned["steps"][step]["generates_password"];
+    assert_eq!(
+        (generates(0), generates(1)),
+        (&Value::Null, &json!(true)),
+        "{planned}"
+    );
     let root = shop.root().await;
     assert_eq!(root.get("bob").await.status(), 404, "nothing was made");
 

@@ -162,3 +162,10 @@ pub(super) fn python() -> String {
     let python = python_client("pip").with_file_name("python");
     python.to_str().unwrap().to_owned()
 }
+
+/// Whether the program with this process id runs.
+pub(super) fn is_running(id: &str) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
+    // Whoever waits for nobody any more is not running.
+    !status.is_empty() && !status.contains(") Z ")
+}

@@ -11,7 +11,7 @@ use cheeseshop_test_support::{Wheel, python_client};
 use serde_json::{Value, json};
 
 use super::shop::use_unasked;
-use super::stand::Stand;
+use super::stand::{Stand, is_running};
 use super::twins::Side;
 use crate::support::{DEADLINE, Home, Output, finish};
 
@@ -119,12 +119,6 @@ fn write_endless_project(stand: &Stand) {
              print(other.pid, file=open({mark:?}, 'w'), flush=True)\n    other.wait()\n"
         ),
     );
-}
-
-fn is_running(id: &str) -> bool {
-    let status = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
-    // Whoever waits for nobody any more is not running.
-    !status.is_empty() && !status.contains(") Z ")
 }
 
 fn entries(folder: &Path) -> Vec<String> {

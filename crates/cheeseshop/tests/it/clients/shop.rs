@@ -6,7 +6,10 @@ use std::process::Command;
 use cheeseshop_test_support::{BuiltFile, client_command, python_client};
 use serde_json::json;
 
-use crate::support::{Api, Home, Output, Server, finish};
+use crate::support::{Api, Home, Server, finish_aside};
+
+/// Runs a client to its end, off the threads that serve the fake upstream.
+pub(super) use crate::support::finish_aside as run;
 
 /// Password of every user of these tests.
 pub(super) const PASSWORD: &str = "p@ss word";
@@ -90,24 +93,10 @@ impl Shop {
     }
 }
 
-/// Runs a client to its end, off the threads that serve the fake upstream.
-pub(super) async fn run(command: Command) -> Output {
-    tokio::task::spawn_blocking(move || finish(command, ""))
-        .await
-        .unwrap()
-}
-
 /// Runs a client that has to succeed; gives what it printed.
 pub(super) async fn succeed(command: Command) -> String {
     let shown = format!("{command:?}");
-    let output = run(command).await;
-    assert_eq!(
-        output.code,
-        Some(0),
-        "{shown}\n{}\n{}",
-        output.stdout,
-        output.stderr
-    );
+    let output = finish_aside(command).await.succeeded(&shown);
     format!("{}{}", output.stdout, output.stderr)
 }
 

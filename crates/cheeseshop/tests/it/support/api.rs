@@ -29,16 +29,31 @@ pub(crate) struct ListedFile {
 
 impl Api {
     pub(crate) fn anonymous(url: &str) -> Self {
+        // Tests speak to loopback, whatever proxy the machine has.
+        Self::anonymous_by(Client::builder().no_proxy().build().unwrap(), url)
+    }
+
+    /// As [`Api::anonymous`], through a client of the test's own.
+    pub(crate) fn anonymous_by(client: Client, url: &str) -> Self {
         Self {
-            // Tests speak to loopback, whatever proxy the machine has.
-            client: Client::builder().no_proxy().build().unwrap(),
+            client,
             url: url.to_owned(),
             authorization: None,
         }
     }
 
     pub(crate) async fn login(url: &str, user: &str, password: &str) -> Self {
-        let mut api = Self::anonymous(url);
+        Self::anonymous(url).logged_in(user, password).await
+    }
+
+    /// As [`Api::login`], through a client of the test's own.
+    pub(crate) async fn login_by(client: Client, url: &str, user: &str, password: &str) -> Self {
+        let api = Self::anonymous_by(client, url);
+        api.logged_in(user, password).await
+    }
+
+    async fn logged_in(self, user: &str, password: &str) -> Self {
+        let mut api = self;
         let answer = api
             .try_login(user, password)
             .await
@@ -223,18 +238,4 @@ pub(crate) fn digest(bytes: &[u8]) -> String {
             let _ = write!(text, "{byte:02x}");
             text
         })
-}
-
-/// Bytes that do not compress, the same every time.
-pub(crate) fn noise(length: usize) -> Vec<u8> {
-    let mut state = 0x9E37_79B9_7F4A_7C15_u64;
-    let mut bytes = Vec::with_capacity(length + 8);
-    while bytes.len() < length {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        bytes.extend_from_slice(&state.to_le_bytes());
-    }
-    bytes.truncate(length);
-    bytes
 }

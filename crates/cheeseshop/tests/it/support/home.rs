@@ -22,6 +22,21 @@ pub(crate) struct Output {
     pub(crate) stderr: String,
 }
 
+impl Output {
+    /// Insists that the command, which is shown otherwise, has succeeded.
+    #[track_caller]
+    pub(crate) fn succeeded(self, command: &str) -> Self {
+        assert_eq!(
+            self.code,
+            Some(0),
+            "{command}\n{}\n{}",
+            self.stdout,
+            self.stderr
+        );
+        self
+    }
+}
+
 impl Home {
     pub(crate) fn new() -> Self {
         Self {
@@ -134,4 +149,11 @@ pub(crate) fn finish(mut command: Command, input: &str) -> Output {
         stdout: String::from_utf8(output.stdout).unwrap(),
         stderr: String::from_utf8(output.stderr).unwrap(),
     }
+}
+
+/// Runs a command to its end, off the threads of the test, which may serve what it asks.
+pub(crate) async fn finish_aside(command: Command) -> Output {
+    tokio::task::spawn_blocking(move || finish(command, ""))
+        .await
+        .unwrap()
 }

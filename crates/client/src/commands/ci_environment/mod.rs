@@ -20,11 +20,13 @@ use reqwest::Method;
 
 use self::address::Address;
 use self::login::LoginOptions;
-use self::spelling::{FileFormat, Format, Shell};
+use self::spelling::{FileFormat, Format};
 use self::variables::{Caches, Plan};
 use self::workspace::{Workspace, could_not};
 use crate::commands::{Failure, Session};
 use crate::state::{ClientDirectory, of_file};
+
+pub(super) use self::spelling::Shell;
 use crate::{Credentials, Error, Server};
 
 /// Arguments of `cheeseshop env`.

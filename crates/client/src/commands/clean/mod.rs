@@ -5,12 +5,14 @@ mod look;
 
 use std::io::IsTerminal as _;
 use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
 
 use cheeseshop_packaging::Requirement;
 use clap::Args;
 use futures_util::{StreamExt as _, stream};
 use jiff::Timestamp;
 use regex_lite::Regex;
+use secrecy::ExposeSecret as _;
 
 use self::findings::{Fate, Findings};
 use self::look::{index_of, indexes_of, look};
@@ -18,7 +20,8 @@ use crate::clean::Rules;
 use crate::commands::clock::now;
 use crate::commands::tokens::duration;
 use crate::commands::{Failure, Session};
-use crate::{Error, Server};
+use crate::layout::SecretSource;
+use crate::{Credentials, Error, Server, Token};
 
 /// Arguments of `cheeseshop clean`.
 #[expect(clippy::struct_excessive_bools, reason = "options of a command line")]
@@ -65,6 +68,10 @@ pub struct CleanArgs {
     #[arg(short, long, value_name = "N", default_value = "2")]
     jobs: NonZeroUsize,
 
+    /// Ask as the user whose token is the first line of this file, in place of whoever has logged in.
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
+
     /// Write the report as JSON; without -y nothing is asked and nothing removed.
     #[arg(long)]
     json: bool,
@@ -80,7 +87,10 @@ pub(super) async fn run(session: &mut Session, arguments: &CleanArgs) -> Result<
     };
     let rules = rules(arguments, specs, now())?;
     let mut connection = session.connection(index).await.map_err(not_tried)?;
-    let server = connection.server().map_err(not_tried)?;
+    let mut server = connection.server().map_err(not_tried)?;
+    if let Some(file) = &arguments.token_file {
+        server = server.with_login(Some(owner_of_token(file, session)?));
+    }
     let indexes = match &arguments.user {
         Some(user) => indexes_of(session, &server, user).await?,
         None => vec![index_of(&server, &connection).await?],
@@ -123,6 +133,21 @@ pub(super) async fn run(session: &mut Session, arguments: &CleanArgs) -> Result<
         return Err(Failure::told());
     }
     Ok(())
+}
+
+/// The login that a token in a file is.
+fn owner_of_token(file: &Path, session: &Session) -> Result<Credentials, Failure> {
+    let environment = &session.environment;
+    let secret = SecretSource::File(file.to_owned())
+        .read(environment.directory(), environment)
+        .map_err(Failure::usage)?;
+    let token = Token::parse(secret.expose_secret());
+    let user = token
+        .as_ref()
+        .and_then(Token::user_and_id)
+        .map(|(user, _)| user.to_owned())
+        .ok_or_else(|| Failure::usage(format!("{} holds no token", file.display())))?;
+    Ok(Credentials { user, secret })
 }
 
 /// What is meant, and that something is.

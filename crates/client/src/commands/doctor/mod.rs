@@ -8,6 +8,8 @@ mod proxy;
 mod server;
 mod tools;
 
+use std::time::Duration;
+
 use clap::Args;
 use serde_json::{Value, json};
 use url::Url;
@@ -15,6 +17,9 @@ use url::Url;
 use crate::commands::get_json::indented;
 use crate::commands::session::is_url;
 use crate::commands::{Connection, Failure, Session, Style};
+
+/// No longer are servers asked, all that there is to ask together.
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Arguments of `cheeseshop doctor`.
 #[derive(Args, Debug)]
@@ -132,7 +137,9 @@ pub(super) async fn run(session: &mut Session, arguments: &DoctorArgs) -> Result
         )),
         Some(target) => {
             proxy::check(&session.environment, target, &mut findings);
-            server::check(session, connection.as_ref(), target, &mut findings).await;
+            let asked = server::check(session, connection.as_ref(), target, &mut findings);
+            let too_slow = within(PATIENCE, asked).await;
+            findings.extend(too_slow);
         }
     }
     tools::check(&session.environment, target.as_ref(), &mut findings);
@@ -143,6 +150,20 @@ pub(super) async fn run(session: &mut Session, arguments: &DoctorArgs) -> Result
         return Err(Failure::told());
     }
     Ok(())
+}
+
+/// Ends checks that take too long, and says so.
+async fn within(patience: Duration, checks: impl Future<Output = ()>) -> Option<Finding> {
+    tokio::time::timeout(patience, checks).await.err().map(|_| {
+        Finding::fix(
+            "server",
+            format!(
+                "its answers took longer than {} s together; the rest was not asked",
+                patience.as_secs()
+            ),
+            "look at the network and at what the server is busy with, then try again",
+        )
+    })
 }
 
 /// The server or index to look at.
@@ -187,5 +208,19 @@ fn tell(session: &mut Session, arguments: &DoctorArgs, findings: &[Finding]) {
         session
             .output
             .styled(finding.level.style(), &finding.lines());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn checks_that_take_too_long_are_given_up_and_told() {
+        let endless = std::future::pending();
+        let told = within(Duration::ZERO, endless).await.unwrap();
+        assert_eq!((told.level, told.check), (Level::Fix, "server"));
+        assert!(told.text.contains("longer than 0 s"), "{}", told.text);
+        assert_eq!(within(PATIENCE, async {}).await, None);
     }
 }

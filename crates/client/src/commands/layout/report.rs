@@ -23,7 +23,11 @@ impl Report {
     /// Tells of a step that would be done.
     pub(super) fn planned(&mut self, output: &mut Output, step: &Step) {
         if self.is_json {
-            self.steps.push(document(step, "planned"));
+            let mut document = document(step, "planned");
+            if step.generates_password() {
+                document["generates_password"] = true.into();
+            }
+            self.steps.push(document);
         } else {
             output.line(&line(step));
             if step.generates_password() {

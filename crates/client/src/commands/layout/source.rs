@@ -1,20 +1,17 @@
 //! Where a layout is read from.
 
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use crate::Environment;
 use crate::commands::Failure;
-
-/// Far more than any layout needs.
-const LARGEST_LAYOUT_BYTES: u64 = 16 << 20;
+use crate::layout::text_of;
 
 /// The text of the layout.
 pub(super) fn text(file: &Path, environment: &Environment) -> Result<String, Failure> {
     let read = if file == Path::new("-") {
-        limited(std::io::stdin().lock())
+        text_of(std::io::stdin().lock())
     } else {
-        std::fs::File::open(path_of(file, environment)).and_then(limited)
+        std::fs::File::open(path_of(file, environment)).and_then(text_of)
     };
     read.map_err(|error| Failure::usage(format!("{}: {error}", file.display())))
 }
@@ -30,17 +27,4 @@ pub(super) fn folder(file: &Path, environment: &Environment) -> PathBuf {
 
 fn path_of(file: &Path, environment: &Environment) -> PathBuf {
     environment.expand(&file.to_string_lossy())
-}
-
-fn limited(file: impl std::io::Read) -> std::io::Result<String> {
-    let mut text = String::new();
-    file.take(LARGEST_LAYOUT_BYTES + 1)
-        .read_to_string(&mut text)?;
-    if text.len() as u64 > LARGEST_LAYOUT_BYTES {
-        return Err(std::io::Error::new(
-            std::io::ErrorKind::FileTooLarge,
-            "it is too large",
-        ));
-    }
-    Ok(text)
 }

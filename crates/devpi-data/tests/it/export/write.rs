@@ -64,20 +64,26 @@ fn full() -> Tree {
     tree
 }
 
+/// A second server, which is the same after it has taken the export of the first.
+async fn imported_elsewhere(here: &Here) -> Here {
+    let second = Here::start().await;
+    let source = ExportDirectory::open(&here.path("export")).await.unwrap();
+    let outcome = second.import(&source, ImportOptions::default()).await;
+    assert_eq!(told(&outcome.skipped), []);
+    picture::assert_same(
+        &picture::of_here(here).await,
+        &picture::of_here(&second).await,
+    );
+    second
+}
+
 #[tokio::test]
 async fn what_is_exported_is_imported_the_same() {
     let here = Here::start().await;
     assert_eq!(told(&import(&here, &full()).await.skipped), []);
     let outcome = export(&here, "export", ExportOptions::default()).await;
     assert_eq!(told(&outcome.skipped), []);
-    let second = Here::start().await;
-    let source = ExportDirectory::open(&here.path("export")).await.unwrap();
-    let outcome = second.import(&source, ImportOptions::default()).await;
-    assert_eq!(told(&outcome.skipped), []);
-    picture::assert_same(
-        &picture::of_here(&here).await,
-        &picture::of_here(&second).await,
-    );
+    let second = imported_elsewhere(&here).await;
     picture::assert_same(
         &picture::mirrored_here(&here).await,
         &picture::mirrored_here(&second).await,
@@ -240,14 +246,7 @@ async fn users_may_be_named_like_files_of_an_export() {
     tree.items("dataindex.json/dev").push(item);
     assert_eq!(told(&import(&here, &tree).await.skipped), []);
     export(&here, "export", ExportOptions::default()).await;
-    let second = Here::start().await;
-    let source = ExportDirectory::open(&here.path("export")).await.unwrap();
-    let outcome = second.import(&source, ImportOptions::default()).await;
-    assert_eq!(told(&outcome.skipped), []);
-    picture::assert_same(
-        &picture::of_here(&here).await,
-        &picture::of_here(&second).await,
-    );
+    imported_elsewhere(&here).await;
 }
 
 /// A source that cannot be read.

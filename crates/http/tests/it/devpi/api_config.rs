@@ -6,8 +6,7 @@ use crate::support::Server;
 #[tokio::test]
 async fn the_document_is_devpis() {
     let server = Server::start().await;
-    let alice = server.user("alice").await;
-    server.index(&alice, "dev", json!({})).await;
+    let alice = server.user_with_dev("alice").await;
     let features = json!([
         "push-no-docs",
         "push-only-docs",
@@ -70,8 +69,7 @@ async fn a_mirror_has_nowhere_to_upload() {
 #[tokio::test]
 async fn urls_are_those_of_the_outside() {
     let server = Server::start().await;
-    let alice = server.user("alice").await;
-    server.index(&alice, "dev", json!({})).await;
+    server.user_with_dev("alice").await;
     let asked = [
         ("accept", "application/json"),
         ("x-outside-url", "https://pypi.example/sub/"),

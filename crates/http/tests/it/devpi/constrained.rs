@@ -6,8 +6,7 @@ use crate::support::{Form, Server};
 #[tokio::test]
 async fn a_constrained_index_is_made_changed_and_shown_as_by_devpis_plugin() {
     let server = Server::start().await;
-    let alice = server.user("alice").await;
-    server.index(&alice, "dev", json!({})).await;
+    let alice = server.user_with_dev("alice").await;
     let config = json!({"type": "constrained", "bases": ["alice/dev"]});
     let answer = alice.json("PUT", "/alice/c", &config).await;
     assert_eq!(answer.status, 200, "{}", answer.text());
@@ -67,8 +66,7 @@ async fn a_constrained_index_is_made_changed_and_shown_as_by_devpis_plugin() {
 #[tokio::test]
 async fn it_shows_a_part_and_takes_nothing() {
     let server = Server::start().await;
-    let alice = server.user("alice").await;
-    server.index(&alice, "dev", json!({})).await;
+    let alice = server.user_with_dev("alice").await;
     let config = json!({
         "type": "constrained", "bases": ["alice/dev"], "constraints": ["flask<2", "*"],
     });

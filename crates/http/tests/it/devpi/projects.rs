@@ -6,8 +6,7 @@ use crate::support::{Form, Server, file_path};
 #[tokio::test]
 async fn a_release_has_metadata_links_and_log() {
     let server = Server::start().await;
-    let alice = server.user("alice").await;
-    server.index(&alice, "dev", json!({})).await;
+    let alice = server.user_with_dev("alice").await;
     let wheel = Wheel::named("MyPkg").version("1.0").build();
     alice.publish("alice/dev", &wheel).await;
     let release = server
@@ -44,10 +43,7 @@ async fn a_release_has_metadata_links_and_log() {
 async fn releases_of_bases_are_shown_unless_ignored() {
     let server = Server::start().await;
     let alice = server.user("alice").await;
-    server.index(&alice, "base", json!({})).await;
-    server
-        .index(&alice, "dev", json!({"bases": ["alice/base"]}))
-        .await;
+    server.base_and_dev(&alice).await;
     for (index, version) in [
         ("alice/base", "1.0"),
         ("alice/base", "2.0"),
@@ -78,8 +74,7 @@ async fn releases_of_bases_are_shown_unless_ignored() {
 #[tokio::test]
 async fn absence_and_names_are_told_as_devpi_does() {
     let server = Server::start().await;
-    let alice = server.user("alice").await;
-    server.index(&alice, "dev", json!({})).await;
+    let alice = server.user_with_dev("alice").await;
     alice
         .publish("alice/dev", &Wheel::named("my-pkg").version("1.0").build())
         .await;
@@ -119,10 +114,7 @@ async fn absence_and_names_are_told_as_devpi_does() {
 async fn a_project_of_the_bases_alone_has_no_own_releases() {
     let server = Server::start().await;
     let alice = server.user("alice").await;
-    server.index(&alice, "base", json!({})).await;
-    server
-        .index(&alice, "dev", json!({"bases": ["alice/base"]}))
-        .await;
+    server.base_and_dev(&alice).await;
     alice
         .publish("alice/base", &Wheel::named("flask").build())
         .await;
@@ -174,12 +166,8 @@ async fn the_button_of_a_project_refreshes_it() {
 #[tokio::test]
 async fn a_release_without_files_has_no_links() {
     let server = Server::start().await;
-    let alice = server.user("alice").await;
-    server.index(&alice, "dev", json!({})).await;
-    let form = Form::new()
-        .field(":action", "submit")
-        .field("name", "flask")
-        .field("version", "1.0");
+    let alice = server.user_with_dev("alice").await;
+    let form = Form::submit("flask", "1.0");
     assert_eq!(alice.post_form("/alice/dev/", &form).await.status, 200);
     let release = alice.get_json("/alice/dev/flask/1.0").await.json();
     assert_eq!(release["result"]["name"], "flask");

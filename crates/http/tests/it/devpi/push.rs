@@ -6,8 +6,7 @@ use crate::support::{Server, file_path};
 #[tokio::test]
 async fn a_push_copies_a_release_by_either_method() {
     let server = Server::start().await;
-    let alice = server.user("alice").await;
-    server.index(&alice, "dev", json!({})).await;
+    let alice = server.user_with_dev("alice").await;
     let wheel = Wheel::named("flask").version("1.0").build();
     alice.publish("alice/dev", &wheel).await;
     for (method, target) in [("PUSH", "prod"), ("POST", "stable")] {

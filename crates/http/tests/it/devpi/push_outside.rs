@@ -16,8 +16,7 @@ fn push(url: &str) -> Value {
 #[tokio::test]
 async fn the_last_step_gives_the_status() {
     let server = Server::start().await;
-    let alice = server.user("alice").await;
-    server.index(&alice, "dev", json!({})).await;
+    let alice = server.user_with_dev("alice").await;
     let wheel = Wheel::named("flask").version("1.0").build();
     alice.publish("alice/dev", &wheel).await;
     let path = format!("alice/dev/{}", file_path(&wheel));
@@ -55,8 +54,7 @@ async fn refusals_are_told_before_anybody_is_asked() {
     let mut settings = Settings::default();
     settings.push.allowed_hosts = AllowedHosts::parse(&["up.test"]).unwrap();
     let server = Server::with(settings, HttpSettings::default()).await;
-    let alice = server.user("alice").await;
-    server.index(&alice, "dev", json!({})).await;
+    let alice = server.user_with_dev("alice").await;
     let wheel = Wheel::named("flask").version("1.0").build();
     alice.publish("alice/dev", &wheel).await;
 

@@ -6,8 +6,7 @@ use crate::support::{Server, User};
 #[tokio::test]
 async fn projects_and_releases_are_removed_with_devpis_words() {
     let server = Server::start().await;
-    let alice = server.user("alice").await;
-    server.index(&alice, "dev", json!({})).await;
+    let alice = server.user_with_dev("alice").await;
     for version in ["1.0", "2.0"] {
         alice
             .publish(

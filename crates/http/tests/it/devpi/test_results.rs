@@ -24,8 +24,7 @@ async fn post(user: &User<'_>, path: &str, body: &Value) -> Answer {
 #[tokio::test]
 async fn a_result_is_posted_to_its_file_and_linked_from_the_release() {
     let server = Server::start().await;
-    let alice = server.user("alice").await;
-    server.index(&alice, "dev", json!({})).await;
+    let alice = server.user_with_dev("alice").await;
     let wheel = Wheel::named("flask").version("1.0").build();
     alice.publish("alice/dev", &wheel).await;
     let file = format!("/alice/dev/{}", file_path(&wheel));
@@ -66,8 +65,7 @@ async fn a_result_is_posted_to_its_file_and_linked_from_the_release() {
 #[tokio::test]
 async fn results_are_listed_and_shown() {
     let server = Server::start().await;
-    let alice = server.user("alice").await;
-    server.index(&alice, "dev", json!({})).await;
+    let alice = server.user_with_dev("alice").await;
     let wheel = Wheel::named("flask").version("1.0").build();
     alice.publish("alice/dev", &wheel).await;
     let file = format!("/alice/dev/{}", file_path(&wheel));
@@ -116,8 +114,7 @@ async fn results_are_listed_and_shown() {
 #[tokio::test]
 async fn people_see_results_as_pages_in_which_output_is_text() {
     let server = Server::start().await;
-    let alice = server.user("alice").await;
-    server.index(&alice, "dev", json!({})).await;
+    let alice = server.user_with_dev("alice").await;
     let wheel = Wheel::named("flask").version("1.0").build();
     alice.publish("alice/dev", &wheel).await;
     let list = format!("/alice/dev/flask/1.0/+toxresults/{}", wheel.name);
@@ -194,8 +191,7 @@ async fn a_result_has_a_limit_of_its_own() {
         ..Settings::default()
     };
     let server = Server::with(settings, HttpSettings::default()).await;
-    let alice = server.user("alice").await;
-    server.index(&alice, "dev", json!({})).await;
+    let alice = server.user_with_dev("alice").await;
     let wheel = Wheel::named("flask").version("1.0").build();
     alice.publish("alice/dev", &wheel).await;
     let file = format!("/alice/dev/{}", file_path(&wheel));

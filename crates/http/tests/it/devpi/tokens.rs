@@ -237,8 +237,7 @@ async fn installers_are_told_why_in_the_only_line_that_they_show() {
 #[tokio::test]
 async fn an_upload_is_judged_by_the_project_of_its_form() {
     let server = Server::start().await;
-    let alice = server.user("alice").await;
-    server.index(&alice, "dev", json!({})).await;
+    let alice = server.user_with_dev("alice").await;
     server.index(&alice, "prod", json!({})).await;
     let token = alice
         .token(&json!({"projects": ["Some.Project"], "indexes": ["alice/dev"]}))

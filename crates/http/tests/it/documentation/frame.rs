@@ -1,5 +1,4 @@
 use cheeseshop_test_support::DocumentationArchive;
-use serde_json::json;
 
 use super::{document, sphinx};
 use crate::support::Server;
@@ -7,8 +6,7 @@ use crate::support::Server;
 #[tokio::test]
 async fn the_frame_holds_the_page_in_a_sandbox() {
     let server = Server::start().await;
-    let alice = server.user("alice").await;
-    server.index(&alice, "dev", json!({})).await;
+    let alice = server.user_with_dev("alice").await;
     document(&alice, "alice/dev", "1.0", &sphinx()).await;
     document(
         &alice,
@@ -56,8 +54,7 @@ async fn the_frame_holds_the_page_in_a_sandbox() {
 #[tokio::test]
 async fn names_in_the_frame_are_text() {
     let server = Server::start().await;
-    let alice = server.user("alice").await;
-    server.index(&alice, "dev", json!({})).await;
+    let alice = server.user_with_dev("alice").await;
     let evil = "x\"><script>alert(1)</script>.html";
     let archive = DocumentationArchive::new().page(evil, b"x").build();
     document(&alice, "alice/dev", "1.0", &archive).await;

@@ -1,5 +1,4 @@
 use cheeseshop_test_support::DocumentationArchive;
-use serde_json::json;
 
 use super::{document, sphinx};
 use crate::support::{Server, sha256};
@@ -7,8 +6,7 @@ use crate::support::{Server, sha256};
 #[tokio::test]
 async fn pages_come_with_their_type_a_tag_and_a_sandbox() {
     let server = Server::start().await;
-    let alice = server.user("alice").await;
-    server.index(&alice, "dev", json!({})).await;
+    let alice = server.user_with_dev("alice").await;
     let archive = sphinx();
     document(&alice, "alice/dev", "1.0", &archive).await;
     let etag = format!("\"{}\"", sha256(&archive));
@@ -66,8 +64,7 @@ async fn pages_come_with_their_type_a_tag_and_a_sandbox() {
 #[tokio::test]
 async fn short_urls_lead_to_the_pages() {
     let server = Server::start().await;
-    let alice = server.user("alice").await;
-    server.index(&alice, "dev", json!({})).await;
+    let alice = server.user_with_dev("alice").await;
     document(&alice, "alice/dev", "1.0", &sphinx()).await;
     for (path, location) in [
         ("flask/1.0/+doc/", "index.html"),
@@ -89,11 +86,8 @@ async fn short_urls_lead_to_the_pages() {
 #[tokio::test]
 async fn what_is_missing_is_told_in_devpis_words() {
     let server = Server::start().await;
-    let alice = server.user("alice").await;
-    server.index(&alice, "dev", json!({})).await;
-    server
-        .index(&alice, "closed", json!({"acl_read": ["alice"]}))
-        .await;
+    let alice = server.user_with_dev("alice").await;
+    server.closed_index(&alice).await;
     document(&alice, "alice/dev", "1.0a1", &sphinx()).await;
     document(&alice, "alice/closed", "1.0", &sphinx()).await;
     for area in ["+doc", "+d"] {
@@ -123,8 +117,7 @@ async fn what_is_missing_is_told_in_devpis_words() {
 #[tokio::test]
 async fn a_newer_version_is_the_latest_at_once() {
     let server = Server::start().await;
-    let alice = server.user("alice").await;
-    server.index(&alice, "dev", json!({})).await;
+    let alice = server.user_with_dev("alice").await;
     for text in ["1.9", "1.10", "1.11rc1"] {
         let archive = DocumentationArchive::saying(text).build();
         let answer = document(&alice, "alice/dev", text, &archive).await;
@@ -139,8 +132,7 @@ async fn a_newer_version_is_the_latest_at_once() {
 #[tokio::test]
 async fn a_page_of_many_megabytes_streams() {
     let server = Server::start().await;
-    let alice = server.user("alice").await;
-    server.index(&alice, "dev", json!({})).await;
+    let alice = server.user_with_dev("alice").await;
     let large = crate::support::noise(3 << 20);
     let archive = DocumentationArchive::new()
         .page("video.mp4", &large)

@@ -8,8 +8,7 @@ use crate::support::{Form, Server, sha256};
 #[tokio::test]
 async fn documentation_is_linked_from_the_release_and_fetched_like_a_file() {
     let server = Server::start().await;
-    let alice = server.user("alice").await;
-    server.index(&alice, "dev", json!({})).await;
+    let alice = server.user_with_dev("alice").await;
     let wheel = Wheel::named("flask").version("1.0").build();
     alice.publish("alice/dev", &wheel).await;
     let archive = sphinx();

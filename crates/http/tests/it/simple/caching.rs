@@ -5,19 +5,9 @@ use crate::support::Server;
 
 const PAGE: &str = "/alice/dev/+simple/flask/";
 
-async fn server_with_a_file() -> Server {
-    let server = Server::start().await;
-    let alice = server.user("alice").await;
-    server.index(&alice, "dev", json!({})).await;
-    alice
-        .publish("alice/dev", &Wheel::named("flask").build())
-        .await;
-    server
-}
-
 #[tokio::test]
 async fn only_a_matching_tag_gets_a_304() {
-    let server = server_with_a_file().await;
+    let server = Server::stocked().await;
     let anonymous = server.anonymous();
     let first = anonymous.get(PAGE).await;
     let tag = first.header("etag").to_owned();
@@ -54,7 +44,7 @@ async fn only_a_matching_tag_gets_a_304() {
 
 #[tokio::test]
 async fn head_gives_the_headers_of_get() {
-    let server = server_with_a_file().await;
+    let server = Server::stocked().await;
     let file = Wheel::named("flask").build();
     let file_path = format!("/alice/dev/{}", crate::support::file_path(&file));
     for path in [
@@ -90,7 +80,7 @@ async fn head_gives_the_headers_of_get() {
 
 #[tokio::test]
 async fn pages_live_as_long_as_their_index_allows() {
-    let server = server_with_a_file().await;
+    let server = Server::stocked().await;
     let upstream = Upstream::start().await;
     upstream.publish(&Wheel::named("django").build());
     server.mirror(&upstream).await;
@@ -157,7 +147,7 @@ async fn a_page_of_a_mirror_is_promised_for_no_longer_than_it_is_believed_here()
 
 #[tokio::test]
 async fn documents_and_errors_are_not_kept_by_caches() {
-    let server = server_with_a_file().await;
+    let server = Server::stocked().await;
     for path in [
         "/alice/dev",
         "/+api",

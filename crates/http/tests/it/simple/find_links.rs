@@ -6,8 +6,7 @@ use crate::support::{Server, file_path};
 #[tokio::test]
 async fn links_are_absolute_and_not_kept() {
     let server = Server::start().await;
-    let alice = server.user("alice").await;
-    server.index(&alice, "dev", json!({})).await;
+    let alice = server.user_with_dev("alice").await;
     let empty = alice.get("/alice/dev/+findlinks").await;
     assert!(
         empty.text().contains("<p>No releases.</p>"),

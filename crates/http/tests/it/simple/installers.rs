@@ -1,16 +1,8 @@
-use cheeseshop_test_support::Wheel;
-use serde_json::json;
-
 use crate::support::Server;
 
 #[tokio::test]
 async fn installers_find_pages_under_the_plain_index_url() {
-    let server = Server::start().await;
-    let alice = server.user("alice").await;
-    server.index(&alice, "dev", json!({})).await;
-    alice
-        .publish("alice/dev", &Wheel::named("flask").build())
-        .await;
+    let server = Server::stocked().await;
     let pip = ("user-agent", "pip/26.2 {\"ci\":null}");
     let uv = ("user-agent", "uv/0.9.1");
     let simple_json = ("accept", "application/vnd.pypi.simple.v1+json");

@@ -252,8 +252,7 @@ async fn a_file_from_before_all_clocks_is_served() {
     let old = UpstreamFile::from(&wheel).upload_time(Some("1912-06-23T00:00:00Z"));
     upstream.publish_file(old);
     server.mirror(&upstream).await;
-    let alice = server.user("alice").await;
-    server.index(&alice, "dev", json!({})).await;
+    let alice = server.user_with_dev("alice").await;
     let push = json!({"name": "django", "version": "1.0", "targetindex": "alice/dev"});
     let pushed = alice.json("PUSH", "/root/mirror", &push).await;
     assert_eq!(pushed.status, 200, "{}", pushed.text());

@@ -1,7 +1,6 @@
 //! PEP 691 over the wire; the whole table of qualities is beside the code.
 
 use cheeseshop_test_support::Wheel;
-use serde_json::json;
 
 use crate::support::Server;
 
@@ -9,12 +8,7 @@ const JSON: &str = "application/vnd.pypi.simple.v1+json";
 
 #[tokio::test]
 async fn a_page_comes_in_the_form_that_was_asked_for() {
-    let server = Server::start().await;
-    let alice = server.user("alice").await;
-    server.index(&alice, "dev", json!({})).await;
-    alice
-        .publish("alice/dev", &Wheel::named("flask").build())
-        .await;
+    let server = Server::stocked().await;
     for (accept, status, content_type) in [
         (None, 200, "text/html; charset=utf-8"),
         (Some("*/*"), 200, "text/html; charset=utf-8"),
@@ -54,8 +48,7 @@ async fn a_page_comes_in_the_form_that_was_asked_for() {
 #[tokio::test]
 async fn html_and_json_list_the_same_files() {
     let server = Server::start().await;
-    let alice = server.user("alice").await;
-    server.index(&alice, "dev", json!({})).await;
+    let alice = server.user_with_dev("alice").await;
     for version in ["1.0", "1.1", "2.0"] {
         alice
             .publish("alice/dev", &Wheel::named("flask").version(version).build())
@@ -74,12 +67,7 @@ async fn html_and_json_list_the_same_files() {
 
 #[tokio::test]
 async fn bodies_are_encoded_as_the_client_can_read() {
-    let server = Server::start().await;
-    let alice = server.user("alice").await;
-    server.index(&alice, "dev", json!({})).await;
-    alice
-        .publish("alice/dev", &Wheel::named("flask").build())
-        .await;
+    let server = Server::stocked().await;
     let path = "/alice/dev/+simple/flask/";
     let plain = server.anonymous().get(path).await;
     assert_eq!(plain.header("content-encoding"), "");

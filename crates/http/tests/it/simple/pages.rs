@@ -9,8 +9,7 @@ const JSON: (&str, &str) = ("accept", "application/vnd.pypi.simple.v1+json");
 #[tokio::test]
 async fn a_json_page_has_all_that_the_standards_ask_for() {
     let server = Server::start().await;
-    let alice = server.user("alice").await;
-    server.index(&alice, "dev", json!({})).await;
+    let alice = server.user_with_dev("alice").await;
     let wheel = Wheel::named("My.Pkg")
         .version("1.0")
         .requires_python(">=3.8")
@@ -31,17 +30,15 @@ async fn a_json_page_has_all_that_the_standards_ask_for() {
     assert_eq!(file["size"], wheel.size());
     assert!(file["upload-time"].as_str().unwrap().ends_with('Z'));
     assert!(file["core-metadata"].is_object());
-    assert_eq!(file["core-metadata"], file["dist-info-metadata"]);
+    // pip before 23.2 fails on a page with the old spelling.
+    assert_eq!(file.get("dist-info-metadata"), None);
 }
 
 #[tokio::test]
 async fn every_listed_file_can_be_fetched_with_the_listed_digest() {
     let server = Server::start().await;
     let alice = server.user("alice").await;
-    server.index(&alice, "base", json!({})).await;
-    server
-        .index(&alice, "dev", json!({"bases": ["alice/base"]}))
-        .await;
+    server.base_and_dev(&alice).await;
     let (wheel, sdist) = (Wheel::named("flask").build(), Sdist::named("flask").build());
     alice.publish("alice/base", &wheel).await;
     alice.publish("alice/dev", &sdist).await;
@@ -67,8 +64,7 @@ async fn every_listed_file_can_be_fetched_with_the_listed_digest() {
 #[tokio::test]
 async fn links_are_absolute_when_asked_for() {
     let server = Server::start().await;
-    let alice = server.user("alice").await;
-    server.index(&alice, "dev", json!({})).await;
+    let alice = server.user_with_dev("alice").await;
     let wheel = Wheel::named("flask").build();
     alice.publish("alice/dev", &wheel).await;
     let path = "/alice/dev/+simple/flask/";
@@ -94,8 +90,7 @@ async fn links_are_absolute_when_asked_for() {
 #[tokio::test]
 async fn absence_is_a_404_with_one_line() {
     let server = Server::start().await;
-    let alice = server.user("alice").await;
-    server.index(&alice, "dev", json!({})).await;
+    server.user_with_dev("alice").await;
     for (path, text) in [
         (
             "/alice/dev/+simple/nothing/",
@@ -122,8 +117,7 @@ async fn absence_is_a_404_with_one_line() {
 #[tokio::test]
 async fn a_yank_shows_at_once_and_so_does_its_end() {
     let server = Server::start().await;
-    let alice = server.user("alice").await;
-    server.index(&alice, "dev", json!({})).await;
+    let alice = server.user_with_dev("alice").await;
     alice
         .publish("alice/dev", &Wheel::named("flask").build())
         .await;

@@ -2,7 +2,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use cheeseshop_test_support::Wheel;
-use serde_json::json;
 
 use crate::support::Server;
 
@@ -13,10 +12,7 @@ const PAGE: &str = "/alice/dev/+simple/flask/";
 async fn no_reader_sees_an_old_page_after_an_uploads_answer() {
     let server = Arc::new(Server::start().await);
     let alice = server.user("alice").await;
-    server.index(&alice, "base", json!({})).await;
-    server
-        .index(&alice, "dev", json!({"bases": ["alice/base"]}))
-        .await;
+    server.base_and_dev(&alice).await;
     let acknowledged = Arc::new(AtomicUsize::new(0));
     let readers: Vec<_> = (0..4)
         .map(|number| {

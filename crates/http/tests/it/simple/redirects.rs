@@ -1,13 +1,11 @@
 use cheeseshop_test_support::Wheel;
-use serde_json::json;
 
 use crate::support::Server;
 
 #[tokio::test]
 async fn a_project_has_one_url() {
     let server = Server::start().await;
-    let alice = server.user("alice").await;
-    server.index(&alice, "dev", json!({})).await;
+    let alice = server.user_with_dev("alice").await;
     alice
         .publish("alice/dev", &Wheel::named("my-pkg").build())
         .await;
@@ -32,8 +30,7 @@ async fn a_project_has_one_url() {
 #[tokio::test]
 async fn redirects_stay_behind_a_prefix() {
     let server = Server::start().await;
-    let alice = server.user("alice").await;
-    server.index(&alice, "dev", json!({})).await;
+    let alice = server.user_with_dev("alice").await;
     alice
         .publish("alice/dev", &Wheel::named("my-pkg").build())
         .await;

@@ -15,6 +15,14 @@ impl Form {
         Self(Vec::new())
     }
 
+    /// The form that registers a release, without a file.
+    pub(crate) fn submit(name: &str, version: &str) -> Self {
+        Self::new()
+            .field(":action", "submit")
+            .field("name", name)
+            .field("version", version)
+    }
+
     /// The form that twine sends for a file.
     pub(crate) fn of(file: &BuiltFile) -> Self {
         Self::fields_of(file).content(&file.name, &file.bytes)

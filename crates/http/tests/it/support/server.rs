@@ -9,7 +9,7 @@ use cheeseshop_app::{App, Settings};
 use cheeseshop_domain::{Clock, FixedClock};
 use cheeseshop_http::{HttpSettings, PeerAddress, Service};
 use cheeseshop_storage::{BlobConfig, BlobStore, Database, DatabaseConfig};
-use cheeseshop_test_support::Upstream;
+use cheeseshop_test_support::{Upstream, Wheel};
 use http::Request;
 use serde_json::{Value, json};
 use tower::ServiceExt;
@@ -27,6 +27,15 @@ pub(crate) struct Server {
 impl Server {
     pub(crate) async fn start() -> Self {
         Self::with(Settings::default(), HttpSettings::default()).await
+    }
+
+    /// With the file of `flask` 1.0 in `alice/dev`.
+    pub(crate) async fn stocked() -> Self {
+        let server = Self::start().await;
+        let alice = server.user_with_dev("alice").await;
+        let wheel = Wheel::named("flask").build();
+        alice.publish("alice/dev", &wheel).await;
+        server
     }
 
     /// Where nobody reads anything without a login.
@@ -109,6 +118,33 @@ impl Server {
         let path = format!("/{}/{index}", owner.name());
         let answer = owner.json("PUT", &path, &config).await;
         assert_eq!(answer.status, 200, "{}", answer.text());
+    }
+
+    /// Creates the user with an index `dev`.
+    pub(crate) async fn user_with_dev(&self, name: &str) -> User<'_> {
+        let user = self.user(name).await;
+        self.index(&user, "dev", json!({})).await;
+        user
+    }
+
+    /// Creates `base`, and `dev` with it as its base.
+    pub(crate) async fn base_and_dev(&self, owner: &User<'_>) {
+        self.index(owner, "base", json!({})).await;
+        let bases = [format!("{}/base", owner.name())];
+        self.index(owner, "dev", json!({"bases": bases})).await;
+    }
+
+    /// Creates `closed`, which only its owner reads.
+    pub(crate) async fn closed_index(&self, owner: &User<'_>) {
+        let config = json!({"acl_read": [owner.name()]});
+        self.index(owner, "closed", config).await;
+    }
+
+    /// Creates `closed`, which only its owner reads, and `dev` with it as its base.
+    pub(crate) async fn closed_and_dev(&self, owner: &User<'_>) {
+        self.closed_index(owner).await;
+        let bases = [format!("{}/closed", owner.name())];
+        self.index(owner, "dev", json!({"bases": bases})).await;
     }
 
     /// Creates `root/mirror`, which follows `upstream`.

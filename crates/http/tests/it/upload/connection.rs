@@ -7,7 +7,6 @@ use cheeseshop_app::{Settings, settings::PublishLimits};
 use cheeseshop_http::{HttpSettings, PeerAddress};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::service::TowerToHyperService;
-use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tower::ServiceExt;
@@ -82,8 +81,7 @@ async fn a_client_that_sends_before_it_reads_sees_the_refusal() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_file_over_the_limit_is_413_for_the_one_who_sends_it_whole() {
     let server = small_server().await;
-    let alice = server.user("alice").await;
-    server.index(&alice, "dev", json!({})).await;
+    server.user_with_dev("alice").await;
     let address = listen(&server).await;
     let limit = usize::try_from(PublishLimits::for_testing().max_file_bytes).unwrap();
     let mut body = b"--b\r\nContent-Disposition: form-data; name=\"content\"; \
@@ -102,8 +100,7 @@ async fn a_file_over_the_limit_is_413_for_the_one_who_sends_it_whole() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_announced_giant_is_413_before_a_byte_of_it_is_sent() {
     let server = small_server().await;
-    let alice = server.user("alice").await;
-    server.index(&alice, "dev", json!({})).await;
+    server.user_with_dev("alice").await;
     let address = listen(&server).await;
     let answer =
         send_all_then_read(address, &head(10 << 30, "Expect: 100-continue\r\n"), b"").await;
@@ -113,8 +110,7 @@ async fn an_announced_giant_is_413_before_a_byte_of_it_is_sent() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_client_that_waits_for_100_continue_is_told_to_go_on() {
     let server = small_server().await;
-    let alice = server.user("alice").await;
-    server.index(&alice, "dev", json!({})).await;
+    server.user_with_dev("alice").await;
     let address = listen(&server).await;
     let body = "--b\r\nContent-Disposition: form-data; name=\":action\"\r\n\r\nsubmit\r\n\
                 --b\r\nContent-Disposition: form-data; name=\"name\"\r\n\r\nflask\r\n\
@@ -134,8 +130,7 @@ async fn a_client_that_waits_for_100_continue_is_told_to_go_on() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_reason_phrase_reaches_the_wire() {
     let server = small_server().await;
-    let alice = server.user("alice").await;
-    server.index(&alice, "dev", json!({})).await;
+    server.user_with_dev("alice").await;
     let address = listen(&server).await;
     let body = b"--b\r\nContent-Disposition: form-data; name=\":action\"\r\n\r\nfoo\r\n--b--\r\n";
     let answer = send_all_then_read(address, &head(body.len(), ""), body).await;

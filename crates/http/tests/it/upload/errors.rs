@@ -7,8 +7,7 @@ use crate::support::{FORM_TYPE, Form, Server};
 #[tokio::test]
 async fn the_reason_phrase_says_what_is_wrong() {
     let server = Server::start().await;
-    let alice = server.user("alice").await;
-    server.index(&alice, "dev", json!({})).await;
+    let alice = server.user_with_dev("alice").await;
     let file = Wheel::named("flask").build();
     let fields = || Form::fields_of(&file);
     let bare = |action: &str| {
@@ -76,8 +75,7 @@ async fn whoever_may_not_upload_is_told_so() {
 #[tokio::test]
 async fn an_upload_to_the_installers_url_names_the_right_one() {
     let server = Server::start().await;
-    let alice = server.user("alice").await;
-    server.index(&alice, "dev", json!({})).await;
+    let alice = server.user_with_dev("alice").await;
     let file = Wheel::named("flask").build();
     for path in [
         "/alice/dev/+simple/",
@@ -96,8 +94,7 @@ async fn an_upload_to_the_installers_url_names_the_right_one() {
 #[tokio::test]
 async fn devpis_client_gets_the_message_as_json_too() {
     let server = Server::start().await;
-    let alice = server.user("alice").await;
-    server.index(&alice, "dev", json!({})).await;
+    let alice = server.user_with_dev("alice").await;
     let form = Form::new().field(":action", "nonsense");
     let request = alice
         .request("POST", "/alice/dev/")
@@ -114,8 +111,7 @@ async fn devpis_client_gets_the_message_as_json_too() {
 #[tokio::test]
 async fn malformed_forms_are_400() {
     let server = Server::start().await;
-    let alice = server.user("alice").await;
-    server.index(&alice, "dev", json!({})).await;
+    let alice = server.user_with_dev("alice").await;
     for (content_type, body) in [
         ("multipart/form-data", "x"),
         ("multipart/form-data; boundary=abc", "no boundary in here"),
@@ -145,8 +141,7 @@ async fn malformed_forms_are_400() {
 #[tokio::test]
 async fn nothing_from_a_request_gets_into_the_status_line() {
     let server = Server::start().await;
-    let alice = server.user("alice").await;
-    server.index(&alice, "dev", json!({})).await;
+    let alice = server.user_with_dev("alice").await;
     let form = Form::new()
         .field(":action", "a\r\nX-Evil: 1\r\n\r\n<b>grün</b>")
         .field("name", "flask")

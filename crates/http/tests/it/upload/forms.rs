@@ -7,8 +7,7 @@ use crate::support::{Form, Server};
 #[tokio::test]
 async fn an_upload_is_200_without_a_body_and_is_listed() {
     let server = Server::start().await;
-    let alice = server.user("alice").await;
-    server.index(&alice, "dev", json!({})).await;
+    let alice = server.user_with_dev("alice").await;
     for (path, file) in [
         ("/alice/dev/", Wheel::named("flask").build()),
         ("/alice/dev", Sdist::named("flask").build()),
@@ -24,8 +23,7 @@ async fn an_upload_is_200_without_a_body_and_is_listed() {
 #[tokio::test]
 async fn the_file_may_come_before_the_fields() {
     let server = Server::start().await;
-    let alice = server.user("alice").await;
-    server.index(&alice, "dev", json!({})).await;
+    let alice = server.user_with_dev("alice").await;
     let file = Wheel::named("flask").build();
     let answer = alice
         .post_form("/alice/dev/", &Form::content_first(&file))
@@ -36,8 +34,7 @@ async fn the_file_may_come_before_the_fields() {
 #[tokio::test]
 async fn unknown_repeated_and_empty_fields_do_no_harm() {
     let server = Server::start().await;
-    let alice = server.user("alice").await;
-    server.index(&alice, "dev", json!({})).await;
+    let alice = server.user_with_dev("alice").await;
     let file = Wheel::named("flask").build();
     let form = Form::fields_of(&file)
         .field("classifiers", "A :: B")
@@ -60,13 +57,8 @@ async fn unknown_repeated_and_empty_fields_do_no_harm() {
 #[tokio::test]
 async fn a_submit_form_registers_a_release_in_either_encoding() {
     let server = Server::start().await;
-    let alice = server.user("alice").await;
-    server.index(&alice, "dev", json!({})).await;
-    let form = Form::new()
-        .field(":action", "submit")
-        .field("name", "flask")
-        .field("version", "1.0")
-        .field("summary", "small");
+    let alice = server.user_with_dev("alice").await;
+    let form = Form::submit("flask", "1.0").field("summary", "small");
     let answer = alice.post_form("/alice/dev/", &form).await;
     assert_eq!(answer.status, 200, "{}", answer.reason());
     let request = alice

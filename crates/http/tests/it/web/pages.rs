@@ -3,6 +3,7 @@
 use cheeseshop_test_support::{DocumentationArchive, Upstream, Wheel};
 use serde_json::json;
 
+use super::submit;
 use crate::support::{Answer, Form, Server, User, file_path};
 
 /// As Firefox asks for pages.
@@ -20,19 +21,6 @@ async fn page(user: &User<'_>, path: &str) -> Answer {
         "{path}"
     );
     answer
-}
-
-/// Adds a release without a file.
-async fn submit(user: &User<'_>, index: &str, name: &str, version: &str, more: &[(&str, &str)]) {
-    let mut form = Form::new()
-        .field(":action", "submit")
-        .field("name", name)
-        .field("version", version);
-    for (key, value) in more {
-        form = form.field(key, value);
-    }
-    let answer = user.post_form(&format!("/{index}/"), &form).await;
-    assert_eq!(answer.status, 200, "{}", answer.text());
 }
 
 fn assert_holds(answer: &Answer, parts: &[&str]) {
@@ -135,12 +123,7 @@ async fn every_place_has_a_page_that_leads_on() {
 
 #[tokio::test]
 async fn whoever_does_not_ask_for_html_by_name_gets_the_documents() {
-    let server = Server::start().await;
-    let alice = server.user("alice").await;
-    server.index(&alice, "dev", json!({})).await;
-    alice
-        .publish("alice/dev", &Wheel::named("flask").build())
-        .await;
+    let server = Server::stocked().await;
     for path in [
         "/",
         "/alice",
@@ -181,12 +164,7 @@ async fn pages_are_for_the_one_who_asks_and_run_nothing() {
     let server = Server::start().await;
     let alice = server.user("alice").await;
     let bob = server.user("bob").await;
-    server
-        .index(&alice, "closed", json!({"acl_read": ["alice"]}))
-        .await;
-    server
-        .index(&alice, "dev", json!({"bases": ["alice/closed"]}))
-        .await;
+    server.closed_and_dev(&alice).await;
     alice
         .publish("alice/closed", &Wheel::named("secret").build())
         .await;
@@ -266,9 +244,7 @@ async fn what_people_write_stays_text() {
 async fn what_goes_wrong_is_a_page_as_well() {
     let server = Server::start().await;
     let alice = server.user("alice").await;
-    server
-        .index(&alice, "closed", json!({"acl_read": ["alice"]}))
-        .await;
+    server.closed_index(&alice).await;
     let reader = server.anonymous();
     let answer = reader.get_with("/alice/%3Cb%3E", &[BROWSER]).await;
     assert_eq!(answer.status, 404);
@@ -294,10 +270,7 @@ async fn what_goes_wrong_is_a_page_as_well() {
 async fn latest_and_stable_lead_to_releases_of_the_index_itself() {
     let server = Server::start().await;
     let alice = server.user("alice").await;
-    server.index(&alice, "base", json!({})).await;
-    server
-        .index(&alice, "dev", json!({"bases": ["alice/base"]}))
-        .await;
+    server.base_and_dev(&alice).await;
     submit(&alice, "alice/dev", "flask", "1.0", &[]).await;
     submit(&alice, "alice/dev", "flask", "2.0rc1", &[]).await;
     submit(&alice, "alice/base", "flask", "3.0", &[]).await;
@@ -338,8 +311,7 @@ async fn latest_and_stable_lead_to_releases_of_the_index_itself() {
 #[tokio::test]
 async fn many_projects_come_in_parts() {
     let server = Server::start().await;
-    let alice = server.user("alice").await;
-    server.index(&alice, "dev", json!({})).await;
+    let alice = server.user_with_dev("alice").await;
     for number in 0..501 {
         let name = format!("p{number:03}");
         submit(&alice, "alice/dev", &name, "1.0", &[]).await;
@@ -351,9 +323,7 @@ async fn many_projects_come_in_parts() {
     assert_holds(&second, &[">p500</a>"]);
     assert!(!second.text().contains(">More<"));
     // Whose token is for one project sees that one alone.
-    server
-        .index(&alice, "closed", json!({"acl_read": ["alice"]}))
-        .await;
+    server.closed_index(&alice).await;
     for name in ["one", "two"] {
         submit(&alice, "alice/closed", name, "1.0", &[]).await;
     }

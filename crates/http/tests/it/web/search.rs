@@ -4,18 +4,12 @@ use axum::body::Body;
 use cheeseshop_test_support::{Upstream, Wheel};
 use serde_json::json;
 
-use crate::support::{Answer, Form, Server, User};
+use crate::support::{Answer, Server, User};
 
 const BROWSER: (&str, &str) = ("accept", "text/html");
 
 async fn submit(user: &User<'_>, index: &str, name: &str, version: &str, summary: &str) {
-    let form = Form::new()
-        .field(":action", "submit")
-        .field("name", name)
-        .field("version", version)
-        .field("summary", summary);
-    let answer = user.post_form(&format!("/{index}/"), &form).await;
-    assert_eq!(answer.status, 200, "{}", answer.text());
+    super::submit(user, index, name, version, &[("summary", summary)]).await;
 }
 
 async fn search(user: &User<'_>, query: &str) -> Vec<String> {
@@ -69,8 +63,7 @@ fn pip_search(words: &[&str]) -> String {
 #[tokio::test]
 async fn projects_are_found_by_parts_of_their_names() {
     let server = Server::start().await;
-    let alice = server.user("alice").await;
-    server.index(&alice, "dev", json!({})).await;
+    let alice = server.user_with_dev("alice").await;
     server.index(&alice, "prod", json!({})).await;
     submit(&alice, "alice/dev", "Flask.Login", "1.0", "Logging in").await;
     submit(&alice, "alice/dev", "Flask.Login", "1.10rc1", "Newer").await;
@@ -123,8 +116,7 @@ async fn projects_are_found_by_parts_of_their_names() {
 #[tokio::test]
 async fn what_is_found_comes_in_pages_of_ten() {
     let server = Server::start().await;
-    let alice = server.user("alice").await;
-    server.index(&alice, "dev", json!({})).await;
+    let alice = server.user_with_dev("alice").await;
     for number in 0..12 {
         submit(&alice, "alice/dev", &format!("many-{number:02}"), "1.0", "").await;
     }
@@ -151,12 +143,7 @@ async fn nothing_is_found_that_one_may_not_read() {
     let server = Server::start().await;
     let alice = server.user("alice").await;
     let bob = server.user("bob").await;
-    server
-        .index(&alice, "closed", json!({"acl_read": ["alice"]}))
-        .await;
-    server
-        .index(&alice, "dev", json!({"bases": ["alice/closed"]}))
-        .await;
+    server.closed_and_dev(&alice).await;
     submit(&alice, "alice/closed", "secret-one", "1.0", "").await;
     submit(&alice, "alice/closed", "secret-two", "1.0", "").await;
     let both = ["alice/closed/secret-one/1.0", "alice/closed/secret-two/1.0"];
@@ -216,8 +203,7 @@ async fn a_mirror_is_looked_through_without_asking_the_upstream() {
 #[tokio::test]
 async fn pip_is_answered_in_xml() {
     let server = Server::start().await;
-    let alice = server.user("alice").await;
-    server.index(&alice, "dev", json!({})).await;
+    let alice = server.user_with_dev("alice").await;
     submit(&alice, "alice/dev", "My.Pkg", "1.0", "A < B").await;
     let answer = call(&server.anonymous(), "/alice/dev", &pip_search(&["pkg"])).await;
     assert_eq!(answer.status, 200);

@@ -18,6 +18,8 @@ use serde_json::json;
 
 use crate::support::{Api, Home, Output, Server, finish};
 
+pub(super) use crate::support::finish_aside as ended;
+
 /// A password with everything that shells and URLs mind.
 pub(super) const PASSWORD: &str = "p@ss 'w\"o$rd";
 
@@ -154,26 +156,11 @@ pub(super) fn deployed(name: &str) -> PathBuf {
         .unwrap()
 }
 
-/// Runs a command to its end, off the threads of the test.
-pub(super) async fn ended(command: Command) -> Output {
-    tokio::task::spawn_blocking(move || finish(command, ""))
-        .await
-        .unwrap()
-}
-
 /// Runs a command that has to succeed, and gives what it said.
 #[track_caller]
 pub(super) fn succeed(command: Command) -> Output {
     let shown = format!("{command:?}");
-    let output = finish(command, "");
-    assert_eq!(
-        output.code,
-        Some(0),
-        "{shown}\n{}\n{}",
-        output.stdout,
-        output.stderr
-    );
-    output
+    finish(command, "").succeeded(&shown)
 }
 
 /// Versions of `app` that are installed in a folder.

@@ -18,7 +18,7 @@ use crate::commands::ci_environment::setting::Setting;
 
 /// A shell whose code is printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum Shell {
+pub(in crate::commands) enum Shell {
     /// bash, zsh, dash and every other shell of the POSIX family.
     #[value(alias = "bash", alias = "zsh", alias = "dash", alias = "ksh")]
     Sh,
@@ -111,7 +111,7 @@ impl Shell {
 
     /// A statement that fails: `eval "$(…)"` would otherwise go on as if nothing had happened, with
     /// whatever index was set before.
-    pub(super) fn failing(self) -> &'static str {
+    pub(in crate::commands) fn failing(self) -> &'static str {
         match self {
             Self::Sh | Self::Fish => "false;",
             Self::Power => "throw 'cheeseshop env failed'",
