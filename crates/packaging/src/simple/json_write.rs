@@ -116,17 +116,13 @@ fn file(out: &mut Vec<u8>, file: &PageFile) {
         }
     }
     if let CoreMetadataMark::Available(digests) = &file.core_metadata {
-        // The old spelling is for clients from before PEP 714.
-        for key in [
-            &b",\"core-metadata\":"[..],
-            &b",\"dist-info-metadata\":"[..],
-        ] {
-            out.extend_from_slice(key);
-            if digests.is_empty() {
-                out.extend_from_slice(b"true");
-            } else {
-                hashes(out, digests);
-            }
+        // Not under the old spelling as well: pip before 23.2, which is that of Debian 12, stumbles over it
+        // in JSON, and PEP 714 renamed it for this.
+        out.extend_from_slice(b",\"core-metadata\":");
+        if digests.is_empty() {
+            out.extend_from_slice(b"true");
+        } else {
+            hashes(out, digests);
         }
     }
     if let Some(gpg_sig) = file.gpg_sig {
