@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use bytes::Bytes;
 use cheeseshop_packaging::Sha256;
-use cheeseshop_storage::{Blob, ByteStream};
+use cheeseshop_storage::{Blob, BlobStore, ByteStream};
 use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
 
@@ -112,6 +112,17 @@ impl FileHandle {
     /// Whether the bytes are here already, checked and kept.
     pub fn is_held(&self) -> bool {
         matches!(self.source, Source::Blob(_) | Source::Memory(_))
+    }
+
+    /// Where the file lies below the directory of local blobs, if it does and others of its group may read
+    /// it there: for a web server that sends it.
+    pub fn place_on_disk(&self) -> Option<String> {
+        match (&self.source, &self.sha256) {
+            (Source::Blob(blob), Some(digest)) if blob.is_file_for_group() => {
+                Some(BlobStore::place(digest))
+            }
+            _ => None,
+        }
     }
 
     /// Where the client is to get the file instead, if so; never carries credentials.

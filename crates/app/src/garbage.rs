@@ -4,6 +4,7 @@
 //! on its way. Two things keep those safe: a blob that is put (again) counts as young, and only
 //! blobs older than the grace period go, which the store checks at the very moment of removal.
 //! Rows of the table of blobs go first: then whoever registers the blob anew has put it anew.
+//! A backup copies what rows named a while ago, so it and a collection exclude each other.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -60,6 +61,12 @@ impl App {
     ///
     /// What database and store give. What was removed before stays removed.
     pub async fn collect_garbage(&self, options: GarbageOptions) -> Result<GarbageReport, Error> {
+        let _turn = if options.dry_run {
+            None
+        } else {
+            let waiting = || tracing::info!("a backup is being made; its end is waited for");
+            Some(self.blobs().turn_to_remove(waiting).await?)
+        };
         let mut collection = Collection {
             app: self,
             options,

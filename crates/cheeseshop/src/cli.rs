@@ -6,6 +6,8 @@ use cheeseshop_client::commands as client;
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use url::Url;
 
+use crate::commands::backup::BackupCommand;
+use crate::commands::gen_config::GenConfigArgs;
 use crate::config::Given;
 
 /// A private Python package index.
@@ -96,7 +98,8 @@ fn is_beyond_devpi(command: &clap::Command) -> bool {
 pub(crate) struct SettingArgs {
     /// Directory that holds the database, the files and the lock.
     ///
-    /// Default: `$XDG_DATA_HOME/cheeseshop`, else `~/.local/share/cheeseshop`.
+    /// Default: `$STATE_DIRECTORY` (a service of systemd has it), else `$XDG_DATA_HOME/cheeseshop`, else
+    /// `~/.local/share/cheeseshop`.
     #[arg(
         long,
         global = true,
@@ -171,6 +174,9 @@ pub(crate) enum ServerCommand {
     /// Look at the log of changes.
     #[command(subcommand)]
     Audit(AuditCommand),
+    /// Make, look at and restore backups, beside the running server.
+    #[command(subcommand)]
+    Backup(BackupCommand),
     /// Remove the bytes that no file refers to any more.
     Gc(GcArgs),
     /// Look whether the bytes of all files are there and whole.
@@ -180,6 +186,8 @@ pub(crate) enum ServerCommand {
     /// Write completions for a shell, or manual pages.
     #[command(subcommand)]
     Generate(GenerateCommand),
+    /// Write the configuration of a program in front of the server or around it.
+    GenConfig(GenConfigArgs),
     /// Take in what a devpi-server holds: its export, its own data, or whatever it serves.
     Import(ImportArgs),
     /// Write everything in the form that devpi-server imports.
@@ -190,7 +198,8 @@ pub(crate) enum ServerCommand {
 
 #[derive(Debug, Args)]
 pub(crate) struct ServeArgs {
-    /// Address to listen on; port 0 takes a free one. May be repeated.
+    /// Address to listen on, with `https://` in front for TLS; port 0 takes a free one. May be
+    /// repeated.
     #[arg(long, value_name = "HOST:PORT")]
     pub(crate) listen: Vec<String>,
 

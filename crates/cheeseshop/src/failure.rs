@@ -3,6 +3,8 @@
 use std::fmt;
 use std::process::ExitCode;
 
+use cheeseshop_domain::error_chain;
+
 use crate::output;
 
 /// What the exit code tells a script.
@@ -50,7 +52,7 @@ impl Failure {
 
     /// Could not try, because of `error` and all that caused it.
     pub(crate) fn caused_by(what: &str, error: &dyn std::error::Error) -> Self {
-        Self::could_not_try(format!("{what}: {}", chain(error)))
+        Self::could_not_try(format!("{what}: {}", error_chain(error)))
     }
 
     /// The trouble itself is what was asked for: the answer is no.
@@ -86,51 +88,9 @@ impl fmt::Display for Failure {
     }
 }
 
-/// An error and its causes in one line. A cause whose text the line already ends with is left out.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.ends_with(&cause_text) {
-            text.push_str(": ");
-            text.push_str(&cause_text);
-        }
-        source = cause.source();
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[derive(Debug)]
-    struct Layer(&'static str, Option<Box<Layer>>);
-
-    impl fmt::Display for Layer {
-        fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-            formatter.write_str(self.0)
-        }
-    }
-
-    impl std::error::Error for Layer {
-        fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-            self.1.as_deref().map(|inner| inner as _)
-        }
-    }
-
-    #[test]
-    fn the_chain_names_every_cause_once() {
-        let error = Layer(
-            "cannot open: denied",
-            Some(Box::new(Layer(
-                "denied",
-                Some(Box::new(Layer("code 13", None))),
-            ))),
-        );
-        assert_eq!(chain(&error), "cannot open: denied: code 13");
-    }
 
     #[test]
     fn the_hint_has_its_own_line() {

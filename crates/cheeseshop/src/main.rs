@@ -3,6 +3,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "tests"))]
 
+mod backup_watch;
 mod cli;
 mod clock;
 mod commands;
@@ -16,8 +17,10 @@ mod listeners;
 mod logging;
 mod node;
 mod output;
+mod reload;
 mod server;
 mod systemd;
+mod tls;
 mod upstream;
 
 use std::ffi::OsStr;
@@ -72,6 +75,7 @@ fn name_of(word: &OsStr) -> Option<&str> {
 
 /// Runs the work of a command on the threads of this process, to its end.
 fn on_threads<T>(work: impl Future<Output = T>) -> Result<T, Failure> {
+    listeners::note_inherited();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use cheeseshop_app::App;
 use cheeseshop_app::auth::FirstStart;
 use cheeseshop_app::mirror::{DefaultUpstream, UpstreamOrigin};
-use cheeseshop_domain::Clock;
+use cheeseshop_domain::{Clock, error_chain};
+use cheeseshop_storage::backup::RESTORING;
+use cheeseshop_storage::database::newest_before_migration;
 use cheeseshop_storage::{BlobStore, Database, DatabaseError};
 use secrecy::{ExposeSecret as _, SecretString};
 
@@ -13,7 +15,7 @@ use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::data_directory::{DataDirectory, Lock};
 use crate::failure::Failure;
-use crate::{failure, output, upstream};
+use crate::{output, upstream};
 
 /// Letters of generated passwords: none that looks like another.
 const PASSWORD_LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
@@ -27,6 +29,8 @@ pub(crate) struct Node {
     pub(crate) directory: DataDirectory,
     db: Database,
     upstream: DefaultUpstream,
+    /// Whether what is printed ends in a log.
+    output_is_kept: bool,
     /// Held until the end; the last field, so that it is dropped last.
     _lock: Option<Lock>,
 }
@@ -52,7 +56,9 @@ impl Node {
         lock: Option<Lock>,
     ) -> Result<Self, Failure> {
         let upstream = upstream::of_root_pypi(config)?;
-        let db = open_database(config, true).await?;
+        refuse_half_restored(&directory)?;
+        // A timer's command after an upgrade must not change the schema under a server that still runs.
+        let db = open_database(config, lock.is_some()).await?;
         let blobs = BlobStore::open(&config.blobs).await.map_err(|error| {
             Failure::caused_by("the store of files cannot be used", &error)
                 .with_hint("check the section [blobs]; `cheeseshop config show` prints it")
@@ -68,12 +74,13 @@ impl Node {
             directory,
             db,
             upstream,
+            output_is_kept: output::is_kept(config.surroundings.get("JOURNAL_STREAM")),
             _lock: lock,
         })
     }
 
-    /// On an empty database makes `root` and `root/pypi` and tells the password, this once.
-    /// Says whether it did.
+    /// On an empty database makes `root` and `root/pypi` and tells the password, this once, unless a log
+    /// would keep it: then nobody knows it. Says whether it did.
     pub(crate) async fn announce_first_start(&self) -> Result<bool, Failure> {
         let password = generate_password()?;
         let first = self
@@ -84,13 +91,18 @@ impl Node {
         if first == FirstStart::AlreadyThere {
             return Ok(false);
         }
-        output::data(&format!(
-            "Created the user `root` with the password: {}",
-            password.expose_secret()
-        ));
-        output::data(
-            "  It is shown only now. `cheeseshop passwd root` sets another one at any time.",
-        );
+        if self.output_is_kept {
+            output::data("Created the user `root`, with a password that nobody knows.");
+            output::data("  `cheeseshop passwd root` sets one; it is not shown in a log.");
+        } else {
+            output::data(&format!(
+                "Created the user `root` with the password: {}",
+                password.expose_secret()
+            ));
+            output::data(
+                "  It is shown only now. `cheeseshop passwd root` sets another one at any time.",
+            );
+        }
         let found_in = match &self.upstream.origin {
             UpstreamOrigin::BuiltIn | UpstreamOrigin::Configuration => String::new(),
             // Nobody asked us to look there, so we say that we did.
@@ -111,6 +123,11 @@ impl Node {
     /// Whether the user `root` was made.
     pub(crate) fn is_initialised(&self) -> bool {
         self.app.directory().user("root").is_some()
+    }
+
+    /// The database, to look whether it answers.
+    pub(crate) fn database(&self) -> Database {
+        self.db.clone()
     }
 
     /// Ends all work on the database and waits until it is closed.
@@ -142,6 +159,19 @@ pub(crate) fn existing(config: &Config) -> Result<(), Failure> {
     }
 }
 
+/// What a restore has begun must not be taken for a whole installation, nor for an empty one.
+fn refuse_half_restored(directory: &DataDirectory) -> Result<(), Failure> {
+    let mark = directory.path().join(RESTORING);
+    if !mark.exists() {
+        return Ok(());
+    }
+    Err(Failure::could_not_try(format!(
+        "a restore into {} did not come to its end",
+        directory.path().display()
+    ))
+    .with_hint("start `cheeseshop backup restore` again; it goes on where it was"))
+}
+
 /// Opens the database, with each way in which that goes wrong in words of its own.
 pub(crate) async fn open_database(config: &Config, migrate: bool) -> Result<Database, Failure> {
     let mut database = config.database.clone();
@@ -157,12 +187,33 @@ fn database_failure(config: &Config, error: &DatabaseError) -> Failure {
         .url
         .as_ref()
         .map_or_else(String::new, ToString::to_string);
-    let failure = Failure::could_not_try(format!("database {url}: {}", failure::chain(error)));
+    let failure = Failure::could_not_try(format!("database {url}: {}", error_chain(error)));
     match error {
         DatabaseError::Corrupted(_) => failure.with_hint(
             "nothing was changed; put a backup in its place, or name another database with \
              --database-url",
         ),
+        DatabaseError::PendingMigrations(_) if config.database.migrate => failure.with_hint(
+            "the server brings it up to date when it starts: restart it; without one, `cheeseshop init` does",
+        ),
+        DatabaseError::PendingMigrations(_) => failure.with_hint(
+            "set `database.migrate`, or run `cheeseshop init --set database.migrate=true` once",
+        ),
+        DatabaseError::BackupFailed { .. } => failure.with_hint(
+            "nothing was changed; make room, or make a backup by other means and start once with \
+             --set database.backup_before_migration=false",
+        ),
+        DatabaseError::NewerSchema { .. } => {
+            let copy = config.embedded_database().and_then(newest_before_migration);
+            match copy {
+                Some(copy) => failure.with_hint(format!(
+                    "{} is the database as this release can use it, without what was done since: \
+                     docs/manual/upgrade.md says how to go back to it",
+                    copy.display()
+                )),
+                None => failure,
+            }
+        }
         DatabaseError::NotAccessible { .. } | DatabaseError::ReadOnly(_) => {
             failure.with_hint("check owner and mode, or choose another place with --data-dir")
         }

@@ -13,6 +13,17 @@ pub(crate) fn data(line: &str) {
     let _ = stdout.flush();
 }
 
+/// Whether standard output is the journal of systemd, which keeps what it is given: then it is the file that
+/// `JOURNAL_STREAM` (systemd.exec(5)) names as `DEVICE:INODE`. The variable alone proves nothing, since
+/// programs hand it on.
+pub(crate) fn is_kept(journal_stream: Option<&str>) -> bool {
+    let Some(journal) = journal_stream else {
+        return false;
+    };
+    rustix::fs::fstat(std::io::stdout())
+        .is_ok_and(|file| journal == format!("{}:{}", file.st_dev, file.st_ino))
+}
+
 /// Shows a line in place of the one shown before, on a terminal; an empty one ends that.
 pub(crate) fn passing(line: &str) {
     let mut stderr = std::io::stderr().lock();

@@ -8,25 +8,31 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use cheeseshop_http::PeerAddress;
+use cheeseshop_http::{Channel, PeerAddress};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
+use tokio_util::either::Either;
 use tokio_util::sync::CancellationToken;
 use tower::{Service, ServiceExt as _};
 
-use crate::listeners::{Listener, Stream};
+use crate::listeners::{Listener, Place, Stream, Transport};
+use crate::systemd::{Beat, Pulse};
+use crate::tls::{ServerTls, TlsStream, Visitor};
 
 /// How long accepting rests when the process has no file descriptor left.
 const REST_WHEN_FULL: Duration = Duration::from_millis(50);
 
 /// How often the log says that connections cannot be accepted, while that lasts.
 const COMPLAINT_INTERVAL: Duration = Duration::from_secs(10);
+
+/// How long a stop waits for the first request of a connection that was there before.
+const LATE_REQUEST: Duration = Duration::from_secs(1);
 
 /// How often a silent HTTP/2 client is asked whether it is still there, and how long it may take
 /// to answer.
@@ -50,12 +56,16 @@ pub(crate) struct ConnectionSettings {
 
 /// Serves until `stop`, then closes the listeners and lets running requests finish.
 ///
+/// `tls` is needed by listeners on which TLS is spoken: without it nobody is served there.
+///
 /// Comes back when the last connection has ended. Dropping the future ends nothing that runs;
 /// the process does.
 pub(crate) async fn serve<S, B>(
     listeners: Vec<Listener>,
+    tls: Option<Arc<ServerTls>>,
     service: S,
     settings: ConnectionSettings,
+    pulse: &Pulse,
     stop: CancellationToken,
 ) where
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>
@@ -71,21 +81,25 @@ pub(crate) async fn serve<S, B>(
     let permits = Arc::new(Semaphore::new(settings.max_connections));
     let graceful = Arc::new(GracefulShutdown::new());
     let builder = Arc::new(protocol(&settings));
+    let https_port = listeners.iter().find_map(https_port);
     let mut accepting = JoinSet::new();
     for listener in listeners {
         let permits = Arc::clone(&permits);
         let builder = Arc::clone(&builder);
         let service = service.clone();
         let graceful = Arc::clone(&graceful);
+        let kind = Kind::of(&listener, tls.as_ref(), https_port);
         let stop = stop.clone();
         let first_request = settings.header_read_timeout;
+        let mut beat = pulse.beat();
         accepting.spawn(async move {
             let mut complaint = None;
             while let Some((stream, peer, permit)) =
-                next(&listener, &permits, &stop, &mut complaint).await
+                next(&listener, &permits, &stop, &mut beat, &mut complaint).await
             {
                 let connection = Connection {
                     stream,
+                    kind: kind.clone(),
                     peer,
                     watcher: graceful.watcher(),
                     permit,
@@ -95,6 +109,7 @@ pub(crate) async fn serve<S, B>(
                     Arc::clone(&builder),
                     service.clone(),
                     first_request,
+                    stop.clone(),
                 ));
             }
         });
@@ -106,9 +121,79 @@ pub(crate) async fn serve<S, B>(
 
 struct Connection {
     stream: Stream,
+    kind: Kind,
     peer: SocketAddr,
     watcher: Watcher,
     permit: OwnedSemaphorePermit,
+}
+
+/// What is spoken on the connections of a listener.
+#[derive(Clone)]
+enum Kind {
+    /// Plain HTTP.
+    Plain,
+    /// Plain HTTP, although there is an address with TLS, which has this port.
+    BesideTls(Arc<ServerTls>, u16),
+    Tls(Option<Arc<ServerTls>>),
+}
+
+impl Kind {
+    fn of(listener: &Listener, tls: Option<&Arc<ServerTls>>, https_port: Option<u16>) -> Self {
+        match (listener.transport(), listener.place(), tls, https_port) {
+            (Transport::Tls, _, tls, _) => Self::Tls(tls.cloned()),
+            // Whoever may open a socket of the file system is a proxy of ours.
+            (Transport::Plain, Ok(Place::Tcp(..)), Some(tls), Some(port)) => {
+                Self::BesideTls(Arc::clone(tls), port)
+            }
+            (Transport::Plain, ..) => Self::Plain,
+        }
+    }
+
+    /// Gets a connection ready for requests; `None`: nobody is there to send any.
+    async fn prepare(
+        self,
+        stream: Stream,
+        peer: SocketAddr,
+        stop: &CancellationToken,
+    ) -> Option<(Either<Stream, Box<TlsStream>>, Speaker)> {
+        match self {
+            Self::Plain => Some((Either::Left(stream), Speaker::Known(Channel::Plain))),
+            Self::BesideTls(tls, https_port) => {
+                let policy = tls.plain_policy();
+                let channel = Channel::BesideTls { policy, https_port };
+                Some((Either::Left(stream), Speaker::Known(channel)))
+            }
+            Self::Tls(tls) => {
+                let (stream, visitor) = tls?.accept(stream, peer, stop).await?;
+                let speaker = Speaker::Visitor(Arc::new(visitor));
+                Some((Either::Right(Box::new(stream)), speaker))
+            }
+        }
+    }
+}
+
+/// Who speaks on a connection.
+#[derive(Clone)]
+enum Speaker {
+    Known(Channel),
+    /// What it may count as can change from request to request.
+    Visitor(Arc<Visitor>),
+}
+
+impl Speaker {
+    fn channel(&self) -> Channel {
+        match self {
+            Self::Known(channel) => channel.clone(),
+            Self::Visitor(visitor) => visitor.channel(),
+        }
+    }
+}
+
+fn https_port(listener: &Listener) -> Option<u16> {
+    match (listener.transport(), listener.place()) {
+        (Transport::Tls, Ok(Place::Tcp(address, _))) => Some(address.port()),
+        _ => None,
+    }
 }
 
 fn protocol(settings: &ConnectionSettings) -> auto::Builder<TokioExecutor> {
@@ -132,10 +217,12 @@ async fn next(
     listener: &Listener,
     permits: &Arc<Semaphore>,
     stop: &CancellationToken,
+    beat: &mut Beat,
     complaint: &mut Option<Instant>,
 ) -> Option<(Stream, SocketAddr, OwnedSemaphorePermit)> {
     let permit = tokio::select! {
         () = stop.cancelled() => return None,
+        () = beat.keep() => return None,
         permit = Arc::clone(permits).acquire_owned() => {
             permit.expect("the semaphore is never closed")
         }
@@ -143,6 +230,7 @@ async fn next(
     loop {
         let accepted = tokio::select! {
             () = stop.cancelled() => return None,
+            () = beat.keep() => return None,
             accepted = listener.accept() => accepted,
         };
         match accepted {
@@ -170,6 +258,7 @@ async fn run<S, B>(
     builder: Arc<auto::Builder<TokioExecutor>>,
     service: S,
     first_request: Duration,
+    stop: CancellationToken,
 ) where
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>
         + Clone
@@ -183,35 +272,85 @@ async fn run<S, B>(
 {
     let Connection {
         stream,
+        kind,
         peer,
         watcher,
         permit,
     } = connection;
-    let asked = Arc::new(AtomicBool::new(false));
+    let Some((stream, speaker)) = kind.prepare(stream, peer, &stop).await else {
+        return;
+    };
+    let asked = Arc::new(Asked::default());
     let asking = Arc::clone(&asked);
     let service = service_fn(move |mut request: Request<Incoming>| {
-        asking.store(true, Ordering::Relaxed);
+        asking.note();
         request.extensions_mut().insert(PeerAddress(peer));
+        let channel = speaker.channel();
+        if channel != Channel::default() {
+            request.extensions_mut().insert(channel);
+        }
         service.clone().oneshot(request)
     });
-    let serving = watcher.watch(
-        builder
-            .serve_connection_with_upgrades(TokioIo::new(stream), service)
-            .into_owned(),
-    );
+    let serving = builder
+        .serve_connection_with_upgrades(TokioIo::new(stream), service)
+        .into_owned();
+    // Looked at whenever something comes: a token of its own has a lock of its own.
+    let stop = stop.child_token();
+    let serving = async {
+        let mut serving = pin!(serving);
+        tokio::select! {
+            result = serving.as_mut() => return result,
+            () = stop.cancelled() => {}
+        }
+        // Whoever was let in before the stop is answered, also when the request is still on its way.
+        tokio::select! {
+            result = serving.as_mut() => return result,
+            () = asked.wait() => {}
+            () = tokio::time::sleep(LATE_REQUEST) => {}
+        }
+        serving.as_mut().graceful_shutdown();
+        serving.await
+    };
     let mut serving = pin!(serving);
     // Which protocol a client speaks is read without a time limit by the library, so a client
     // that sends nothing, or half a word, is sent away here.
     let result = match tokio::time::timeout(first_request, serving.as_mut()).await {
         Ok(result) => result,
-        Err(_) if asked.load(Ordering::Relaxed) => serving.await,
+        Err(_) if asked.is_so() => serving.await,
         Err(_) => Ok(()),
     };
     if let Err(error) = result {
         // Clients hang up in the middle of things all day; that is for debugging only.
         tracing::debug!(%peer, error, "a connection ended early");
     }
+    // Stopping waits for what holds one.
+    drop(watcher);
     drop(permit);
+}
+
+/// Whether a request has come on a connection.
+#[derive(Default)]
+struct Asked {
+    is_so: AtomicBool,
+    first: Notify,
+}
+
+impl Asked {
+    fn note(&self) {
+        if !self.is_so.swap(true, Ordering::Relaxed) {
+            self.first.notify_one();
+        }
+    }
+
+    fn is_so(&self) -> bool {
+        self.is_so.load(Ordering::Relaxed)
+    }
+
+    async fn wait(&self) {
+        if !self.is_so() {
+            self.first.notified().await;
+        }
+    }
 }
 
 #[cfg(test)]
@@ -220,9 +359,9 @@ mod tests {
 
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::{TcpListener, TcpStream};
-    use tokio::sync::Notify;
 
     use super::*;
+    use crate::listeners::Transport;
 
     fn settings() -> ConnectionSettings {
         ConnectionSettings {
@@ -234,7 +373,7 @@ mod tests {
     async fn listener() -> (Listener, SocketAddr) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        (Listener::Tcp(listener), address)
+        (Listener::tcp(listener, Transport::Plain), address)
     }
 
     async fn ask(address: SocketAddr) -> String {
@@ -257,7 +396,20 @@ mod tests {
             let text = peer.map_or_else(String::new, |peer| peer.0.ip().to_string());
             ready(Ok::<_, Infallible>(Response::new(text)))
         });
-        let serving = tokio::spawn(serve(vec![listener], service, settings(), stop.clone()));
+        let serving = tokio::spawn({
+            let stop = stop.clone();
+            async move {
+                serve(
+                    vec![listener],
+                    None,
+                    service,
+                    settings(),
+                    &Pulse::default(),
+                    stop,
+                )
+                .await;
+            }
+        });
         let answer = ask(address).await;
         assert!(answer.ends_with("127.0.0.1"), "{answer}");
         stop.cancel();
@@ -279,7 +431,20 @@ mod tests {
                 Ok::<_, Infallible>(Response::new("done".to_owned()))
             }
         });
-        let serving = tokio::spawn(serve(vec![listener], service, settings(), stop.clone()));
+        let serving = tokio::spawn({
+            let stop = stop.clone();
+            async move {
+                serve(
+                    vec![listener],
+                    None,
+                    service,
+                    settings(),
+                    &Pulse::default(),
+                    stop,
+                )
+                .await;
+            }
+        });
         let asking = tokio::spawn(ask(address));
         started.notified().await;
         stop.cancel();
@@ -303,7 +468,20 @@ mod tests {
             max_connections: 1,
             header_read_timeout: Duration::from_millis(20),
         };
-        let serving = tokio::spawn(serve(vec![listener], service, settings, stop.clone()));
+        let serving = tokio::spawn({
+            let stop = stop.clone();
+            async move {
+                serve(
+                    vec![listener],
+                    None,
+                    service,
+                    settings,
+                    &Pulse::default(),
+                    stop,
+                )
+                .await;
+            }
+        });
         for first_bytes in [&b""[..], b"PRI * HT", b"GET / HTTP/1.1\r\nHost"] {
             let mut stream = TcpStream::connect(address).await.unwrap();
             stream.write_all(first_bytes).await.unwrap();

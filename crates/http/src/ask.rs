@@ -15,7 +15,8 @@ use http::request::Parts;
 use http::{HeaderMap, Method};
 use percent_encoding::percent_decode_str;
 
-use crate::credentials;
+use crate::channel::ClientCertificate;
+use crate::credentials::{self, Decisive};
 use crate::request_context::RequestContext;
 
 /// A request without its body.
@@ -71,19 +72,34 @@ pub(crate) async fn caller(
     if let Some(caller) = context.caller.get() {
         return Ok(caller.clone());
     }
-    let credentials = credentials::credentials(&context.method, headers);
-    let caller = app
-        .authenticate(credentials.as_ref(), context.client)
-        .await
-        .inspect_err(|error| {
-            if matches!(error, Error::Forbidden(_)) {
-                let _ = context.refused_token.set(());
+    let certificate = context.channel.client();
+    let caller = match credentials::decisive(&context.method, headers, certificate) {
+        Decisive::Certificate => of_certificate(app, context).await?,
+        Decisive::Sent(credentials) => {
+            let caller = app.authenticate(credentials.as_ref(), context.client);
+            let caller = caller.await.inspect_err(|error| {
+                if matches!(error, Error::Forbidden(_)) {
+                    let _ = context.refused_token.set(());
+                }
+            })?;
+            if caller.is_anonymous() && credentials.is_some() {
+                let _ = context.rejected.set(());
             }
-        })?;
-    if caller.is_anonymous() && credentials.is_some() {
-        let _ = context.rejected.set(());
-    }
+            caller
+        }
+    };
     Ok(context.caller.get_or_init(|| caller).clone())
+}
+
+/// Who asks without credentials: whoever the client's certificate stands for.
+async fn of_certificate(app: &App, context: &RequestContext) -> Result<Caller, Error> {
+    match context.channel.client() {
+        ClientCertificate::Nobody => app.authenticate(None, context.client).await,
+        ClientCertificate::User(name) => app.vouched_for(name, context.client).await,
+        ClientCertificate::Unclear(reason) | ClientCertificate::Refused(reason) => {
+            Err(Error::Forbidden(reason.to_string()))
+        }
+    }
 }
 
 impl Ask {
@@ -201,6 +217,7 @@ mod tests {
     use secrecy::{ExposeSecret, SecretString};
 
     use super::*;
+    use crate::channel::Channel;
 
     async fn open(directory: &tempfile::TempDir, clock: Arc<dyn Clock>) -> App {
         // The first one to install a provider wins; all tests install the same.
@@ -224,11 +241,13 @@ mod tests {
             method: Method::GET,
             path: "/".to_owned(),
             client: None,
+            channel: Channel::Plain,
             base_url: "http://localhost".to_owned(),
             absolute_links: false,
             accepts_json: false,
             asks_for_json: false,
             asks_for_html: false,
+            sends_files_itself: false,
             caller: OnceLock::new(),
             rejected: OnceLock::new(),
             refused_token: OnceLock::new(),

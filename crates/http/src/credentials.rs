@@ -8,6 +8,9 @@ use cheeseshop_app::auth::{self, Credentials};
 use http::header::{AUTHORIZATION, COOKIE};
 use http::{HeaderMap, Method};
 use percent_encoding::percent_decode_str;
+use secrecy::ExposeSecret as _;
+
+use crate::channel::ClientCertificate;
 
 /// The cookie of a login in a browser, by devpi-lockdown's name: `user:token`, percent-encoded.
 pub(crate) const COOKIE_NAME: &str = "auth_tkt";
@@ -27,11 +30,51 @@ pub(crate) fn credentials(method: &Method, headers: &HeaderMap) -> Option<Creden
     }
 }
 
-/// Whether the request says who sends it, in whatever form.
-pub(crate) fn are_sent(method: &Method, headers: &HeaderMap) -> bool {
-    headers.contains_key(AUTHORIZATION)
-        || headers.contains_key(X_DEVPI_AUTH)
-        || cookie(method, headers).is_some()
+/// Where a request says who sends it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sent {
+    Nowhere,
+    InHeader,
+    InCookie,
+}
+
+/// Where the request says who sends it, whether or not that can be read.
+pub(crate) fn sent(method: &Method, headers: &HeaderMap) -> Sent {
+    if headers.contains_key(AUTHORIZATION) || headers.contains_key(X_DEVPI_AUTH) {
+        Sent::InHeader
+    } else if cookie(method, headers).is_some() {
+        Sent::InCookie
+    } else {
+        Sent::Nowhere
+    }
+}
+
+/// What says who asks.
+pub(crate) enum Decisive {
+    /// What was sent, which may be unreadable.
+    Sent(Option<Credentials>),
+    /// The client's certificate, if there is one.
+    Certificate,
+}
+
+/// What says who asks. Credentials go before a certificate. A name without a password beside a
+/// certificate for that name is none: twine cannot do without the name.
+pub(crate) fn decisive(
+    method: &Method,
+    headers: &HeaderMap,
+    certificate: &ClientCertificate,
+) -> Decisive {
+    if sent(method, headers) == Sent::Nowhere {
+        return Decisive::Certificate;
+    }
+    let credentials = credentials(method, headers);
+    if let (Some(credentials), ClientCertificate::User(name)) = (&credentials, certificate)
+        && credentials.user == **name
+        && credentials.secret.expose_secret().is_empty()
+    {
+        return Decisive::Certificate;
+    }
+    Decisive::Sent(credentials)
 }
 
 fn authorization(value: &[u8]) -> Option<Credentials> {
@@ -92,8 +135,6 @@ fn decode(encoded: &[u8]) -> Option<Credentials> {
 
 #[cfg(test)]
 mod tests {
-    use secrecy::ExposeSecret;
-
     use super::*;
 
     fn read(pairs: &[(&'static str, String)]) -> Option<(String, String)> {
@@ -185,7 +226,28 @@ mod tests {
             (Method::from_bytes(b"PUSH").unwrap(), false),
         ] {
             assert_eq!(credentials(&method, &headers).is_some(), counts, "{method}");
-            assert_eq!(are_sent(&method, &headers), counts, "{method}");
+            let is_sent = sent(&method, &headers) != Sent::Nowhere;
+            assert_eq!(is_sent, counts, "{method}");
+        }
+    }
+
+    #[test]
+    fn credentials_go_before_a_certificate_unless_they_are_its_name_alone() {
+        let bob = ClientCertificate::User("bob".into());
+        for (basic, certificate, is_sent) in [
+            (None, &bob, false),
+            (Some("bob:"), &bob, false),
+            (Some("bob:secret"), &bob, true),
+            (Some("eve:"), &bob, true),
+            (Some("bob:"), &ClientCertificate::Nobody, true),
+        ] {
+            let mut headers = HeaderMap::new();
+            if let Some(basic) = basic {
+                let value = format!("Basic {}", encoded(basic));
+                headers.insert(AUTHORIZATION, value.parse().unwrap());
+            }
+            let found = decisive(&Method::GET, &headers, certificate);
+            assert_eq!(matches!(found, Decisive::Sent(_)), is_sent, "{basic:?}");
         }
     }
 

@@ -13,8 +13,8 @@ use cheeseshop_app::{App, Error};
 use cheeseshop_domain::{Caller, FilePath};
 use cheeseshop_packaging::FileName;
 use http::header::{
-    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, LAST_MODIFIED,
-    LOCATION, VARY,
+    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, IF_MATCH,
+    IF_UNMODIFIED_SINCE, LAST_MODIFIED, LOCATION, VARY,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
@@ -31,6 +31,9 @@ const PRIVATE: HeaderValue = HeaderValue::from_static("max-age=365000000, immuta
 
 const OCTETS: HeaderValue = HeaderValue::from_static("application/octet-stream");
 const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+const ACCEL_REDIRECT: HeaderName = HeaderName::from_static("x-accel-redirect");
+/// By which a proxy says that it understands [`ACCEL_REDIRECT`]; so does Rack's.
+const SENDFILE_TYPE: HeaderName = HeaderName::from_static("x-sendfile-type");
 
 /// `GET`, `HEAD` on `/{user}/{index}/+f/{first}/{second}/{name}[.metadata]` and
 /// `/{user}/{index}/+e/{directory}/{name}[.metadata]`.
@@ -57,7 +60,8 @@ pub(crate) async fn download(
         }
     };
     let is_public = is_public(app, index.user.as_str(), &index.index);
-    Ok(response(&ask, &handle, is_public))
+    let location = shared.settings.accel_location.as_deref();
+    Ok(response(&ask, &handle, is_public, location))
 }
 
 /// What a file URL means.
@@ -180,11 +184,24 @@ pub(crate) fn head(request: &HeaderMap, file: &FileHandle, is_public: bool) -> H
     }
 }
 
-fn response(ask: &Ask, file: &FileHandle, is_public: bool) -> Response {
+/// Whether a proxy offers to send files itself, when told where they lie.
+pub(crate) fn asks_for_place(request: &HeaderMap) -> bool {
+    request
+        .get(SENDFILE_TYPE)
+        .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"x-accel-redirect"))
+}
+
+fn response(ask: &Ask, file: &FileHandle, is_public: bool, accel: Option<&str>) -> Response {
     if let Some(url) = file.redirect_url() {
         return redirect(url);
     }
     let head = head(&ask.headers, file, is_public);
+    if let Some(location) = accel
+        && ask.context.sends_files_itself
+        && let Some(place) = accelerated(ask, &head, file, location)
+    {
+        return sent_by_proxy(head, &place);
+    }
     let body = match head.part {
         Some(part) if !ask.is_head() => Body::from_stream(file.read(part)),
         _ => Body::empty(),
@@ -198,6 +215,34 @@ fn response(ask: &Ask, file: &FileHandle, is_public: bool) -> Response {
             .headers_mut()
             .insert(ACCEL_BUFFERING, HeaderValue::from_static("no"));
     }
+    response
+}
+
+/// Where nginx finds the file, if it is to send it. Which part of it is nginx's business, which knows
+/// ranges; the conditions that it would judge by its own idea of the file are ours.
+fn accelerated(ask: &Ask, head: &Head, file: &FileHandle, location: &str) -> Option<String> {
+    let has_conditions = [IF_MATCH, IF_UNMODIFIED_SINCE]
+        .iter()
+        .any(|name| ask.headers.contains_key(name));
+    if ask.is_head() || head.part.is_none() || has_conditions {
+        return None;
+    }
+    file.place_on_disk()
+        .map(|place| format!("{location}{place}"))
+}
+
+/// The answer to a proxy that sends the bytes: headers without them.
+fn sent_by_proxy(head: Head, place: &str) -> Response {
+    let Ok(place) = HeaderValue::from_str(place) else {
+        return FileError(Error::internal("the location is no header value")).into_response();
+    };
+    let mut headers = head.headers;
+    for name in [ACCEPT_RANGES, CONTENT_RANGE, CONTENT_LENGTH] {
+        headers.remove(name);
+    }
+    headers.insert(ACCEL_REDIRECT, place);
+    let mut response = Response::new(Body::empty());
+    *response.headers_mut() = headers;
     response
 }
 

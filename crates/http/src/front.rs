@@ -5,14 +5,16 @@
 //! 1. *Who is speaking*: is the peer a trusted proxy, and which outside URL does that give?
 //! 2. *Request id*, so that all that follows can be found again.
 //! 3. *Path*: prefix off, `%2B` and double slashes spelled plainly.
-//! 4. *Hot path*: a page or a small file that is in memory is answered here and now.
-//! 5. *Other sites* may not make a browser change anything.
-//! 6. *The door*, where nobody reads anything without a login (`lockdown`).
-//! 7. *Routes*, with a guard that turns a panic into a 500. Body limits and pauses are watched
+//! 4. *Plain HTTP* beside TLS is led there or refused ([`plain`]), and so is a client certificate
+//!    that no longer holds.
+//! 5. *Hot path*: a page or a small file that is in memory is answered here and now.
+//! 6. *Other sites* may not make a browser change anything.
+//! 7. *The door*, where nobody reads anything without a login (`lockdown`).
+//! 8. *Routes*, with a guard that turns a panic into a 500. Body limits and pauses are watched
 //!    where bodies are read, for they differ by route.
-//! 8. *Errors* are spelled by the face that they belong to.
-//! 9. *Common headers*: devpi's identity, request id, security, a default `Cache-Control`.
-//! 10. *Log line and metrics*, when the last byte is gone or the client is.
+//! 9. *Errors* are spelled by the face that they belong to.
+//! 10. *Common headers*: devpi's identity, request id, security, a default `Cache-Control`.
+//! 11. *Log line and metrics*, when the last byte is gone or the client is.
 //!
 //! One explicit function instead of a stack of layers: the order is visible, the hot path
 //! passes the same steps without a future, and compile time stays low.
@@ -30,18 +32,21 @@ use axum::response::IntoResponse;
 use bytes::Bytes;
 use cheeseshop_app::{App, Error};
 use futures_util::FutureExt;
-use http::header::CONTENT_LENGTH;
-use http::{HeaderMap, Method, Request, Response, Uri};
+use http::header::{CONTENT_LENGTH, STRICT_TRANSPORT_SECURITY};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri};
 use http_body::Body as _;
 use tower::Service as _;
 
 use crate::body::ReplyBody;
+use crate::channel::{Channel, ClientCertificate};
 use crate::failure::{DevpiError, Failure, SimpleError};
 use crate::request_context::{RequestContext, RequestIds};
 use crate::request_log::{Line, Pending};
 use crate::response_headers::CommonHeaders;
 use crate::settings::HttpSettings;
-use crate::{PeerAddress, hot, lockdown, metrics, negotiate, outside, routes};
+use crate::{
+    PeerAddress, files, health, hot, lockdown, metrics, negotiate, outside, plain, routes,
+};
 
 /// What handlers share.
 pub(crate) struct Shared {
@@ -140,6 +145,7 @@ impl Service {
         self.own
             .common_headers
             .add(&mut parts.headers, &context.id, &self.shared.app);
+        insist_on_tls(&mut parts.headers, context.channel.hsts_seconds());
         let expected = promised_bytes(&parts.headers, &context.method);
         let pending = Pending::new(context, parts.status, expected);
         Response::from_parts(parts, ReplyBody::streamed(body, pending))
@@ -159,6 +165,9 @@ impl Service {
         self.own
             .common_headers
             .add(response.headers_mut(), &id, &self.shared.app);
+        let channel = request.extensions.get::<Channel>();
+        let hsts_seconds = channel.map_or(0, Channel::hsts_seconds);
+        insist_on_tls(response.headers_mut(), hsts_seconds);
         answer.route.count(answer.status, started.elapsed());
         if tracing::enabled!(target: "cheeseshop_http::request", tracing::Level::INFO) {
             Line {
@@ -205,29 +214,59 @@ where
         let prefix = outside_url.map_or("", outside::prefix);
         let path = outside::inner_path(parts.uri.path(), prefix);
 
-        if let Some(answer) = hot::answer(&self.shared, &parts, &path) {
+        let channel = parts
+            .extensions
+            .get::<Channel>()
+            .cloned()
+            .unwrap_or_default();
+        let verdict = plain::verdict(&channel, &parts, &path, trusted, outside_url);
+        if verdict == plain::Verdict::Answer
+            && let Some(answer) = hot::answer(&self.shared, &parts, &path)
+        {
             let response = self.finish_hot(answer, &parts, started, trusted);
             return Reply(State::Ready(Some(response)));
         }
 
-        let base_url = outside::base_url(&parts.headers, &parts.uri, trusted, outside_url);
+        let secure = channel.is_secure();
+        let base_url = outside::base_url(&parts.headers, &parts.uri, trusted, outside_url, secure);
         let context = Arc::new(RequestContext {
             started,
             id: self.own.ids.id_of(&parts.headers, trusted),
             method: parts.method.clone(),
             path: parts.uri.path().to_owned(),
             client: outside::client_address(settings, &parts.headers, peer(&parts)),
+            channel,
             base_url,
             absolute_links: settings.absolute_urls
                 || parts.headers.contains_key("x-devpi-absolute-urls"),
             accepts_json: negotiate::accepts_json(&parts.headers),
             asks_for_json: negotiate::asks_for_json(&parts.headers),
             asks_for_html: negotiate::asks_for_html(&parts.headers),
+            sends_files_itself: trusted && files::asks_for_place(&parts.headers),
             caller: OnceLock::new(),
             rejected: OnceLock::new(),
             refused_token: OnceLock::new(),
             route: OnceLock::new(),
         });
+        let refused = match verdict {
+            plain::Verdict::Lead(target) => {
+                let response = spelled(plain::lead(&target), &context);
+                return Reply(State::Ready(Some(self.finish(response, context))));
+            }
+            plain::Verdict::Refuse(reason) => Some(reason),
+            plain::Verdict::Answer => match context.channel.client() {
+                ClientCertificate::Refused(reason) if !health::is_asked(&path) => {
+                    Some(reason.to_string())
+                }
+                _ => None,
+            },
+        };
+        if let Some(reason) = refused {
+            let body = Body::new(body);
+            let response = plain::refuse(&self.shared, &context, &parts, body, reason);
+            let response = spelled(response, &context);
+            return Reply(State::Ready(Some(self.finish(response, context))));
+        }
         if !parts.method.is_safe() && outside::is_of_another_site(&parts.headers, &context.base_url)
         {
             let error = SimpleError(Error::Forbidden(
@@ -265,6 +304,15 @@ impl Future for Reply {
 
 fn peer(parts: &http::request::Parts) -> Option<std::net::SocketAddr> {
     parts.extensions.get::<PeerAddress>().map(|peer| peer.0)
+}
+
+/// Makes browsers come over TLS from now on (RFC 6797), if the operator wants that.
+fn insist_on_tls(headers: &mut HeaderMap, seconds: u64) {
+    if seconds > 0
+        && let Ok(value) = HeaderValue::from_str(&format!("max-age={seconds}"))
+    {
+        headers.insert(STRICT_TRANSPORT_SECURITY, value);
+    }
 }
 
 fn with_path(uri: &Uri, path: &str) -> Option<Uri> {

@@ -12,6 +12,11 @@ use crate::failure::SimpleError;
 use crate::front;
 use crate::front::Shared;
 
+/// Whether a path, as the routes see it, is asked by those who watch whether we are well.
+pub(crate) fn is_asked(path: &str) -> bool {
+    matches!(path, "/+health/live" | "/+health/ready")
+}
+
 /// `/+health/live`: the process answers. Says nothing about anything behind it, so that an
 /// orchestrator does not restart us because a database is down.
 pub(crate) async fn live(_ask: Ask) -> &'static str {

@@ -9,9 +9,11 @@ use cheeseshop_domain::Caller;
 use http::request::Parts;
 use http::{HeaderMap, Method, StatusCode};
 
+use crate::channel::{Channel, ClientCertificate};
+use crate::credentials::{self, Decisive};
 use crate::front::Shared;
 use crate::metrics::HotRoute;
-use crate::{PeerAddress, credentials, files, negotiate, outside, simple};
+use crate::{PeerAddress, files, negotiate, outside, simple};
 
 static PROJECT_PAGE: HotRoute = HotRoute::new("/{user}/{index}/+simple/{project}/");
 static FILE: HotRoute = HotRoute::new("/{user}/{index}/+f/{first}/{second}/{name}");
@@ -113,13 +115,19 @@ fn split(path: &str) -> Option<(&str, &str, &str)> {
 
 /// Who asks, if that is known without waiting.
 fn caller(shared: &Shared, request: &Parts) -> Option<Caller> {
-    if !credentials::are_sent(&request.method, &request.headers) {
-        return Some(Caller::anonymous());
-    }
-    let credentials = credentials::credentials(&request.method, &request.headers)?;
     let peer = request.extensions.get::<PeerAddress>().map(|peer| peer.0);
-    let address = outside::client_address(&shared.settings, &request.headers, peer);
-    shared.app.remembered_caller(&credentials, address)
+    let address = || outside::client_address(&shared.settings, &request.headers, peer);
+    let channel = request.extensions.get::<Channel>();
+    let certificate = channel.map_or(&ClientCertificate::Nobody, Channel::client);
+    match credentials::decisive(&request.method, &request.headers, certificate) {
+        Decisive::Sent(credentials) => shared.app.remembered_caller(&credentials?, address()),
+        Decisive::Certificate => match certificate {
+            ClientCertificate::Nobody => Some(Caller::anonymous()),
+            ClientCertificate::User(name) => shared.app.known_caller(name, address()),
+            // Why not, the long way tells.
+            ClientCertificate::Unclear(_) | ClientCertificate::Refused(_) => None,
+        },
+    }
 }
 
 fn user_name(caller: &Caller) -> Option<String> {

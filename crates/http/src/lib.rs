@@ -14,6 +14,7 @@
 
 mod ask;
 mod body;
+mod channel;
 mod conditional;
 mod credentials;
 mod devpi;
@@ -29,6 +30,7 @@ mod lockdown;
 mod metrics;
 mod negotiate;
 mod outside;
+mod plain;
 mod request_context;
 mod request_log;
 mod response_headers;
@@ -44,8 +46,9 @@ use std::net::SocketAddr;
 use cheeseshop_app::App;
 
 pub use crate::body::ReplyBody;
+pub use crate::channel::{Channel, ClientCertificate, PlainPolicy, TlsFacts};
 pub use crate::front::{Reply, Service};
-pub use crate::settings::HttpSettings;
+pub use crate::settings::{BackupNote, HttpSettings};
 
 /// The version of devpi-server whose protocol we speak, as `X-DEVPI-SERVER-VERSION` says it:
 /// clients choose features by it.

@@ -18,6 +18,8 @@ const X_FORWARDED_HOST: &str = "x-forwarded-host";
 const X_REAL_IP: &str = "x-real-ip";
 const SEC_FETCH_SITE: &str = "sec-fetch-site";
 
+const HTTPS: &str = "https://";
+
 /// Whether the headers of this peer are believed. Without an address they are not.
 pub(crate) fn is_trusted(settings: &HttpSettings, peer: Option<SocketAddr>) -> bool {
     peer.is_some_and(|peer| settings.trusts(peer.ip()))
@@ -50,12 +52,60 @@ pub(crate) fn prefix(outside_url: &str) -> &str {
         .map_or("", |slash| after_scheme[slash..].trim_end_matches('/'))
 }
 
-/// The base of absolute URLs, without a slash at the end.
+/// Whether a trusted peer says that its client came to it over TLS.
+pub(crate) fn came_over_tls(headers: &HeaderMap, trusted: bool) -> bool {
+    trusted
+        && match outside_url(headers, trusted, None) {
+            Some(url) => url.starts_with(HTTPS),
+            None => Forwarded::nearest(headers).proto.as_deref() == Some("https"),
+        }
+}
+
+/// Where a client that came in the clear finds the same over TLS, without a slash at the end: at the
+/// outside URL, if that is one of `https`; behind a proxy at the proxy's usual port; else at ours.
+pub(crate) fn https_url(
+    headers: &HeaderMap,
+    uri: &Uri,
+    trusted: bool,
+    outside_url: Option<&str>,
+    https_port: u16,
+) -> String {
+    if let Some(url) = outside_url.filter(|url| url.starts_with(HTTPS)) {
+        return url.to_owned();
+    }
+    if let Some(url) = self::outside_url(headers, trusted, None) {
+        // The URL at a proxy that takes plain HTTP as well.
+        let host = url.trim_start_matches("http://").split('/').next();
+        let host = without_port(host.unwrap_or_default());
+        return format!("{HTTPS}{host}{}", prefix(url));
+    }
+    let forwarded = if trusted {
+        Forwarded::nearest(headers).host
+    } else {
+        None
+    };
+    let (host, port) = match forwarded.filter(|host| is_plain_host(host)) {
+        Some(host) => (host, 443),
+        None => (
+            own_host(headers, uri).unwrap_or_else(|| "localhost".to_owned()),
+            https_port,
+        ),
+    };
+    let host = without_port(&host);
+    match port {
+        443 => format!("{HTTPS}{host}"),
+        port => format!("{HTTPS}{host}:{port}"),
+    }
+}
+
+/// The base of absolute URLs, without a slash at the end. `secure`: the client came over TLS of ours,
+/// unless a trusted proxy says that this was the proxy.
 pub(crate) fn base_url(
     headers: &HeaderMap,
     uri: &Uri,
     trusted: bool,
     outside_url: Option<&str>,
+    secure: bool,
 ) -> String {
     if let Some(url) = outside_url {
         return url.to_owned();
@@ -67,6 +117,8 @@ pub(crate) fn base_url(
     };
     let scheme = match forwarded.proto.as_deref() {
         Some("https") => "https",
+        Some("http") => "http",
+        _ if secure => "https",
         _ => "http",
     };
     let host = forwarded
@@ -254,6 +306,14 @@ fn own_host(headers: &HeaderMap, uri: &Uri) -> Option<String> {
         .map(str::to_owned)
 }
 
+/// The host of `HOST:PORT`. What stands in brackets has colons of its own.
+fn without_port(host: &str) -> &str {
+    match host.rsplit_once(':') {
+        Some((name, port)) if !port.contains(']') && !name.is_empty() => name,
+        _ => host,
+    }
+}
+
 /// A host that may stand in a URL of ours: nothing that could end the URL early.
 fn is_plain_host(host: &str) -> bool {
     !host.is_empty()
@@ -295,7 +355,34 @@ mod tests {
     fn base(pairs: &[(&str, &str)], trusted: bool, setting: Option<&str>) -> String {
         let headers = headers(pairs);
         let outside = outside_url(&headers, trusted, setting);
-        base_url(&headers, &"/bob/dev".parse().unwrap(), trusted, outside)
+        let uri = "/bob/dev".parse().unwrap();
+        base_url(&headers, &uri, trusted, outside, false)
+    }
+
+    #[test]
+    fn over_tls_of_ours_urls_begin_with_https_unless_a_proxy_knows_better() {
+        let uri: Uri = "/bob/dev".parse().unwrap();
+        let base =
+            |pairs: &[(&str, &str)], trusted| base_url(&headers(pairs), &uri, trusted, None, true);
+        let host = ("host", "shop.test:3443");
+        let proxy = ("x-forwarded-proto", "http");
+        assert_eq!(base(&[host], true), "https://shop.test:3443");
+        assert_eq!(base(&[host, proxy], false), "https://shop.test:3443");
+        assert_eq!(base(&[host, proxy], true), "http://shop.test:3443");
+        let strange = ("x-forwarded-proto", "javascript");
+        assert_eq!(base(&[host, strange], true), "https://shop.test:3443");
+    }
+
+    #[test]
+    fn ports_are_cut_off_hosts() {
+        for (written, expected) in [
+            ("shop.test:3141", "shop.test"),
+            ("shop.test", "shop.test"),
+            ("[::1]:3141", "[::1]"),
+            ("[::1]", "[::1]"),
+        ] {
+            assert_eq!(without_port(written), expected, "{written}");
+        }
     }
 
     #[test]

@@ -10,6 +10,8 @@ use std::time::Instant;
 use cheeseshop_domain::Caller;
 use http::{HeaderMap, HeaderValue, Method};
 
+use crate::channel::Channel;
+
 const X_REQUEST_ID: &str = "x-request-id";
 
 /// Filled by the front, read by handlers and by whoever finishes the answer.
@@ -25,6 +27,8 @@ pub(crate) struct RequestContext {
     /// The path as the client sent it, without the query: a query may carry secrets.
     pub(crate) path: String,
     pub(crate) client: Option<IpAddr>,
+    /// How the request came to us.
+    pub(crate) channel: Channel,
     /// The base of absolute URLs, without a slash at the end.
     pub(crate) base_url: String,
     /// Whether links of simple pages are to be absolute.
@@ -34,6 +38,8 @@ pub(crate) struct RequestContext {
     pub(crate) asks_for_json: bool,
     /// Whether a browser asks for a page.
     pub(crate) asks_for_html: bool,
+    /// Whether a proxy that is believed asks where files lie, to send them itself.
+    pub(crate) sends_files_itself: bool,
     /// Who asks, once somebody found out: it is asked once per request.
     pub(crate) caller: OnceLock<Caller>,
     /// Set once credentials were read and turned out wrong: the caller is anonymous then, but

@@ -1,6 +1,7 @@
 //! The settings read in this crate, as plain data.
 
 use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -25,6 +26,10 @@ pub struct HttpSettings {
     /// Whether links of simple pages are absolute: devpi's `--absolute-urls`. A request asks
     /// for it by the header `X-Devpi-Absolute-Urls`.
     pub absolute_urls: bool,
+    /// Where nginx has the local blobs under an `internal` location, with slashes at both ends: files
+    /// that are held are then sent by nginx, for whoever asks through a trusted proxy that adds
+    /// `X-Sendfile-Type: X-Accel-Redirect`.
+    pub accel_location: Option<String>,
     /// The largest JSON body in bytes.
     pub max_json_bytes: usize,
     /// How long a request body may pause, in seconds, before the request is given up with 408.
@@ -36,6 +41,24 @@ pub struct HttpSettings {
     /// its `run_upkeep` from time to time, or histograms grow while nobody asks.
     #[serde(skip)]
     pub prometheus: Option<PrometheusHandle>,
+    /// What is known of backups, for `/+status`. Whoever knows more notes it here.
+    #[serde(skip)]
+    pub backups: BackupNote,
+}
+
+/// What is known of backups. Clones share everything.
+#[derive(Clone, Debug, Default)]
+pub struct BackupNote(Arc<Mutex<Option<(u64, u64)>>>);
+
+impl BackupNote {
+    /// Notes the newest backup: when it was whole, in seconds of Unix time, and its bytes.
+    pub fn set(&self, newest: Option<(u64, u64)>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = newest;
+    }
+
+    pub(crate) fn get(&self) -> Option<(u64, u64)> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Default for HttpSettings {
@@ -44,10 +67,12 @@ impl Default for HttpSettings {
             outside_url: None,
             trusted_proxies: loopback(),
             absolute_urls: false,
+            accel_location: None,
             max_json_bytes: 1 << 20,
             body_idle_seconds: 60,
             drain_seconds: 60,
             prometheus: None,
+            backups: BackupNote::default(),
         }
     }
 }
@@ -66,6 +91,15 @@ impl HttpSettings {
             if !url.username().is_empty() || url.password().is_some() {
                 problems.push("`outside_url` must not contain credentials".to_owned());
             }
+        }
+        if let Some(location) = &self.accel_location
+            && !is_location(location)
+        {
+            problems.push(
+                "`accel_location` must be a path of plain letters with a slash at each end, as \
+                 `/+blobs/`"
+                    .to_owned(),
+            );
         }
         if self.max_json_bytes == 0 {
             problems.push("`max_json_bytes` must be at least 1".to_owned());
@@ -96,6 +130,17 @@ fn loopback() -> Vec<IpNet> {
     ["127.0.0.0/8", "::1/128"]
         .map(|net| net.parse().expect("a literal network"))
         .to_vec()
+}
+
+/// Whether a text can stand in nginx's file and in a header as it is.
+fn is_location(text: &str) -> bool {
+    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "-_.~+/".contains(letter);
+    text.len() > 2
+        && text.starts_with('/')
+        && text.ends_with('/')
+        && !text.contains("//")
+        && !text.contains("/.")
+        && text.chars().all(is_plain)
 }
 
 /// Networks as text; a bare address stands for itself.
@@ -149,6 +194,25 @@ mod tests {
     fn unknown_keys_are_errors() {
         let error = read(r#"{"outside-url": "http://h/"}"#).unwrap_err();
         assert!(error.to_string().contains("unknown field"), "{error}");
+    }
+
+    #[test]
+    fn a_location_of_nginx_is_a_plain_path_between_slashes() {
+        for (text, is_fine) in [
+            ("/+blobs/", true),
+            ("/a/b/", true),
+            ("/", false),
+            ("//", false),
+            ("/a", false),
+            ("a/", false),
+            ("/a b/", false),
+            ("/a;/", false),
+            ("/../", false),
+            ("/%2e/", false),
+        ] {
+            let settings = read(&format!(r#"{{"accel_location": "{text}"}}"#)).unwrap();
+            assert_eq!(settings.problems().is_empty(), is_fine, "{text}");
+        }
     }
 
     #[test]

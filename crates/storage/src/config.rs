@@ -19,6 +19,9 @@ pub struct DatabaseConfig {
     pub url_file: Option<PathBuf>,
     /// Bring the schema up to date at start. When off, pending migrations stop the start.
     pub migrate: bool,
+    /// Copy an embedded database into `backups` beside it before its schema is changed. When the copy
+    /// cannot be made, the schema is not changed and the start fails.
+    pub backup_before_migration: bool,
     /// Connections for readers. SQLite makes each a thread, started when first needed.
     pub max_readers: u32,
     /// Seconds to wait for a connection to PostgreSQL, and for a free reader.
@@ -47,6 +50,7 @@ impl Default for DatabaseConfig {
             url: None,
             url_file: None,
             migrate: true,
+            backup_before_migration: true,
             max_readers: 8,
             connect_timeout_seconds: 5,
             queue_length: 1024,
@@ -119,6 +123,16 @@ impl DatabaseConfig {
             (None, None) => Err(DatabaseError::Configuration(
                 "no database address is configured".to_owned(),
             )),
+        }
+    }
+
+    /// Where an embedded database is copied to before a migration; `None` when it is not.
+    pub(crate) fn migration_backups(&self) -> Result<Option<PathBuf>, DatabaseError> {
+        match self.address()? {
+            Address::Sqlite(path) if self.backup_before_migration => {
+                Ok(Some(crate::database::before_migration::directory_of(&path)))
+            }
+            _ => Ok(None),
         }
     }
 

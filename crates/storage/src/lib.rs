@@ -6,13 +6,14 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "tests"))]
 
+pub mod backup;
 pub mod blobs;
 mod config;
 pub mod database;
 
 pub use blobs::{
     Blob, BlobConfig, BlobEntry, BlobError, BlobStore, BlobWriter, ByteStream, Removal,
-    S3BlobConfig, Spool, SpooledBlob, StoredBlob, TakeError, Taking,
+    RemovalLock, S3BlobConfig, Spool, SpooledBlob, StoredBlob, TakeError, Taking,
 };
 pub use config::{DatabaseConfig, DatabaseUrl};
 pub use database::{

@@ -18,6 +18,8 @@ mod clients;
 mod devpi_server;
 mod distribution;
 mod documentation;
+mod fronts;
+mod noise;
 mod postgres;
 mod process;
 mod proxy;
@@ -38,12 +40,14 @@ pub use clients::{
 pub use devpi_server::{DevpiCommand, DevpiServer};
 pub use distribution::BuiltFile;
 pub use documentation::DocumentationArchive;
+pub use fronts::{Haproxy, Nginx, loopback_port};
+pub use noise::noise;
 pub use postgres::{DurablePostgres, PostgresDatabase, durable_postgres, postgres};
 pub use proxy::{ForwardProxy, ProxyRequest};
 pub use receiver::{Answer, ReceivedFile, ReceivedForm, Receiver};
 pub use s3::{S3Bucket, s3};
 pub use sdist::{Sdist, SdistDefect};
-pub use tls::CertificateAuthority;
+pub use tls::{CertificateAuthority, ClientSays};
 pub use tls_front::TlsFront;
 pub use upstream::{
     Fault, Formats, Gate, Links, RecordedRequest, Upstream, UpstreamBuilder, UpstreamFile,

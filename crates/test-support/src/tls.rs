@@ -4,14 +4,30 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose,
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, DistinguishedName,
+    DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose,
+    RevokedCertParams, SanType, SerialNumber,
 };
 use rustls_pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
 /// A certificate authority that nobody trusts until told to. Cheap to clone.
 #[derive(Clone)]
 pub struct CertificateAuthority(Arc<Inner>);
+
+/// What the certificate of a client says.
+#[derive(Debug, Clone, Default)]
+pub struct ClientSays<'a> {
+    /// The common name of the subject, if it has one.
+    pub common_name: Option<&'a str>,
+    /// Alternative names that are e-mail addresses.
+    pub emails: &'a [&'a str],
+    /// Alternative names that are those of hosts.
+    pub dns: &'a [&'a str],
+    /// From the first day of one year to that of another; otherwise for long.
+    pub years: Option<std::ops::Range<i32>>,
+    /// The serial number, by which it can be taken back.
+    pub serial: Option<u64>,
+}
 
 struct Inner {
     pem: String,
@@ -77,6 +93,17 @@ impl CertificateAuthority {
         (certificate.pem(), key.serialize_pem())
     }
 
+    /// A certificate as of [`CertificateAuthority::issue`] that ends with the beginning of a day: year,
+    /// month, day.
+    pub fn issue_until(&self, names: &[&str], end: (i32, i8, i8)) -> (String, String) {
+        let (mut params, key) = leaf(names);
+        let (year, month, day) = end;
+        let part = |number: i8| u8::try_from(number).unwrap();
+        params.not_after = rcgen::date_time_ymd(year, part(month), part(day));
+        let certificate = params.signed_by(&key, &self.0.issuer).unwrap();
+        (certificate.pem(), key.serialize_pem())
+    }
+
     /// A certificate for a client, and its key, both as PEM.
     pub fn issue_client(&self, name: &str) -> (String, String) {
         let (mut params, key) = leaf(&[]);
@@ -84,6 +111,47 @@ impl CertificateAuthority {
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
         let certificate = params.signed_by(&key, &self.0.issuer).unwrap();
         (certificate.pem(), key.serialize_pem())
+    }
+
+    /// A certificate for a client that says this, and its key, both as PEM.
+    pub fn issue_client_as(&self, says: &ClientSays<'_>) -> (String, String) {
+        let (mut params, key) = leaf(says.dns);
+        params.distinguished_name = DistinguishedName::new();
+        if let Some(name) = says.common_name {
+            params.distinguished_name.push(DnType::CommonName, name);
+        }
+        for address in says.emails {
+            let address = SanType::Rfc822Name((*address).try_into().unwrap());
+            params.subject_alt_names.push(address);
+        }
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        if let Some(years) = &says.years {
+            params.not_before = rcgen::date_time_ymd(years.start, 1, 1);
+            params.not_after = rcgen::date_time_ymd(years.end, 1, 1);
+        }
+        params.serial_number = says.serial.map(SerialNumber::from);
+        let certificate = params.signed_by(&key, &self.0.issuer).unwrap();
+        (certificate.pem(), key.serialize_pem())
+    }
+
+    /// The list of the certificates that this authority has taken back, by their serial numbers, as PEM.
+    pub fn revocations(&self, serials: &[u64]) -> String {
+        let revoked = |serial: &u64| RevokedCertParams {
+            serial_number: SerialNumber::from(*serial),
+            revocation_time: rcgen::date_time_ymd(2026, 1, 1),
+            reason_code: None,
+            invalidity_date: None,
+        };
+        let params = CertificateRevocationListParams {
+            this_update: rcgen::date_time_ymd(2026, 1, 1),
+            next_update: rcgen::date_time_ymd(2090, 1, 1),
+            crl_number: SerialNumber::from(1),
+            issuing_distribution_point: None,
+            revoked_certs: serials.iter().map(revoked).collect(),
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        let list = params.signed_by(&self.0.issuer).unwrap();
+        list.pem().unwrap()
     }
 
     /// A server configuration for these names.

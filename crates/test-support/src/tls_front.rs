@@ -33,6 +33,16 @@ impl TlsFront {
     /// Starts with these certificates, the server's own first, and its key, all as PEM. With an authority
     /// for clients, only those get through that show a certificate of it.
     pub fn start(chain: &str, key: &str, clients: Option<&CertificateAuthority>) -> Self {
+        Self::start_at("127.0.0.1:0", chain, key, clients)
+    }
+
+    /// The same at an address that this test has for itself.
+    pub fn start_at(
+        listen: &str,
+        chain: &str,
+        key: &str,
+        clients: Option<&CertificateAuthority>,
+    ) -> Self {
         let chain: Vec<_> = CertificateDer::pem_slice_iter(chain.as_bytes())
             .collect::<Result<_, _>>()
             .unwrap();
@@ -54,7 +64,7 @@ impl TlsFront {
             }
         };
         let config = config.with_single_cert(chain, key).unwrap();
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("loopback has ports left");
+        let listener = std::net::TcpListener::bind(listen).expect("the address is free");
         listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap();
         let server = Arc::new(Mutex::new(None));

@@ -336,6 +336,41 @@ impl App {
         })
     }
 
+    /// The caller whose name somebody else has proved: the authority that has issued a certificate.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Forbidden`] when there is no such user, and whatever the database gives.
+    pub async fn vouched_for(&self, name: &str, address: Option<IpAddr>) -> Result<Caller, Error> {
+        self.catch_up().await?;
+        self.find_caller(name, address).ok_or_else(|| {
+            Error::Forbidden(format!(
+                "the client certificate is for the user {name:?}, who does not exist here"
+            ))
+        })
+    }
+
+    /// As [`App::vouched_for`], where that is known without a query: for the hot path.
+    pub fn known_caller(&self, name: &str, address: Option<IpAddr>) -> Option<Caller> {
+        if self.db().is_shared() {
+            return None;
+        }
+        self.find_caller(name, address)
+    }
+
+    fn find_caller(&self, name: &str, address: Option<IpAddr>) -> Option<Caller> {
+        let directory = self.directory();
+        let user = directory.user(name)?;
+        Some(Caller {
+            identity: Some(Identity {
+                user: user.name.clone(),
+                groups: Vec::new(),
+                token: None,
+            }),
+            address,
+        })
+    }
+
     /// Exchanges a password for a login token. A token is not accepted here.
     ///
     /// # Errors

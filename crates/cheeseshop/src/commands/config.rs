@@ -4,11 +4,26 @@ use crate::cli::SettingArgs;
 use crate::config::{self, Config};
 use crate::failure::Failure;
 use crate::output;
+use crate::tls::ServerTls;
 
 /// Reads and checks all settings.
 pub(crate) fn check(settings: &SettingArgs) -> Result<(), Failure> {
     // Here the problems are the answer, not an obstacle.
-    let config = Config::load(settings, &[]).map_err(Failure::into_answer)?;
+    let config = Config::load_to_look(settings).map_err(Failure::into_answer)?;
+    let unseen = config.resolved.out_of_reach();
+    if !unseen.is_empty() {
+        output::talk(&format!(
+            "not looked at, since only the service gets these credentials: {}",
+            unseen.join(", ")
+        ));
+    }
+    let is_tls_in_reach = !unseen.iter().any(|key| key.starts_with("tls."));
+    if config.tls.is_on() && is_tls_in_reach {
+        let warnings = ServerTls::check(&config.tls).map_err(Failure::into_answer)?;
+        for warning in warnings {
+            output::talk(&format!("warning: {warning}"));
+        }
+    }
     let files: Vec<String> = config
         .files
         .iter()

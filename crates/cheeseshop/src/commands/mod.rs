@@ -1,12 +1,14 @@
 //! The commands, one file each.
 
 mod audit;
+pub(crate) mod backup;
 mod config;
 mod ephemeral;
 pub(crate) mod export;
 mod follow;
 pub(crate) mod fsck;
 mod gc;
+pub(crate) mod gen_config;
 mod generate;
 pub(crate) mod import;
 mod init;
@@ -30,8 +32,10 @@ pub(crate) async fn run(settings: SettingArgs, command: ServerCommand) -> Result
         ServerCommand::Config(ConfigCommand::Check) => config::check(&settings),
         ServerCommand::Config(ConfigCommand::Show) => config::show(&settings),
         ServerCommand::Audit(AuditCommand::Verify) => audit::verify(&settings).await,
+        ServerCommand::Backup(command) => Box::pin(backup::run(&settings, &command)).await,
         ServerCommand::Fsck(arguments) => Box::pin(fsck::run(&settings, &arguments)).await,
         ServerCommand::Generate(command) => generate::run(&command),
+        ServerCommand::GenConfig(arguments) => gen_config::run(&settings, &arguments),
         ServerCommand::InstallLinks(arguments) => install_links::run(&arguments),
         ServerCommand::Gc(arguments) => Box::pin(gc::run(&settings, &arguments)).await,
         ServerCommand::Import(arguments) => Box::pin(import::run(&settings, &arguments)).await,

@@ -1,10 +1,12 @@
 //! `cheeseshop serve`: the server, from an empty machine to the last finished request.
 //!
-//! Order of starting: settings, data directory and its lock, addresses, database, blobs, first
+//! Order of starting: settings, addresses, data directory and its lock, database, blobs, first
 //! start, requests. Order of stopping: no new connections, running requests, background work,
-//! database.
+//! database. What a service manager wants to hear of it is told on the way.
 
+use std::cell::Cell;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use cheeseshop_http::HttpSettings;
@@ -16,11 +18,13 @@ use super::ephemeral;
 use crate::cli::{ServeArgs, SettingArgs};
 use crate::config::Config;
 use crate::failure::Failure;
-use crate::lifecycle::StopSignals;
-use crate::listeners::{Listener, Place};
+use crate::lifecycle::{Request, Signals};
+use crate::listeners::{Listener, Place, Transport};
 use crate::node::Node;
-use crate::systemd::ServiceManager;
-use crate::{limits, listeners, logging, output, server};
+use crate::reload::{Reload, Source};
+use crate::systemd::{Pulse, ServiceManager, Watchdog};
+use crate::tls::ServerTls;
+use crate::{backup_watch, limits, listeners, logging, output, server, tls};
 
 /// How often finished measurements are folded into the histograms.
 const METRICS_UPKEEP: Duration = Duration::from_secs(5);
@@ -45,7 +49,8 @@ pub(crate) async fn run(settings: &SettingArgs, arguments: &ServeArgs) -> Result
     logging::start(&config.log)?;
     let server = Server::open(config, "cheeseshop serve").await?;
     server.node.announce_first_start().await?;
-    server.serve(&[]).await
+    let again = || Config::load(settings, &flags(arguments));
+    server.serve(&[], Box::new(again)).await
 }
 
 /// A server that listens already and answers nobody yet.
@@ -55,7 +60,11 @@ pub(crate) struct Server {
     listeners: Vec<Listener>,
     /// Where it listens; port 0 is replaced by the one that was taken.
     places: Vec<Place>,
-    signals: StopSignals,
+    tls: Option<Arc<ServerTls>>,
+    /// The service manager has opened the sockets, whatever `server.listen` says.
+    is_activated: bool,
+    signals: Signals,
+    manager: ServiceManager,
 }
 
 impl Server {
@@ -64,20 +73,38 @@ impl Server {
     pub(crate) async fn open(config: Config, purpose: &str) -> Result<Self, Failure> {
         let open_files = limits::raise_open_files();
         tracing::debug!(open_files, "starting");
-        let signals = StopSignals::listen()?;
+        let signals = Signals::listen()?;
+        let manager = ServiceManager::at(config.surroundings.get("NOTIFY_SOCKET"));
+        manager.status("opening the data directory");
         // Before anything is made: a port in use must not leave a data directory behind.
-        let listeners = listeners::open(&config.listen, config.socket_mode)?;
-        let places = listeners
+        let names = config.surroundings.get("LISTEN_FDNAMES");
+        let mut listeners = listeners::take_inherited(names)?;
+        let is_activated = !listeners.is_empty();
+        if !is_activated {
+            listeners = listeners::open(&config.listen, config.socket_mode)?;
+        }
+        let places: Vec<Place> = listeners
             .iter()
             .filter_map(|listener| listener.place().ok())
             .collect();
-        let node = Node::open_exclusively(&config, purpose).await?;
+        let tls = open_tls(&config, &listeners)?;
+        if is_activated {
+            tracing::info!(
+                sockets = place_list(&places),
+                "listening on the sockets of the service manager; `server.listen` is not used"
+            );
+        }
+        let opening = Box::pin(Node::open_exclusively(&config, purpose));
+        let node = manager.patient(opening).await?;
         Ok(Self {
             config,
             node,
             listeners,
             places,
+            tls,
+            is_activated,
             signals,
+            manager,
         })
     }
 
@@ -94,15 +121,14 @@ impl Server {
     /// they came out where port 0 was asked for.
     pub(crate) fn urls(&self) -> Vec<String> {
         let written = &self.config.listen;
-        if written.iter().any(|address| address.ends_with(":0")) {
+        if self.is_activated || written.iter().any(|address| address.ends_with(":0")) {
             let taken = self.places.iter().map(|place| reachable(place.clone()));
             return taken.map(|place| place.to_string()).collect();
         }
-        let url = |address: &String| match address.strip_prefix("unix:") {
-            Some(_) => address.clone(),
-            None => format!("http://{address}"),
-        };
-        written.iter().map(url).collect()
+        written
+            .iter()
+            .map(|address| listeners::url_of(address))
+            .collect()
     }
 
     /// Ends without having served.
@@ -111,36 +137,44 @@ impl Server {
     }
 
     /// Serves until a signal. `lines` are printed with the addresses, once requests are answered.
-    pub(crate) async fn serve(self, lines: &[String]) -> Result<(), Failure> {
+    /// On SIGHUP the settings are read again from their source.
+    pub(crate) async fn serve(self, lines: &[String], source: Source<'_>) -> Result<(), Failure> {
         let outside_url = self.config.http.outside_url.clone();
         let places = self.places.clone();
-        self.serve_until(std::future::pending(), async || {
-            announce(outside_url.as_ref(), &places, lines);
+        let host = self.tls.as_ref().and_then(|tls| tls.host_name());
+        let reload = Reload::new(&self.config, self.tls.clone(), source);
+        let ready = async || {
+            announce(outside_url.as_ref(), host.as_deref(), &places, lines);
             Ok(())
-        })
-        .await
+        };
+        self.serve_until(std::future::pending(), ready, Some(reload))
+            .await
     }
 
     /// Serves until a signal, or until `reason` comes back with the name of another one. `ready` runs once
-    /// requests are answered; when it fails, serving ends.
+    /// requests are answered; when it fails, serving ends. Without `reload` SIGHUP does nothing here.
     pub(crate) async fn serve_until(
         self,
         reason: impl Future<Output = &'static str>,
         ready: impl AsyncFnOnce() -> Result<(), Failure>,
+        mut reload: Option<Reload<'_>>,
     ) -> Result<(), Failure> {
         let Self {
             config,
             node,
             listeners,
             places,
+            tls,
             mut signals,
+            manager,
+            ..
         } = self;
-        let manager = ServiceManager::at(config.surroundings.get("NOTIFY_SOCKET"));
         let metrics = start_metrics()?;
         let http = HttpSettings {
             prometheus: Some(metrics.clone()),
             ..config.http.clone()
         };
+        let backups = http.backups.clone();
         let service = cheeseshop_http::service(node.app.clone(), http);
 
         let stop_accepting = CancellationToken::new();
@@ -150,17 +184,49 @@ impl Server {
         let token = stop_background.clone();
         background.spawn(async move { app.follow_changes(token).await });
         background.spawn(keep_metrics(metrics, stop_background.clone()));
-        let mut serving = tokio::spawn(server::serve(
-            listeners,
-            service,
-            config.connections.clone(),
-            stop_accepting.clone(),
+        background.spawn(backup_watch::watch(
+            node.directory.path().to_owned(),
+            backups,
+            stop_background.clone(),
         ));
+        if let Some(tls) = &tls {
+            background.spawn(tls::watch(Arc::clone(tls), stop_background.clone()));
+        }
+        let pulse = Pulse::default();
+        let mut serving = tokio::spawn({
+            let (connections, pulse) = (config.connections.clone(), pulse.clone());
+            let stop = stop_accepting.clone();
+            async move { server::serve(listeners, tls, service, connections, &pulse, stop).await }
+        });
+        if let Some(watchdog) = Watchdog::wanted(&config.surroundings) {
+            // To the very end of the process: stopping can hang as well.
+            tokio::spawn(watchdog.feed(manager.clone(), pulse, node.database()));
+        }
 
+        let status = format!("listening on {}", place_list(&places));
+        let is_ready = Cell::new(false);
+        let stop_signal = async {
+            loop {
+                match (signals.next().await, &mut reload) {
+                    (Request::Stop(name), _) => return name,
+                    (Request::Reload, None) => {}
+                    (Request::Reload, Some(reload)) if is_ready.get() => {
+                        manager.reloading();
+                        let outcome = reload.run();
+                        manager.ready(&format!("{status}{}", outcome.remark()));
+                    }
+                    // READY would be told before it is true.
+                    (Request::Reload, Some(reload)) => {
+                        reload.run();
+                    }
+                }
+            }
+        };
         let failure = async {
             match ready().await {
                 Ok(()) => {
-                    manager.ready(&format!("listening on {}", place_list(&places)));
+                    manager.ready(&status);
+                    is_ready.set(true);
                     std::future::pending().await
                 }
                 Err(failure) => failure,
@@ -168,7 +234,7 @@ impl Server {
         };
         let mut result = Ok(());
         tokio::select! {
-            signal = signals.next() => {
+            signal = stop_signal => {
                 tracing::info!(signal, "stopping: running requests may finish");
             }
             reason = reason => {
@@ -180,32 +246,35 @@ impl Server {
             }
         }
         manager.stopping();
-        stop_accepting.cancel();
-        tokio::select! {
-            _ = &mut serving => tracing::info!("all requests have finished"),
-            signal = signals.next() => {
-                tracing::warn!(signal, "stopping at once: running requests are cut off");
+        let stopping = async {
+            stop_accepting.cancel();
+            tokio::select! {
+                _ = &mut serving => tracing::info!("all requests have finished"),
+                signal = signals.next_stop() => {
+                    tracing::warn!(signal, "stopping at once: running requests are cut off");
+                }
+                () = tokio::time::sleep(config.stop_grace) => {
+                    tracing::warn!(
+                        seconds = config.stop_grace.as_secs(),
+                        "running requests took longer than `server.stop_grace` and are cut off"
+                    );
+                }
             }
-            () = tokio::time::sleep(config.stop_grace) => {
+            stop_background.cancel();
+            while background.join_next().await.is_some() {}
+            let settling = async {
+                tokio::join!(node.app.stop_sending(SENDING_TIME), node.app.settle());
+            };
+            let settled = tokio::time::timeout(SETTLE_TIME, settling).await;
+            if settled.is_err() {
                 tracing::warn!(
-                    seconds = config.stop_grace.as_secs(),
-                    "running requests took longer than `server.stop_grace` and are cut off"
+                    "downloads from upstreams were cut off, they start over when asked for; or a push \
+                 to another server was, see its line \"pushing to another server\" in this log"
                 );
             }
-        }
-        stop_background.cancel();
-        while background.join_next().await.is_some() {}
-        let settling = async {
-            tokio::join!(node.app.stop_sending(SENDING_TIME), node.app.settle());
+            node.close().await;
         };
-        let settled = tokio::time::timeout(SETTLE_TIME, settling).await;
-        if settled.is_err() {
-            tracing::warn!(
-                "downloads from upstreams were cut off, they start over when asked for; or a push \
-                 to another server was, see its line \"pushing to another server\" in this log"
-            );
-        }
-        node.close().await;
+        manager.patient(stopping).await;
         tracing::info!("stopped");
         result
     }
@@ -245,7 +314,14 @@ async fn keep_metrics(metrics: PrometheusHandle, stop: CancellationToken) {
 }
 
 /// Tells where the server listens and what to paste. Scripts read the first line.
-fn announce(outside_url: Option<&url::Url>, places: &[Place], lines: &[String]) {
+///
+/// `host` is a name that the certificate is for.
+fn announce(
+    outside_url: Option<&url::Url>,
+    host: Option<&str>,
+    places: &[Place],
+    lines: &[String],
+) {
     for place in places {
         output::data(&format!("Listening on {place}"));
     }
@@ -254,10 +330,7 @@ fn announce(outside_url: Option<&url::Url>, places: &[Place], lines: &[String]) 
     }
     let base = match outside_url {
         Some(url) => Some(url.as_str().trim_end_matches('/').to_owned()),
-        None => places
-            .iter()
-            .find(|place| matches!(place, Place::Tcp(_)))
-            .map(|place| reachable(place.clone()).to_string()),
+        None => to_paste(places, host),
     };
     // What stands in front of a socket of the file system nobody has told us.
     if let Some(base) = base {
@@ -267,9 +340,57 @@ fn announce(outside_url: Option<&url::Url>, places: &[Place], lines: &[String]) 
     }
 }
 
+/// The URL of the best of the places: one with TLS, by a name that clients believe.
+fn to_paste(places: &[Place], host: Option<&str>) -> Option<String> {
+    let https = places.iter().find_map(|place| match place {
+        Place::Tcp(address, Transport::Tls) => Some(address.port()),
+        _ => None,
+    });
+    if let (Some(port), Some(host)) = (https, host) {
+        let host = if host.contains(':') {
+            format!("[{host}]")
+        } else {
+            host.to_owned()
+        };
+        return Some(match port {
+            443 => format!("https://{host}"),
+            port => format!("https://{host}:{port}"),
+        });
+    }
+    let is_tls = |place: &&Place| matches!(place, Place::Tcp(_, Transport::Tls));
+    let is_tcp = |place: &&Place| matches!(place, Place::Tcp(..));
+    let place = places.iter().find(is_tls);
+    let place = place.or_else(|| places.iter().find(is_tcp))?;
+    Some(reachable(place.clone()).to_string())
+}
+
+/// Opens what `[tls]` says, if anybody listens for it.
+fn open_tls(config: &Config, listeners: &[Listener]) -> Result<Option<Arc<ServerTls>>, Failure> {
+    let is_spoken = listeners
+        .iter()
+        .any(|listener| listener.transport() == Transport::Tls);
+    match (is_spoken, config.tls.is_on()) {
+        (true, true) => ServerTls::open(&config.tls).map(Some),
+        (true, false) => Err(Failure::could_not_try(
+            "TLS is to be spoken on a socket of the service manager, and there is no certificate",
+        )
+        .with_hint(
+            "set `tls.certificate` and `tls.key`, or call the socket something else than https",
+        )),
+        (false, true) => {
+            tracing::warn!(
+                "[tls] has a certificate, and no address speaks TLS: begin one in `server.listen` \
+                 with https://"
+            );
+            Ok(None)
+        }
+        (false, false) => Ok(None),
+    }
+}
+
 /// `0.0.0.0` is where to listen, not where to connect.
 fn reachable(mut place: Place) -> Place {
-    if let Place::Tcp(address) = &mut place
+    if let Place::Tcp(address, _) = &mut place
         && address.ip().is_unspecified()
     {
         address.set_ip(match address {

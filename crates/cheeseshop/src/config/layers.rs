@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use toml::de::{DeTable, DeValue};
 
+use super::credentials::{Credentials, NoPath, Passed};
 use super::problem::{Problem, nearest};
 use super::setting::{SETTINGS, Setting, Shown};
 use super::value::{self, Kind, Value};
@@ -70,11 +71,14 @@ pub(crate) struct Sources {
     pub(crate) variables: Vec<(String, String)>,
     /// Flags: what the user wrote, the key it sets, the value.
     pub(crate) flags: Vec<(String, String, String)>,
+    /// What is done about credentials that only a service gets.
+    pub(crate) credentials: Credentials,
 }
 
-/// The value of every setting that has one, with its origin.
+/// The value of every setting that has one, with its origin, and the keys whose values are credentials
+/// that are out of reach.
 #[derive(Debug, Default)]
-pub(crate) struct Resolved(BTreeMap<&'static str, (Value, Origin)>);
+pub(crate) struct Resolved(BTreeMap<&'static str, (Value, Origin)>, Vec<&'static str>);
 
 impl Resolved {
     /// The value of a setting and where it came from.
@@ -87,14 +91,31 @@ impl Resolved {
         self.0.entry(key).or_insert((value, Origin::Default));
     }
 
+    /// Keys whose values only the service gets to see.
+    pub(crate) fn out_of_reach(&self) -> &[&'static str] {
+        &self.1
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&'static str, &Value)> {
         self.0.iter().map(|(key, (value, _))| (*key, value))
     }
 }
 
+/// Whether a variable of this name holds a setting.
+pub(crate) fn names_setting(variable: &str) -> bool {
+    // Names without the double underscore belong to flags (CHEESESHOP_DATA_DIR) or to others.
+    variable
+        .strip_prefix(VARIABLE_PREFIX)
+        .is_some_and(|rest| rest.contains("__"))
+}
+
 /// Lays the sources over the defaults. Problems do not stop the reading: all are found.
 pub(crate) fn resolve(sources: &Sources) -> (Resolved, Vec<Problem>) {
-    let mut reading = Reading::default();
+    let mut reading = Reading {
+        passed: Passed::to_this_process(&sources.variables),
+        wanted: sources.credentials,
+        ..Reading::default()
+    };
     for setting in SETTINGS {
         if setting.default.is_empty() {
             continue;
@@ -147,6 +168,8 @@ pub(crate) fn with_fragments(file: &Path) -> Vec<PathBuf> {
 struct Reading {
     resolved: Resolved,
     problems: Vec<Problem>,
+    passed: Passed,
+    wanted: Credentials,
 }
 
 impl Reading {
@@ -159,7 +182,44 @@ impl Reading {
     }
 
     fn keep(&mut self, setting: &'static Setting, value: Value, origin: Origin) {
-        self.resolved.0.insert(setting.key, (value, origin));
+        let value = match value {
+            Value::Text(path) if setting.kind == Kind::Path => {
+                self.passed.path(&path).map(Value::Text)
+            }
+            Value::List(paths) if setting.kind == Kind::Paths => {
+                let paths = paths.iter().map(|path| self.passed.path(path));
+                paths.collect::<Result<_, _>>().map(Value::List)
+            }
+            other => Ok(other),
+        };
+        match value {
+            Ok(value) => {
+                self.resolved.0.insert(setting.key, (value, origin));
+            }
+            Err(reason) => self.no_path(origin, setting.key, setting, reason),
+        }
+    }
+
+    fn no_path(
+        &mut self,
+        origin: Origin,
+        written: &str,
+        setting: &'static Setting,
+        reason: NoPath,
+    ) {
+        match reason {
+            NoPath::OutOfReach(_) if self.wanted == Credentials::MayBeOutOfReach => {
+                self.resolved.1.push(setting.key);
+                if setting.shown == Shown::Hidden {
+                    // Others say that there has to be one.
+                    let value = Value::Text("out of reach".to_owned());
+                    self.resolved.0.insert(setting.key, (value, origin));
+                }
+            }
+            NoPath::OutOfReach(message) | NoPath::Wrong(message) => {
+                self.problem(origin, written, message);
+            }
+        }
     }
 
     /// Takes the translated values of one kind of place.
@@ -243,13 +303,10 @@ impl Reading {
     }
 
     fn variable(&mut self, name: &str, text: &str) {
-        let Some(rest) = name.strip_prefix(VARIABLE_PREFIX) else {
-            return;
-        };
-        // Names without the double underscore belong to flags (CHEESESHOP_DATA_DIR) or to others.
-        if !rest.contains("__") {
+        if !names_setting(name) {
             return;
         }
+        let rest = name.strip_prefix(VARIABLE_PREFIX).unwrap_or(name);
         let key = rest.to_lowercase().replace("__", ".");
         self.text(Origin::Variable(name.to_owned()), name, &key, text);
     }
@@ -271,7 +328,14 @@ impl Reading {
     }
 
     fn secret_file(&mut self, origin: Origin, written: &str, secret: &'static Setting, path: &str) {
-        match std::fs::read_to_string(path) {
+        let path = match self.passed.path(path) {
+            Ok(path) => path,
+            Err(reason) => {
+                self.no_path(origin, written, secret, reason);
+                return;
+            }
+        };
+        match std::fs::read_to_string(&path) {
             Ok(text) => {
                 // Editors end files with a newline, secrets do not.
                 let text = text.trim_end_matches(['\n', '\r']);
@@ -372,6 +436,7 @@ mod tests {
             })
             .collect(),
             flags: vec![("--log".into(), "log.filter".into(), "trace".into())],
+            ..Sources::default()
         };
         let (resolved, problems) = resolve(&sources);
         assert_eq!(problems, []);

@@ -5,17 +5,19 @@
 //! keeps its origin, and every problem of every source is reported at once. What the other crates
 //! read are plain structs ([`sections`]) made from the values here and nowhere else.
 
+mod credentials;
 mod layers;
 mod problem;
 mod reference;
+mod section;
 mod sections;
 mod setting;
 mod show;
 mod surroundings;
 mod value;
 
-pub(crate) use layers::{Given, Origin};
-pub(crate) use sections::{Config, LogConfig, LogFormat};
+pub(crate) use layers::{Given, Origin, names_setting};
+pub(crate) use sections::{BackupConfig, Config, LogConfig, LogFormat};
 pub(crate) use show::{holds_secret, show};
 pub(crate) use surroundings::Surroundings;
 

@@ -57,6 +57,7 @@ fn short(kind: Kind) -> String {
         Kind::Size => "size".to_owned(),
         Kind::Duration => "time".to_owned(),
         Kind::List => "list".to_owned(),
+        Kind::Paths => "path or list".to_owned(),
     }
 }
 
@@ -85,6 +86,9 @@ reported at once with the place where they are written. `cheeseshop config check
 A *size* is a number of bytes: `1048576`, `"1 MiB"`, `"2 GB"`. A *time* is a number of seconds or has
 a unit: `30`, `"30s"`, `"10m"`, `"1h"`, `"2d"`. A *list* is `["a", "b"]` in a file and `a,b` in a
 variable or flag.
+
+A setting that names a file, those of secrets (`url_file`) among them, may be `credential:NAME`: the
+credential that the service manager passes, see [service.md](service.md#secrets).
 "#;
 
 #[cfg(test)]

@@ -13,16 +13,17 @@ use cheeseshop_app::settings::{
 };
 use cheeseshop_http::HttpSettings;
 use cheeseshop_storage::{BlobConfig, DatabaseConfig, S3BlobConfig};
-use serde::de::DeserializeOwned;
 
+use super::credentials::Credentials;
 use super::layers::{Origin, Resolved, Sources, resolve};
 use super::problem::{Problem, listing};
-use super::setting::{Reader, SETTINGS, Setting};
+use super::section::{complain, complain_of, number, section, text};
 use super::surroundings::Surroundings;
 use super::value::Value;
 use crate::cli::SettingArgs;
 use crate::failure::Failure;
 use crate::server::ConnectionSettings;
+use crate::tls::TlsSettings;
 use crate::{listeners, logging};
 
 /// The embedded database in the data directory.
@@ -47,11 +48,13 @@ pub(crate) struct Config {
     /// How long running requests may go on after a signal to stop.
     pub(crate) stop_grace: Duration,
     pub(crate) http: HttpSettings,
+    pub(crate) tls: TlsSettings,
     pub(crate) database: DatabaseConfig,
     pub(crate) blobs: BlobConfig,
     pub(crate) app: Settings,
     /// The configured upstream of `root/pypi`.
     pub(crate) root_pypi_url: Option<String>,
+    pub(crate) backup: BackupConfig,
     pub(crate) log: LogConfig,
     /// The files that were read.
     pub(crate) files: Vec<PathBuf>,
@@ -59,6 +62,17 @@ pub(crate) struct Config {
     pub(crate) resolved: Resolved,
     /// What of the environment is no setting of ours and yet read.
     pub(crate) surroundings: Surroundings,
+}
+
+/// Where backups go and which stay.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct BackupConfig {
+    /// The directory, when none is named.
+    pub(crate) directory: Option<PathBuf>,
+    /// So many of the newest stay.
+    pub(crate) keep: Option<u64>,
+    /// Those stay that are not older.
+    pub(crate) keep_days: Option<u64>,
 }
 
 /// How log lines are written and which.
@@ -85,7 +99,16 @@ impl Config {
     ) -> Result<Self, Failure> {
         let surroundings = Surroundings::of_this_process();
         let files = surroundings.settings_files(&arguments.config);
-        Self::load_from(arguments, flags, surroundings, files)
+        Self::load_from(arguments, flags, surroundings, files, Credentials::Needed)
+    }
+
+    /// As [`Config::load`], for somebody who only looks: credentials that the service alone gets are
+    /// noted in [`Resolved::out_of_reach`].
+    pub(crate) fn load_to_look(arguments: &SettingArgs) -> Result<Self, Failure> {
+        let surroundings = Surroundings::of_this_process();
+        let files = surroundings.settings_files(&arguments.config);
+        let credentials = Credentials::MayBeOutOfReach;
+        Self::load_from(arguments, &[], surroundings, files, credentials)
     }
 
     /// As [`Config::load`], without what this machine and user have set: the command line counts, and the
@@ -99,7 +122,7 @@ impl Config {
             [] => Vec::new(),
             named => surroundings.settings_files(named),
         };
-        Self::load_from(arguments, flags, surroundings, files)
+        Self::load_from(arguments, flags, surroundings, files, Credentials::Needed)
     }
 
     /// The file of the embedded database; `None` when a database server is used.
@@ -116,8 +139,10 @@ impl Config {
         flags: &[(&str, &str, String)],
         surroundings: Surroundings,
         files: Vec<PathBuf>,
+        credentials: Credentials,
     ) -> Result<Self, Failure> {
         let mut sources = Sources {
+            credentials,
             files,
             variables: surroundings.variables().to_vec(),
             flags: Vec::new(),
@@ -177,9 +202,9 @@ impl Config {
         mut problems: Vec<Problem>,
     ) -> Result<Self, Failure> {
         if resolved.get("server.data_dir").is_none() {
-            match surroundings.home_folder("XDG_DATA_HOME", ".local/share") {
+            match surroundings.data_folder() {
                 Some(folder) => {
-                    let path = folder.join("cheeseshop").display().to_string();
+                    let path = folder.display().to_string();
                     resolved.set_default("server.data_dir", Value::Text(path));
                 }
                 None => problems.push(Problem {
@@ -204,6 +229,8 @@ impl Config {
 
         let http: HttpSettings = section(&resolved, "server", &mut problems);
         complain(&resolved, "server", http.problems(), &mut problems);
+        let tls: TlsSettings = section(&resolved, "tls", &mut problems);
+        complain(&resolved, "tls", tls.problems(), &mut problems);
         let database: DatabaseConfig = section(&resolved, "database", &mut problems);
         complain(&resolved, "database", database.problems(), &mut problems);
         let blobs = blobs(&resolved, s3, &mut problems);
@@ -226,6 +253,19 @@ impl Config {
         };
         for message in listeners::problems(&listen) {
             complain_of(&resolved, "server.listen", message, &mut problems);
+        }
+        if listeners::speak_tls(&listen) {
+            if !tls.is_on() {
+                let message = "an https address needs `tls.certificate`".to_owned();
+                complain_of(&resolved, "server.listen", message, &mut problems);
+            }
+            let is_plain = |url: &url::Url| url.scheme() == "http";
+            if tls.refuses_plain_logins() && http.outside_url.as_ref().is_some_and(is_plain) {
+                let message = "clients would send their passwords to an http URL, where \
+                               `tls.plain_http` refuses them: begin it with https"
+                    .to_owned();
+                complain_of(&resolved, "server.outside_url", message, &mut problems);
+            }
         }
         let socket_mode = text(&resolved, "server.socket_mode").unwrap_or_default();
         let socket_mode = listeners::parse_mode(&socket_mode).unwrap_or_else(|message| {
@@ -254,12 +294,22 @@ impl Config {
             },
             stop_grace: seconds("server.stop_grace"),
             root_pypi_url: text(&resolved, "mirror.root_pypi_url"),
+            backup: BackupConfig {
+                directory: text(&resolved, "backup.directory").map(|path| absolute(&path)),
+                keep: resolved
+                    .get("backup.keep")
+                    .map(|_| number(&resolved, "backup.keep")),
+                keep_days: resolved
+                    .get("backup.keep_days")
+                    .map(|_| number(&resolved, "backup.keep_days")),
+            },
             log: LogConfig {
                 format,
                 filter: log_filter,
             },
             data_dir,
             http,
+            tls,
             database,
             blobs,
             app,
@@ -273,138 +323,6 @@ impl Config {
 fn absolute(path: &str) -> PathBuf {
     // Fails only for an empty path and without a working directory.
     std::path::absolute(path).unwrap_or_else(|_| PathBuf::from(path))
-}
-
-fn text(resolved: &Resolved, key: &str) -> Option<String> {
-    match resolved.get(key) {
-        Some((Value::Text(text), _)) => Some(text.clone()),
-        _ => None,
-    }
-}
-
-fn number(resolved: &Resolved, key: &str) -> u64 {
-    match resolved.get(key) {
-        Some((Value::Number(number), _)) => *number,
-        _ => 0,
-    }
-}
-
-/// Reads a section's struct; values that it refuses become problems of their keys.
-fn section<T: DeserializeOwned + Default>(
-    resolved: &Resolved,
-    name: &str,
-    problems: &mut Vec<Problem>,
-) -> T {
-    let settings: Vec<&Setting> = SETTINGS
-        .iter()
-        .filter(|setting| {
-            setting.reader == Reader::Crate
-                && setting
-                    .key
-                    .strip_prefix(name)
-                    .is_some_and(|rest| rest.starts_with('.'))
-        })
-        .collect();
-    let mut whole = toml::Table::new();
-    for setting in settings {
-        let Some((value, origin)) = resolved.get(setting.key) else {
-            continue;
-        };
-        let mut alone = toml::Table::new();
-        insert(&mut alone, name, setting, value);
-        match toml::Value::Table(alone).try_into::<T>() {
-            Ok(_) => insert(&mut whole, name, setting, value),
-            Err(error) => problems.push(Problem {
-                origin: origin.clone(),
-                key: setting.key.to_owned(),
-                message: error.message().to_owned(),
-            }),
-        }
-    }
-    toml::Value::Table(whole)
-        .try_into()
-        .unwrap_or_else(|error| {
-            problems.push(Problem {
-                origin: Origin::Default,
-                key: name.to_owned(),
-                message: error.message().to_owned(),
-            });
-            T::default()
-        })
-}
-
-/// Puts a value into the (possibly nested) table of its section, under the reader's name for it.
-fn insert(section: &mut toml::Table, name: &str, setting: &Setting, value: &Value) {
-    let mut path: Vec<&str> = setting
-        .key
-        .strip_prefix(name)
-        .unwrap_or(setting.key)
-        .trim_start_matches('.')
-        .split('.')
-        .collect();
-    let last = path.pop().unwrap_or_default();
-    let mut table = section;
-    for step in path {
-        let entry = table
-            .entry(step)
-            .or_insert_with(|| toml::Value::Table(toml::Table::new()));
-        let toml::Value::Table(inner) = entry else {
-            return;
-        };
-        table = inner;
-    }
-    let value = match value {
-        Value::Flag(flag) => toml::Value::Boolean(*flag),
-        Value::Text(text) => toml::Value::String(text.clone()),
-        // What is larger than TOML can say is no limit at all.
-        Value::Number(number) => toml::Value::Integer(i64::try_from(*number).unwrap_or(i64::MAX)),
-        Value::List(items) => toml::Value::Array(
-            items
-                .iter()
-                .map(|item| toml::Value::String(item.clone()))
-                .collect(),
-        ),
-    };
-    table.insert(setting.field.unwrap_or(last).to_owned(), value);
-}
-
-/// Takes over what a section says of itself as a whole. Its sentences begin with the key.
-fn complain(
-    resolved: &Resolved,
-    section: &str,
-    sentences: Vec<String>,
-    problems: &mut Vec<Problem>,
-) {
-    for sentence in sentences {
-        let field = sentence.split('`').nth(1).unwrap_or_default();
-        let key = SETTINGS
-            .iter()
-            .find(|setting| {
-                setting.key.strip_prefix(section).is_some_and(|rest| {
-                    let name = rest.trim_start_matches('.');
-                    name == field || (name != rest && setting.field == Some(field))
-                })
-            })
-            .map_or(section, |setting| setting.key);
-        let message = sentence
-            .strip_prefix(&format!("`{field}`"))
-            .map_or(sentence.as_str(), |rest| {
-                rest.trim_start_matches([':', ' '])
-            })
-            .to_owned();
-        complain_of(resolved, key, message, problems);
-    }
-}
-
-/// A problem of one key, told with the place where its value was written.
-fn complain_of(resolved: &Resolved, key: &str, message: String, problems: &mut Vec<Problem>) {
-    problems.push(Problem {
-        origin: resolved
-            .get(key)
-            .map_or(Origin::Default, |(_, origin)| origin.clone()),
-        key: key.to_owned(),
-        message,
-    });
 }
 
 fn blobs(resolved: &Resolved, s3: bool, problems: &mut Vec<Problem>) -> BlobConfig {
@@ -435,7 +353,9 @@ mod tests {
     use std::fmt::Debug;
 
     use cheeseshop_app::auth::{Argon2Cost, ThrottleSettings};
+    use serde::de::DeserializeOwned;
 
+    use super::super::setting::{Reader, SETTINGS};
     use super::*;
 
     fn arguments() -> SettingArgs {
@@ -459,7 +379,7 @@ mod tests {
             set: settings.iter().map(|text| (*text).to_owned()).collect(),
             ..arguments()
         };
-        Config::load_from(&arguments, &[], home(), Vec::new())
+        Config::load_from(&arguments, &[], home(), Vec::new(), Credentials::Needed)
     }
 
     #[test]
@@ -471,6 +391,7 @@ mod tests {
         let data_dir = Path::new("/home/of/nobody/.local/share/cheeseshop");
         assert_eq!(config.data_dir, data_dir);
         same(&config.http, &HttpSettings::default());
+        same(&config.tls, &TlsSettings::default());
         same(
             &config.database,
             &DatabaseConfig::sqlite(&data_dir.join(DATABASE_FILE)),
@@ -528,6 +449,7 @@ mod tests {
             assert_eq!(fields::<T>(), known, "{section}");
         }
         check::<HttpSettings>("server", &[]);
+        check::<TlsSettings>("tls", &[]);
         // The binary reads files of secrets itself, the same way for all.
         check::<DatabaseConfig>("database", &["url_file"]);
         let mut s3 = fields::<S3BlobConfig>();
@@ -586,8 +508,14 @@ mod tests {
 
     #[test]
     fn without_a_home_the_data_directory_must_be_named() {
-        let failure =
-            Config::load_from(&arguments(), &[], Surroundings::of(&[]), Vec::new()).unwrap_err();
+        let failure = Config::load_from(
+            &arguments(),
+            &[],
+            Surroundings::of(&[]),
+            Vec::new(),
+            Credentials::Needed,
+        )
+        .unwrap_err();
         assert!(
             failure
                 .to_string()

@@ -12,6 +12,18 @@ const LOG_FORMATS: &[&str] = &["text", "json"];
 /// The kinds of blob stores.
 const BLOB_KINDS: &[&str] = &["local", "s3"];
 
+/// The versions of TLS that may be the oldest.
+const TLS_VERSIONS: &[&str] = &["1.2", "1.3"];
+
+/// What plain addresses do beside those with TLS.
+const PLAIN_HTTP: &[&str] = &["redirect", "read-only", "serve"];
+
+/// Whether clients show certificates.
+const CLIENT_CERTIFICATES: &[&str] = &["none", "optional", "required"];
+
+/// What of a client's certificate names the user.
+const CLIENT_USER: &[&str] = &["none", "common_name", "email", "dns"];
+
 /// More connections than a process can have, and so no limit.
 const MANY: u64 = 1_000_000;
 
@@ -96,6 +108,10 @@ pub(crate) const SECTIONS: &[(&str, &str)] = &[
         "Where the server listens and how it presents itself.",
     ),
     (
+        "tls",
+        "TLS in the server itself, for addresses that begin with `https://`: see docs/manual/tls.md. Everything here is read again on SIGHUP.",
+    ),
+    (
         "database",
         "Where users, indexes, projects and the log of changes are kept.",
     ),
@@ -119,27 +135,44 @@ pub(crate) const SECTIONS: &[(&str, &str)] = &[
     ),
     ("auth.throttle", "How guessing is slowed down."),
     ("upload", "What an upload may cost."),
+    (
+        "backup",
+        "Where `cheeseshop backup` puts backups, and which it keeps.",
+    ),
     ("cache", "How much memory hot pages may take."),
     ("log", "Log lines; they go to standard error."),
 ];
 
 /// Every setting, by section.
 pub(crate) const SETTINGS: &[Setting] = &[
-    Setting::new("server.listen", Kind::List, "127.0.0.1:3141", "Addresses to listen on: `HOST:PORT`, where port 0 takes a free one, or `unix:/path` for a socket of the file system.").here(),
+    Setting::new("server.listen", Kind::List, "127.0.0.1:3141", "Addresses to listen on: `HOST:PORT`, where port 0 takes a free one, `https://HOST:PORT` for TLS (see `[tls]`), or `unix:/path` for a socket of the file system. Not used when a service manager passes sockets.").here(),
     Setting::new("server.socket_mode", Kind::Text, "600", "The mode of such sockets, in octal digits. Whoever may open one counts as a trusted proxy on this machine.").here(),
-    Setting::new("server.data_dir", Kind::Path, "", "Directory of the embedded database, of local blobs and of the lock. Default: `$XDG_DATA_HOME/cheeseshop`, else `~/.local/share/cheeseshop`.").here(),
+    Setting::new("server.data_dir", Kind::Path, "", "Directory of the embedded database, of local blobs and of the lock. Default: that of the service manager (`$STATE_DIRECTORY`), else `$XDG_DATA_HOME/cheeseshop`, else `~/.local/share/cheeseshop`.").here(),
     Setting::new("server.max_connections", Kind::Number(1, MANY), "4096", "Connections open at once; more wait until one ends.").here(),
     Setting::new("server.header_read_timeout", Kind::Duration, "75s", "How long the head of a request may take, and a kept connection may idle.").here(),
     Setting::new("server.stop_grace", Kind::Duration, "60s", "How long running requests may go on after SIGTERM or SIGINT. A second signal ends them at once.").here(),
     Setting::new("server.outside_url", Kind::Url, "", "The URL that users see, when it is not the one that requests name; with a path when the server is mounted below one."),
     Setting::new("server.trusted_proxies", Kind::List, "127.0.0.0/8, ::1/128", "Addresses and networks whose `X-Outside-Url`, `Forwarded`, `X-Forwarded-*` and `X-Real-IP` are believed. Where those about the client contradict each other, none is, and the proxy itself counts as the client: let it remove those that it does not set."),
+    Setting::new("server.accel_location", Kind::Text, "", "Where nginx in front has the local blobs under an `internal` location, for example `/+blobs/`: nginx then sends files itself (`X-Accel-Redirect`) once the server has allowed it. Only for requests of trusted proxies that ask for it; see docs/manual/nginx.md."),
     Setting::new("server.absolute_urls", Kind::Flag, "false", "Whether links of simple pages are absolute."),
     Setting::new("server.max_json_bytes", Kind::Size, "1 MiB", "The largest JSON body of a request."),
     Setting::new("server.body_idle_timeout", Kind::Duration, "60s", "How long a request's body may pause before the request is given up.").field("body_idle_seconds"),
     Setting::new("server.drain_timeout", Kind::Duration, "60s", "How long the rest of a refused body is read, so that clients that send before they listen see the answer.").field("drain_seconds"),
 
+    Setting::new("tls.certificate", Kind::Paths, "", "PEM file with the server's certificate and the chain behind it. Several files: the client gets the certificate for the name that it asks for, else the first."),
+    Setting::new("tls.key", Kind::Paths, "", "PEM file with its private key, one for each certificate in the same order. Default: the key is in the file of the certificate."),
+    Setting::new("tls.minimum_version", Kind::Choice(TLS_VERSIONS), "1.2", "The oldest version of TLS that is spoken."),
+    Setting::new("tls.handshake_timeout", Kind::Duration, "10s", "How long a client may take until the handshake is done.").field("handshake_timeout_seconds"),
+    Setting::new("tls.plain_http", Kind::Choice(PLAIN_HTTP), "redirect", "What addresses without TLS do when there is one with it. `redirect`: GET and HEAD are sent to `https`; `read-only`: they are answered; either way credentials and changes are refused. `serve`: everything as over TLS. Health checks, sockets of the file system, and what a trusted proxy has received over TLS are always served."),
+    Setting::new("tls.hsts", Kind::Duration, "0", "For how long browsers are told to insist on TLS (`Strict-Transport-Security`). 0: they are not told.").field("hsts_seconds"),
+    Setting::new("tls.client_certificates", Kind::Choice(CLIENT_CERTIFICATES), "none", "Whether clients are asked for a certificate, and whether they may do without."),
+    Setting::new("tls.client_ca", Kind::Path, "", "PEM file of the authorities whose certificates clients may show."),
+    Setting::new("tls.client_revoked", Kind::Path, "", "PEM file of lists of revoked certificates (CRL), one of each authority that issues them to clients."),
+    Setting::new("tls.client_user", Kind::Choice(CLIENT_USER), "none", "What of a client's certificate is the name of the user that it stands for. `none`: users log in as ever."),
+
     Setting::new("database.url", Kind::Text, "", "`sqlite:///absolute/path.db` or `postgres://user:password@host/name`. Default: `cheeseshop.db` in the data directory.").shown(Shown::WithoutPassword),
     Setting::new("database.migrate", Kind::Flag, "true", "Bring the schema up to date at start. When off, pending migrations stop the start."),
+    Setting::new("database.backup_before_migration", Kind::Flag, "true", "Copy the embedded database into `backups` beside it before its schema is changed; the last three stay. When the copy cannot be made, nothing is changed and the start fails."),
     Setting::new("database.max_readers", Kind::Number(1, 1000), "8", "Connections for readers."),
     Setting::new("database.connect_timeout", Kind::Duration, "5s", "How long to wait for a connection to PostgreSQL, and for a free reader.").field("connect_timeout_seconds"),
     Setting::new("database.queue_length", Kind::Number(1, MANY), "1024", "Write operations that may wait before callers are held back."),
@@ -213,6 +246,10 @@ pub(crate) const SETTINGS: &[Setting] = &[
     Setting::new("upload.max_documentation_bytes", Kind::Size, "2 GiB", "All files of an archive of documentation together, unpacked. It is unpacked once, into nowhere, when it is uploaded."),
     Setting::new("upload.max_test_result_bytes", Kind::Size, "32 MiB", "The largest test result."),
     Setting::new("upload.max_test_results_per_file", Kind::Number(0, MANY), "1000", "How many test results a file may have."),
+
+    Setting::new("backup.directory", Kind::Path, "", "The directory for backups, where the command names none. Best on another disk.").here(),
+    Setting::new("backup.keep", Kind::Number(1, MANY), "", "So many of the newest backups stay when another is made. Without this and the next all stay.").here(),
+    Setting::new("backup.keep_days", Kind::Number(1, 36_500), "", "Backups that are not older than so many days stay.").here(),
 
     Setting::new("cache.page_bytes", Kind::Size, "128 MiB", "Memory for rendered pages, all encodings together."),
 

@@ -38,6 +38,21 @@ impl Surroundings {
             .or_else(|| self.get("HOME").map(|home| Path::new(home).join(fallback)))
     }
 
+    /// Where the data belongs: the service manager's place for the state of a service
+    /// (systemd.exec(5), `StateDirectory=`), else the user's.
+    pub(crate) fn data_folder(&self) -> Option<PathBuf> {
+        // Several are parted by colons; the first is the service's own.
+        let state = self
+            .get("STATE_DIRECTORY")
+            .and_then(|folders| folders.split(':').next())
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute());
+        state.or_else(|| {
+            let folder = self.home_folder("XDG_DATA_HOME", ".local/share")?;
+            Some(folder.join("cheeseshop"))
+        })
+    }
+
     /// The same without the variables that hold settings of ours.
     #[must_use]
     pub(crate) fn without_settings(mut self) -> Self {
@@ -99,6 +114,17 @@ mod tests {
             variables.extend(xdg.map(|value| ("XDG_CONFIG_HOME", value)));
             let found = Surroundings::of(&variables).home_folder("XDG_CONFIG_HOME", ".config");
             assert_eq!(found, Some(PathBuf::from(expected)), "{xdg:?}");
+        }
+        let service = [
+            ("HOME", "/h"),
+            ("STATE_DIRECTORY", "/var/lib/shop:/var/lib/more"),
+        ];
+        for (variables, expected) in [
+            (&service[..], "/var/lib/shop"),
+            (&service[..1], "/h/.local/share/cheeseshop"),
+        ] {
+            let found = Surroundings::of(variables).data_folder();
+            assert_eq!(found, Some(PathBuf::from(expected)));
         }
         let nowhere = Surroundings::of(&[]);
         assert_eq!(nowhere.home_folder("XDG_CONFIG_HOME", ".config"), None);

@@ -25,6 +25,8 @@ pub(crate) enum Kind {
     Duration,
     /// A list of texts; in a variable or flag parted by commas.
     List,
+    /// The paths of one or several files; in a variable or flag parted by commas.
+    Paths,
 }
 
 impl fmt::Display for Kind {
@@ -43,6 +45,7 @@ impl fmt::Display for Kind {
                 formatter.write_str("a time such as 30 (seconds), \"30s\", \"10m\" or \"1h\"")
             }
             Self::List => formatter.write_str("a list of texts"),
+            Self::Paths => formatter.write_str("a path or a list of paths"),
         }
     }
 }
@@ -90,7 +93,7 @@ pub(crate) fn parse_text(kind: Kind, text: &str) -> Result<Value, String> {
         },
         Kind::Size => with_unit(text, SIZES).map_or_else(wrong, |n| Ok(Value::Number(n))),
         Kind::Duration => with_unit(text, TIMES).map_or_else(wrong, |n| Ok(Value::Number(n))),
-        Kind::List => Ok(Value::List(
+        Kind::List | Kind::Paths => Ok(Value::List(
             text.split(',')
                 .map(str::trim)
                 .filter(|item| !item.is_empty())
@@ -119,7 +122,7 @@ pub(crate) fn parse_toml(kind: Kind, value: &DeValue<'_>) -> Result<Value, Strin
             }
         }
         (Kind::Flag | Kind::Number(..), _) => wrong(),
-        (Kind::List, DeValue::Array(items)) => items
+        (Kind::List | Kind::Paths, DeValue::Array(items)) => items
             .iter()
             .map(|item| item.get_ref().as_str().map(str::to_owned))
             .collect::<Option<Vec<_>>>()
@@ -211,6 +214,7 @@ mod tests {
                 Some(Value::List(vec!["a".into(), "b".into(), "c".into()])),
             ),
             (Kind::List, "", Some(Value::List(vec![]))),
+            (Kind::Paths, "/a", Some(Value::List(vec!["/a".into()]))),
         ];
         for (kind, text, expected) in cases {
             assert_eq!(&parse_text(*kind, text).ok(), expected, "{kind}: {text}");

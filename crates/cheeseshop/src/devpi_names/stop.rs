@@ -34,6 +34,14 @@ impl Stop {
         Self::Fatal(Failure::answer_is_no(message))
     }
 
+    /// The same as trouble of ours, for the log.
+    pub(super) fn into_failure(self) -> Failure {
+        match self {
+            Self::Fatal(failure) => failure,
+            other => Failure::could_not_try(other.to_string()),
+        }
+    }
+
     /// The exit code.
     pub(super) fn code(&self) -> u8 {
         match self {

@@ -4,11 +4,13 @@ mod sink;
 
 use std::io::IsTerminal as _;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer as _, Registry, reload};
 
 use self::sink::Sink;
 use crate::config::{LogConfig, LogFormat};
@@ -20,25 +22,55 @@ const LAST_LINES: Duration = Duration::from_secs(2);
 /// Where the lines of this process go.
 static SINK: OnceLock<Sink> = OnceLock::new();
 
+/// By which the filter of this process is changed.
+static FILTER: OnceLock<reload::Handle<EnvFilter, Registry>> = OnceLock::new();
+
+/// Whether lines are JSON.
+static IS_JSON: AtomicBool = AtomicBool::new(false);
+
 /// Starts logging for the rest of the process.
 pub(crate) fn start(config: &LogConfig) -> Result<(), Failure> {
     let filter = filter(&config.filter)
         .map_err(|error| Failure::could_not_try(format!("`log.filter`: {error}")))?;
     let cannot = |error: &dyn std::error::Error| Failure::caused_by("cannot start logging", error);
     let sink = Sink::new(std::io::stderr()).map_err(|error| cannot(&error))?;
-    let registry = tracing_subscriber::registry().with(filter);
-    let lines = tracing_subscriber::fmt::layer().with_writer(sink.clone());
-    let result = match config.format {
-        LogFormat::Text => registry
-            .with(lines.with_ansi(std::io::stderr().is_terminal()))
-            .try_init(),
-        LogFormat::Json => registry.with(lines.json().flatten_event(true)).try_init(),
-    };
-    result.map_err(|error| cannot(&error))?;
+    let (filter, handle) = reload::Layer::new(filter);
+    set_format(config.format);
+    // Both formats are there, as a layer with spans open cannot be exchanged for another one.
+    let text = tracing_subscriber::fmt::layer()
+        .with_writer(sink.clone())
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_filter(filter_fn(|_| !IS_JSON.load(Ordering::Relaxed)));
+    let json = tracing_subscriber::fmt::layer()
+        .with_writer(sink.clone())
+        .json()
+        .flatten_event(true)
+        .with_filter(filter_fn(|_| IS_JSON.load(Ordering::Relaxed)));
+    tracing_subscriber::registry()
+        .with(filter)
+        .with(text)
+        .with(json)
+        .try_init()
+        .map_err(|error| cannot(&error))?;
     // Set once: `try_init` above succeeds only once.
     let _ = SINK.set(sink);
+    let _ = FILTER.set(handle);
     std::panic::set_hook(Box::new(log_panic));
     Ok(())
+}
+
+/// Changes what is logged and how, from the next line on.
+pub(crate) fn change(config: &LogConfig) -> Result<(), String> {
+    let filter = filter(&config.filter)?;
+    if let Some(handle) = FILTER.get() {
+        handle.reload(filter).map_err(|error| error.to_string())?;
+    }
+    set_format(config.format);
+    Ok(())
+}
+
+fn set_format(format: LogFormat) {
+    IS_JSON.store(format == LogFormat::Json, Ordering::Relaxed);
 }
 
 /// Reads what is to be logged; the error says what is wrong and what to write.

@@ -271,9 +271,11 @@ fn every_setting_on_the_pages_exists() {
         for code in page.inline_code() {
             let key = code.split([' ', '=']).next().unwrap_or_default();
             let section = key.split_once('.').map_or("", |(section, _)| section);
-            let is_file = Path::new(key)
-                .extension()
-                .is_some_and(|extension| ["rs", "db", "json"].iter().any(|one| extension == *one));
+            let is_file = Path::new(key).extension().is_some_and(|extension| {
+                ["rs", "db", "json", "list", "dump"]
+                    .iter()
+                    .any(|one| extension == *one)
+            });
             let is_section = settings
                 .iter()
                 .any(|known| known.starts_with(&format!("{key}.")));
@@ -314,10 +316,13 @@ fn metrics_on_the_pages_are_those_of_the_program() {
         .filter(|text| words(text, "cheeseshop_") == [*text] && !crates.contains(*text))
         .collect();
     let pages = pages();
+    // What Puppet calls resources.
+    let types = root().join("deploy/puppet/cheeseshop/lib/puppet/type");
     let named: BTreeSet<&str> = pages
         .iter()
         .flat_map(Page::inline_code)
         .filter(|text| words(text, "cheeseshop_") == [*text] && !crates.contains(*text))
+        .filter(|text| !types.join(format!("{text}.rb")).exists())
         .collect();
     assert!(exported.contains("cheeseshop_http_requests_total"));
     assert_eq!(named, exported);

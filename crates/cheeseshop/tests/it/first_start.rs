@@ -72,6 +72,32 @@ async fn init_makes_the_same_without_serving() {
     Api::login(&server.url, "root", &password).await;
 }
 
+/// What systemd does for a service: its output is the journal, and `JOURNAL_STREAM` says which file that is.
+#[test]
+fn a_log_does_not_keep_the_password() {
+    use std::os::unix::fs::MetadataExt as _;
+
+    for (stands_for_the_journal, is_told) in [(true, false), (false, true)] {
+        let home = Home::new();
+        let journal = std::fs::File::create(home.path().join("journal")).unwrap();
+        let other = std::fs::File::create(home.path().join("other")).unwrap();
+        let of = if stands_for_the_journal {
+            &journal
+        } else {
+            &other
+        };
+        let file = of.metadata().unwrap();
+        let mut command = home.cheeseshop(&["init"]);
+        command
+            .env("JOURNAL_STREAM", format!("{}:{}", file.dev(), file.ino()))
+            .stdout(journal);
+        assert!(command.status().unwrap().success());
+        let printed = std::fs::read_to_string(home.path().join("journal")).unwrap();
+        assert!(printed.contains("Created the user `root`"), "{printed}");
+        assert_eq!(printed.contains("the password: "), is_told, "{printed}");
+    }
+}
+
 #[tokio::test]
 async fn the_data_directory_follows_the_xdg_specification() {
     for (variable, value, expected) in [

@@ -10,6 +10,8 @@
 #[cfg(test)]
 mod audit;
 #[cfg(test)]
+mod backup;
+#[cfg(test)]
 mod bad_input;
 #[cfg(test)]
 mod bad_upload;
@@ -32,22 +34,28 @@ mod docs;
 #[cfg(test)]
 mod first_start;
 #[cfg(test)]
+mod fronts;
+#[cfg(test)]
 mod full_disk;
 #[cfg(test)]
 mod garbage;
 #[cfg(test)]
 mod herd;
 #[cfg(test)]
-mod moving;
+mod manual;
 #[cfg(test)]
-mod nginx;
+mod moving;
 #[cfg(test)]
 mod nodes;
 #[cfg(test)]
 mod passwd;
+#[cfg(test)]
+mod service;
 #[cfg(test)]
 mod status;
 #[cfg(test)]
 mod stop;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod tls_server;

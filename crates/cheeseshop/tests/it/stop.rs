@@ -92,19 +92,3 @@ async fn patience_with_running_requests_has_an_end() {
     // Nothing is broken by that.
     Server::start(&home, &[]).stop();
 }
-
-#[test]
-fn the_service_manager_is_told_of_ready_and_stopping() {
-    let home = Home::new();
-    let path = home.path().join("notify");
-    let socket = std::os::unix::net::UnixDatagram::bind(&path).unwrap();
-    let mut command = home.cheeseshop(&["serve", "--listen", "127.0.0.1:0"]);
-    command.env("NOTIFY_SOCKET", &path);
-    let server = Server::spawn(&home, command);
-    let mut buffer = [0_u8; 512];
-    let length = socket.recv(&mut buffer).unwrap();
-    assert!(buffer[..length].starts_with(b"READY=1\n"));
-    server.stop();
-    let length = socket.recv(&mut buffer).unwrap();
-    assert!(buffer[..length].starts_with(b"STOPPING=1\n"));
-}

@@ -23,6 +23,19 @@ pub(crate) async fn status(
     let committed = status.last_commit.map_or(0.0, unix_seconds);
     let gauge =
         |name: &str, value: usize| StatusMetric(name.to_owned(), MetricKind::Gauge, value.into());
+    let mut metrics = vec![
+        gauge("cheeseshop_users", status.users),
+        gauge("cheeseshop_indexes", status.indexes),
+    ];
+    if let Some((finished, bytes)) = shared.settings.backups.get() {
+        let gauge =
+            |name: &str, value: u64| StatusMetric(name.to_owned(), MetricKind::Gauge, value.into());
+        metrics.push(gauge(
+            "cheeseshop_backup_finished_timestamp_seconds",
+            finished,
+        ));
+        metrics.push(gauge("cheeseshop_backup_bytes", bytes));
+    }
     let result = Status {
         serverdir: None,
         server_code: None,
@@ -48,10 +61,7 @@ pub(crate) async fn status(
         event_serial: status.serial.0,
         event_serial_timestamp: committed,
         event_serial_in_sync_at: committed,
-        metrics: vec![
-            gauge("cheeseshop_users", status.users),
-            gauge("cheeseshop_indexes", status.indexes),
-        ],
+        metrics,
         polling_replicas: BTreeMap::new(),
     };
     Ok(envelope::result(Kind::Status, result))

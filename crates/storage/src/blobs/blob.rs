@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io;
 use std::ops::Range;
+use std::os::unix::fs::MetadataExt as _;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
@@ -12,6 +13,9 @@ use super::buffers::Buffers;
 use super::file_stream::FileStream;
 use super::s3::RemoteBlob;
 use super::{BlobError, ByteStream};
+
+/// The bits of a mode that let others than the owner read.
+const GROUP_OR_OTHERS_READ: u32 = 0o044;
 
 /// A blob that is open for reading. Cheap to clone; any number of ranges can be read at once.
 #[derive(Clone, Debug)]
@@ -62,6 +66,17 @@ impl Blob {
         match &self.source {
             Source::Memory(bytes) => Some(bytes.clone()),
             Source::File { .. } | Source::Remote(_) => None,
+        }
+    }
+
+    /// Whether the bytes are a file of this machine that its group (or everybody) may read, and not in
+    /// memory or elsewhere.
+    pub fn is_file_for_group(&self) -> bool {
+        match &self.source {
+            Source::File { file, .. } => file
+                .metadata()
+                .is_ok_and(|metadata| metadata.mode() & GROUP_OR_OTHERS_READ != 0),
+            Source::Memory(_) | Source::Remote(_) => false,
         }
     }
 

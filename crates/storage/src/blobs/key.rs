@@ -13,7 +13,7 @@ use cheeseshop_packaging::hash::Sha256;
 pub(super) const SHARDS: usize = 256;
 
 /// The directory of a blob relative to the root, and its name.
-pub(super) fn parts(digest: &Sha256) -> (String, String) {
+pub(crate) fn parts(digest: &Sha256) -> (String, String) {
     let name = digest.to_string();
     (name[..2].to_owned(), name)
 }

@@ -78,6 +78,11 @@ impl LocalStore {
         self.0.path(digest)
     }
 
+    /// The directory.
+    pub(super) fn root(&self) -> &Path {
+        &self.0.root
+    }
+
     pub(super) fn area(&self) -> &TempArea {
         &self.0.area
     }
@@ -463,7 +468,7 @@ fn sync_directory(directory: &Path) -> Result<(), BlobError> {
 }
 
 /// Runs something that blocks.
-async fn blocking<T: Send + 'static>(
+pub(super) async fn blocking<T: Send + 'static>(
     action: &'static str,
     work: impl FnOnce() -> Result<T, BlobError> + Send + 'static,
 ) -> Result<T, BlobError> {

@@ -32,6 +32,7 @@ mod error;
 mod file_stream;
 mod key;
 mod local;
+mod removal_lock;
 mod s3;
 mod spool;
 mod take;
@@ -48,6 +49,8 @@ use jiff::Timestamp;
 pub use self::blob::Blob;
 pub use self::config::{BlobConfig, S3BlobConfig};
 pub use self::error::BlobError;
+pub(crate) use self::key::parts as key_parts;
+pub use self::removal_lock::RemovalLock;
 pub use self::spool::Spool;
 pub use self::take::{TakeError, Taking};
 pub use self::writer::{BlobWriter, SpooledBlob};
@@ -247,6 +250,12 @@ impl BlobStore {
             Backend::Local(store) => Some(store.path(digest)),
             Backend::S3(_) => None,
         }
+    }
+
+    /// Where a blob lies below the root of a local store: what [`Self::local_path`] ends with.
+    pub fn place(digest: &Sha256) -> String {
+        let (directory, name) = key::parts(digest);
+        format!("{directory}/{name}")
     }
 
     fn backend(&self) -> &Backend {

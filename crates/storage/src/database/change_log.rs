@@ -117,8 +117,12 @@ pub async fn list_after(
 /// Reads the whole log and checks that nothing in it was edited, removed, added or moved.
 /// Memory does not grow with the log.
 pub async fn verify(database: &Database) -> Result<VerifyReport, DatabaseError> {
-    let mut reader = database.reader().await?;
-    let head = read_head(&mut reader).await?;
+    verify_in(&mut *database.reader().await?).await
+}
+
+/// As [`verify`], of what a connection sees.
+pub(crate) async fn verify_in(connection: &mut Connection) -> Result<VerifyReport, DatabaseError> {
+    let head = read_head(connection).await?;
     let mut report = VerifyReport {
         verified: 0,
         head: head.serial,
@@ -130,7 +134,7 @@ pub async fn verify(database: &Database) -> Result<VerifyReport, DatabaseError> 
         hash: Sha256([0; 32]),
     };
     loop {
-        let rows = list_raw(&mut reader, previous.serial).await?;
+        let rows = list_raw(connection, previous.serial).await?;
         if rows.is_empty() {
             break;
         }

@@ -35,8 +35,17 @@ pub enum DatabaseError {
         migration: String,
     },
     /// Migrations are needed and the configuration forbids them.
-    #[error("the database needs {} migration(s), the first is `{}`; set `database.migrate`", .0.len(), .0.first().map_or("", String::as_str))]
+    #[error("the database needs {} migration(s), the first is `{}`", .0.len(), .0.first().map_or("", String::as_str))]
     PendingMigrations(Vec<String>),
+    /// The copy that is made before a migration could not be; nothing was changed.
+    #[error("the backup before the migration cannot be made in `{}`", path.display())]
+    BackupFailed {
+        /// The directory for it.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: Cause,
+    },
     /// A migration failed; nothing of it was kept.
     #[error("migration `{name}` failed")]
     MigrationFailed {

@@ -5,17 +5,21 @@
 //! it only adds, so that the release before still works on the new schema, and what nobody reads
 //! any more is removed by a later one.
 
+use std::path::PathBuf;
+
 use jiff::Timestamp;
 
-use super::DatabaseError;
-use super::connection::Connection;
+use super::connection::{Connection, Session};
 use super::dialect::Dialect;
 use super::statement::sql;
+use super::{DatabaseError, before_migration};
 
 /// Whether pending migrations are applied.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Policy {
-    Apply,
+    /// Yes; an embedded database is copied into this directory first.
+    Apply { backups: Option<PathBuf> },
+    /// No, the start is refused.
     Refuse,
 }
 
@@ -50,7 +54,7 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 pub(crate) async fn apply(
     connection: &mut Connection,
     dialect: Dialect,
-    policy: Policy,
+    policy: &Policy,
     now: Timestamp,
 ) -> Result<(), DatabaseError> {
     // Without a transaction first: the ordinary start neither writes nor waits for a writer.
@@ -58,9 +62,13 @@ pub(crate) async fn apply(
     if pending.is_empty() {
         return Ok(());
     }
-    if policy == Policy::Refuse {
+    if *policy == Policy::Refuse {
         let names = pending.iter().map(|migration| migration.name.to_owned());
         return Err(DatabaseError::PendingMigrations(names.collect()));
+    }
+    let applied = MIGRATIONS.len() - pending.len();
+    if applied > 0 {
+        save(connection, (applied, MIGRATIONS.len()), policy, now).await?;
     }
     connection.run_script(dialect.begin_write()).await?;
     // Another node may have been quicker.
@@ -91,22 +99,56 @@ pub(crate) async fn apply(
     connection.run_script(dialect.commit(None)).await
 }
 
-async fn find_pending(
+/// The names of the migrations that were applied, oldest first.
+pub(crate) async fn list_applied(
     connection: &mut Connection,
     dialect: Dialect,
-) -> Result<Vec<&'static Migration>, DatabaseError> {
+) -> Result<Vec<String>, DatabaseError> {
     let has_table = sql(dialect.find_table())
         .bind("schema_migrations")
         .fetch_optional(connection, |_| Ok(()))
         .await?;
-    let applied = match has_table {
-        None => Vec::new(),
+    match has_table {
+        None => Ok(Vec::new()),
         Some(()) => {
             sql("SELECT name FROM schema_migrations ORDER BY name")
                 .fetch_all(connection, |row| Ok(row.text(0)?.to_owned()))
-                .await?
+                .await
         }
+    }
+}
+
+/// Sees to it that the database as it is can be had back.
+async fn save(
+    connection: &mut Connection,
+    (from, to): (usize, usize),
+    policy: &Policy,
+    now: Timestamp,
+) -> Result<(), DatabaseError> {
+    let Session::Sqlite(session) = connection.session() else {
+        tracing::warn!(
+            "the schema of the database is about to be changed; a backup of a PostgreSQL database \
+             is made by pg_dump (`cheeseshop backup create` runs it), not by the server"
+        );
+        return Ok(());
     };
+    let Policy::Apply {
+        backups: Some(directory),
+    } = policy
+    else {
+        return Ok(());
+    };
+    let directory = directory.clone();
+    session
+        .run(move |sqlite| before_migration::save(sqlite, &directory, (from, to), now))
+        .await
+}
+
+async fn find_pending(
+    connection: &mut Connection,
+    dialect: Dialect,
+) -> Result<Vec<&'static Migration>, DatabaseError> {
+    let applied = list_applied(connection, dialect).await?;
     let is_known = |name: &String| MIGRATIONS.iter().any(|migration| migration.name == *name);
     if let Some(unknown) = applied.iter().find(|name| !is_known(name)) {
         return Err(DatabaseError::NewerSchema {

@@ -32,11 +32,13 @@ pub mod tokens;
 pub mod tombstones;
 pub mod users;
 
+pub(crate) mod before_migration;
 mod connection;
 mod dialect;
 mod error;
 mod migrations;
 mod postgres;
+pub(crate) mod snapshot;
 mod sqlite;
 mod statement;
 mod transaction;
@@ -50,6 +52,7 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::{self, BoxStream, StreamExt as _};
 use sqlx::postgres::PgPool;
 
+pub use before_migration::newest_before as newest_before_migration;
 pub use connection::Connection;
 pub use error::DatabaseError;
 pub use migrations::names as migration_names;
@@ -105,7 +108,9 @@ impl Database {
             }
         };
         let policy = if config.migrate {
-            migrations::Policy::Apply
+            migrations::Policy::Apply {
+                backups: config.migration_backups()?,
+            }
         } else {
             migrations::Policy::Refuse
         };

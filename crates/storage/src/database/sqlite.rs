@@ -83,7 +83,7 @@ fn open_reader(path: &Path) -> Result<Connection, DatabaseError> {
     Ok(connection)
 }
 
-fn open(path: &Path) -> Result<Connection, DatabaseError> {
+pub(crate) fn open(path: &Path) -> Result<Connection, DatabaseError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)
         .and_then(|connection| {
@@ -99,7 +99,7 @@ fn open(path: &Path) -> Result<Connection, DatabaseError> {
 
 /// The file holds password hashes, so only its owner may read it. SQLite gives its log files
 /// the same permissions.
-fn create_private_file(path: &Path) -> Result<(), DatabaseError> {
+pub(crate) fn create_private_file(path: &Path) -> Result<(), DatabaseError> {
     let not_accessible = |source: io::Error| DatabaseError::NotAccessible {
         path: path.to_owned(),
         source: Box::new(source),

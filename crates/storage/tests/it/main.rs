@@ -11,6 +11,7 @@
 #[cfg(test)]
 mod support;
 
+mod before_migration;
 mod blobs;
 mod change_log;
 mod crash;

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use cheeseshop_client::layout::{
-    Layout, Outcome, PlanOptions, Present, Subject, generate_password,
+    Layout, Outcome, PlanOptions, Present, Subject, generate_password, text_of,
 };
 use cheeseshop_client::{Credentials, Environment, Trust};
 use cheeseshop_storage::BlobConfig;
@@ -89,13 +89,12 @@ pub(crate) async fn run(settings: &SettingArgs, arguments: &ServeArgs) -> Result
             _ = hang_up.recv() => "SIGHUP",
         }
     };
-    let result = server
-        .serve_until(reason, async || {
-            let contents = furnish(&url, root_password, &layout).await?;
-            output::data(&contents.document(&url).to_string());
-            Ok(())
-        })
-        .await;
+    let ready = async || {
+        let contents = furnish(&url, root_password, &layout).await?;
+        output::data(&contents.document(&url).to_string());
+        Ok(())
+    };
+    let result = server.serve_until(reason, ready, None).await;
     // Also when serving has failed; what is left is found by the next one.
     directory.remove();
     result
@@ -114,7 +113,8 @@ fn defaults() -> Vec<Given> {
 
 fn read_layout(file: &Path) -> Result<Layout, Failure> {
     let environment = Environment::of_this_process();
-    let text = std::fs::read_to_string(file)
+    let text = std::fs::File::open(file)
+        .and_then(text_of)
         .map_err(|error| Failure::caused_by(&file.display().to_string(), &error))?;
     let folder: PathBuf = environment
         .directory()

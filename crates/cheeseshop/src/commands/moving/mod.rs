@@ -3,5 +3,5 @@
 mod progress;
 mod report;
 
-pub(crate) use self::progress::watched;
+pub(crate) use self::progress::{bytes, watched};
 pub(crate) use self::report::{Told, printable, tell};

@@ -56,7 +56,7 @@ fn line(now: &ProgressNow) -> String {
 }
 
 /// A number of bytes for people.
-fn bytes(count: u64) -> String {
+pub(crate) fn bytes(count: u64) -> String {
     const UNITS: [&str; 4] = ["kB", "MB", "GB", "TB"];
     let mut whole = count;
     let mut tenths = 0;

@@ -1,4 +1,4 @@
-//! The command line of the server as the formats of process managers spell it.
+//! The command line of the server as this program was called.
 
 use std::path::{Path, PathBuf};
 
@@ -6,12 +6,13 @@ use super::super::option::{Meaning, Takes};
 use super::super::program::Program;
 use super::super::reading::{Given, Options};
 use super::super::translate::{DEFAULT_SERVERDIR, expanded};
+use crate::commands::gen_config::Words;
 use crate::config::Origin;
 
 /// Program and arguments, each as it is.
 #[derive(Debug)]
 pub(super) struct CommandLine {
-    words: Vec<String>,
+    words: Words,
     working_directory: PathBuf,
 }
 
@@ -51,7 +52,7 @@ impl CommandLine {
             words.push(set.clone());
         }
         Self {
-            words,
+            words: Words(words),
             working_directory: working_directory.to_path_buf(),
         }
     }
@@ -61,80 +62,10 @@ impl CommandLine {
         &self.working_directory
     }
 
-    /// The program.
-    pub(super) fn program(&self) -> &Path {
-        Path::new(self.words.first().map_or("", String::as_str))
+    /// Program and arguments.
+    pub(super) fn words(&self) -> &Words {
+        &self.words
     }
-
-    /// systemd.service(5): double quotes, C escapes, `%` and `$` doubled.
-    pub(super) fn for_systemd(&self) -> String {
-        self.joined(|word| {
-            let word = word.replace('%', "%%").replace('$', "$$");
-            let word = word.replace('\\', "\\\\").replace('"', "\\\"");
-            if is_plain(&word) {
-                word
-            } else {
-                format!("\"{word}\"")
-            }
-        })
-    }
-
-    /// supervisord splits as a shell does, after replacing `%(name)s`.
-    pub(super) fn for_supervisor(&self) -> String {
-        self.joined(|word| shell_word(word).replace('%', "%%"))
-    }
-
-    /// A shell, after cron has taken `%` for the end of the line.
-    pub(super) fn for_crontab(&self) -> String {
-        self.joined(crontab_word)
-    }
-
-    /// Windows: double quotes; within another pair of them, so each is escaped.
-    pub(super) fn for_windows(&self) -> String {
-        self.joined(|word| {
-            if is_plain(word) {
-                word.to_owned()
-            } else {
-                format!("\\\"{}\\\"", word.replace('"', "'"))
-            }
-        })
-    }
-
-    /// Each word on its own, for XML.
-    pub(super) fn for_xml(&self) -> Vec<String> {
-        let escaped = |word: &String| {
-            word.replace('&', "&amp;")
-                .replace('<', "&lt;")
-                .replace('>', "&gt;")
-        };
-        self.words.iter().map(escaped).collect()
-    }
-
-    fn joined(&self, quoted: impl Fn(&str) -> String) -> String {
-        let words: Vec<String> = self.words.iter().map(|word| quoted(word)).collect();
-        words.join(" ")
-    }
-}
-
-/// A word of a line of a crontab.
-pub(super) fn crontab_word(word: &str) -> String {
-    shell_word(word).replace('%', "\\%")
-}
-
-fn shell_word(word: &str) -> String {
-    if is_plain(word) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', "'\\''"))
-    }
-}
-
-/// Whether no format sees more in the word than its letters.
-fn is_plain(word: &str) -> bool {
-    !word.is_empty()
-        && word
-            .chars()
-            .all(|letter| letter.is_ascii_alphanumeric() || "-_./:=,@+%".contains(letter))
 }
 
 /// An option as it is written on the command line of the server.
@@ -194,7 +125,7 @@ mod tests {
             Surroundings::of(&[("HOME", "/home/me"), ("DEVPISERVER_OFFLINE_MODE", "yes")]);
         let options = Options::read(Program::GenConfig, arguments, surroundings).unwrap();
         let mut line = CommandLine::of(&options, Path::new("/here"));
-        "devpi-server".clone_into(&mut line.words[0]);
+        "devpi-server".clone_into(&mut line.words.0[0]);
         line
     }
 
@@ -223,29 +154,11 @@ mod tests {
             ),
         ] {
             let expected = format!("devpi-server {expected}");
-            assert_eq!(line(arguments).for_supervisor(), expected, "{arguments:?}");
+            assert_eq!(
+                line(arguments).words().for_supervisor(),
+                expected,
+                "{arguments:?}"
+            );
         }
-    }
-
-    #[test]
-    fn words_keep_their_meaning_in_every_format() {
-        let line = line(&["--serverdir", "/my data", "--restrict-modify", "a$b%\"c'"]);
-        assert_eq!(
-            line.for_systemd(),
-            r#"devpi-server --serverdir "/my data" "--restrict-modify=a$$b%%\"c'""#
-        );
-        assert_eq!(
-            line.for_supervisor(),
-            r#"devpi-server --serverdir '/my data' '--restrict-modify=a$b%%"c'\'''"#
-        );
-        assert_eq!(
-            line.for_crontab(),
-            r#"devpi-server --serverdir '/my data' '--restrict-modify=a$b\%"c'\'''"#
-        );
-        let line = CommandLine {
-            words: vec!["<a&b>".to_owned()],
-            ..line
-        };
-        assert_eq!(line.for_xml(), ["&lt;a&amp;b&gt;"]);
     }
 }

@@ -5,13 +5,9 @@
 
 mod command_line;
 
-use std::fs::OpenOptions;
-use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use minijinja::syntax::SyntaxConfig;
-use minijinja::{Environment, UndefinedBehavior, Value, context};
+use minijinja::{Value, context};
 use url::Url;
 
 use self::command_line::CommandLine;
@@ -19,6 +15,8 @@ use super::addresses::{self, DEFAULT_HOST, DEFAULT_PORT};
 use super::reading::Options;
 use super::stop::Stop;
 use super::translate::{self, expanded};
+use crate::commands::gen_config::service::{self, Service};
+use crate::commands::gen_config::{crontab_word, filled, replace};
 use crate::config::{Origin, holds_secret};
 use crate::failure::Failure;
 use crate::output;
@@ -45,7 +43,7 @@ const TEMPLATES: &[Template] = &[
     },
     Template {
         file: "net.devpi.plist",
-        text: include_str!("templates/net.devpi.plist.j2"),
+        text: service::LAUNCHD,
         variant: "",
     },
     Template {
@@ -70,7 +68,7 @@ const TEMPLATES: &[Template] = &[
     },
     Template {
         file: "supervisor-devpi.conf",
-        text: include_str!("templates/supervisor-devpi.conf.j2"),
+        text: service::SUPERVISOR,
         variant: "",
     },
     Template {
@@ -80,12 +78,12 @@ const TEMPLATES: &[Template] = &[
     },
     Template {
         file: "devpi.service",
-        text: include_str!("templates/devpi.service.j2"),
+        text: service::SYSTEMD,
         variant: "",
     },
     Template {
         file: "windows-service.txt",
-        text: include_str!("templates/windows-service.txt.j2"),
+        text: service::WINDOWS,
         variant: "",
     },
 ];
@@ -112,13 +110,13 @@ pub(super) fn write(options: &Options) -> Result<(), Stop> {
     let mode = if has_secret(options) { 0o600 } else { 0o644 };
     for (name, text) in files {
         let path = folder.join(name);
-        replace(&path, &text, mode).map_err(|error| cannot_write(&path, &error))?;
+        replace(&path, &text, mode)?;
         output::data(&format!("wrote {FOLDER}/{name}"));
     }
-    if !command.program().exists() {
+    if !command.words().program().exists() {
         output::talk(&format!(
             "The files name {}, which is not there yet: `cheeseshop install-links` makes it.",
-            command.program().display()
+            command.words().program().display()
         ));
     }
     if mode == 0o600 {
@@ -132,27 +130,13 @@ pub(super) fn write(options: &Options) -> Result<(), Stop> {
 
 /// Names and texts of all files.
 fn files(options: &Options, command: &CommandLine) -> Result<Vec<(&'static str, String)>, Stop> {
-    let mut environment = Environment::new();
-    // A name that the values do not have is a mistake of ours, not an empty text.
-    environment.set_undefined_behavior(UndefinedBehavior::Strict);
-    let syntax = SyntaxConfig::builder()
-        .trim_blocks(true)
-        .lstrip_blocks(true)
-        .keep_trailing_newline(true)
-        .build()
-        .map_err(|error| Failure::caused_by("templates cannot be read", &error))?;
-    environment.set_syntax(syntax);
     let common = values(options, command)?;
     TEMPLATES
         .iter()
         .map(|template| {
             let values = context! { variant => template.variant, ..common.clone() };
-            environment
-                .render_str(template.text, values)
-                .map(|text| (template.file, text))
-                .map_err(|error| {
-                    Failure::caused_by(&format!("{} cannot be made", template.file), &error).into()
-                })
+            let text = filled(template.file, template.text, values)?;
+            Ok((template.file, text))
         })
         .collect()
 }
@@ -179,10 +163,17 @@ fn values(options: &Options, command: &CommandLine) -> Result<Value, Stop> {
         .as_ref()
         .map(|url| url.as_str().trim_end_matches('/'));
     let surroundings = &options.surroundings;
-    let user = surroundings
-        .get("LOGNAME")
-        .or_else(|| surroundings.get("USER"))
-        .map_or_else(own_user, str::to_owned);
+    let user = service::user_of(surroundings);
+    let service = Service {
+        title: "devpi-server, which here is Cheeseshop",
+        name: "devpi-server",
+        unit: "devpi",
+        label: "net.devpi",
+        task: "Devpi-Server",
+        linux: "devpi.service lies beside this file",
+        user: &user,
+        words: command.words(),
+    };
     let log = expanded("~/devpi-server.log", surroundings);
     Ok(context! {
         upstream => "devpi_server",
@@ -194,15 +185,8 @@ fn values(options: &Options, command: &CommandLine) -> Result<Value, Stop> {
         outside_url,
         cache_expiry => options.text("mirror-cache-expiry").unwrap_or(DEFAULT_EXPIRY),
         cache_path => "/var/cache/nginx/devpi",
-        user,
-        command => context! {
-            systemd => command.for_systemd(),
-            supervisor => command.for_supervisor(),
-            crontab => command.for_crontab(),
-            windows => command.for_windows(),
-            words_xml => command.for_xml(),
-        },
-        log => context! { crontab => command_line::crontab_word(&log.display().to_string()) },
+        service => service.values(),
+        log => context! { crontab => crontab_word(&log.display().to_string()) },
     })
 }
 
@@ -226,18 +210,6 @@ fn server_address(options: &Options, working_directory: &Path) -> String {
     }
 }
 
-/// The user that this process runs as: the name, or the number of one that has none.
-fn own_user() -> String {
-    let id = rustix::process::getuid().to_string();
-    let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
-    let name = users.lines().find_map(|line| {
-        let mut fields = line.split(':');
-        let (name, _, number) = (fields.next()?, fields.next()?, fields.next()?);
-        (number == id).then(|| name.to_owned())
-    });
-    name.unwrap_or(id)
-}
-
 /// Whether the command line that is written down holds a password.
 fn has_secret(options: &Options) -> bool {
     options.find("storage").is_some_and(|given| {
@@ -246,21 +218,6 @@ fn has_secret(options: &Options) -> bool {
         set.split_once('=')
             .is_some_and(|(key, text)| holds_secret(key.trim(), text))
     })
-}
-
-/// Writes a file that others never see half of.
-fn replace(path: &Path, text: &str, mode: u32) -> std::io::Result<()> {
-    let mut temporary = PathBuf::from(path);
-    temporary.as_mut_os_string().push(".new");
-    // Left behind by a run that was killed.
-    let _ = std::fs::remove_file(&temporary);
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(mode)
-        .open(&temporary)?;
-    file.write_all(text.as_bytes())?;
-    std::fs::rename(&temporary, path)
 }
 
 fn cannot_write(path: &Path, error: &std::io::Error) -> Failure {

@@ -1,91 +1,31 @@
 //! The generated nginx configurations with a real nginx, and one that was made for devpi.
 
-use std::net::{TcpListener, TcpStream};
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::Instant;
+use std::process::Stdio;
 
-use cheeseshop_test_support::{BuiltFile, Wheel, client_command, python_client};
+use cheeseshop_test_support::{
+    BuiltFile, Nginx, Wheel, client_command, loopback_port, python_client,
+};
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 
 use super::{initialised, run, serve};
-use crate::support::{Api, DEADLINE, Home, Server, finish};
-
-/// Where Debian has it, which the search path of an ordinary user does not name.
-const PROGRAMS: &[&str] = &["/usr/sbin/nginx", "/usr/local/sbin/nginx"];
+use crate::support::{Api, Home, Server, finish};
 
 /// nginx with one of its files, on a port of its own.
-struct Nginx {
-    child: Child,
+struct Front {
+    _nginx: Nginx,
     url: String,
 }
 
-impl Nginx {
+impl Front {
     /// Checks the configuration as administrators do, and starts nginx with it.
     fn start(home: &Home, config: &Path, port: u16) -> Self {
-        // As root it would give up its rights, and with them the way to our directory.
-        let user = match std::fs::metadata(home.path()).unwrap().uid() {
-            0 => "user root;\n",
-            _ => "",
-        };
-        let main = home.write(
-            "nginx.conf",
-            &format!(
-                "{user}daemon off;\nworker_processes 1;\npid {home}/nginx.pid;\n\
-                 error_log {home}/nginx.log;\nevents {{}}\nhttp {{\n  access_log off;\n  \
-                 client_body_temp_path {home}/t1;\n  proxy_temp_path {home}/t2;\n  \
-                 fastcgi_temp_path {home}/t3;\n  uwsgi_temp_path {home}/t4;\n  \
-                 scgi_temp_path {home}/t5;\n  include {config};\n}}\n",
-                home = home.path().display(),
-                config = config.display(),
-            ),
-        );
-        let mut test = Self::command(home, &main);
-        test.arg("-t");
-        let output = finish(test, "");
-        assert_eq!(output.code, Some(0), "{output:?}");
-        assert!(!output.stderr.contains("[warn]"), "{output:?}");
-        let mut child = Self::command(home, &main).spawn().unwrap();
-        let deadline = Instant::now() + DEADLINE;
-        while TcpStream::connect(("127.0.0.1", port)).is_err() {
-            let ended = child.try_wait().unwrap();
-            assert!(ended.is_none(), "nginx ended with {ended:?}");
-            assert!(Instant::now() < deadline, "nginx does not listen");
-            std::thread::yield_now();
-        }
         Self {
-            child,
+            // As another user than this one it would have no way to our directory.
+            _nginx: Nginx::start(&home.path().join("nginx"), &[config], port, "root"),
             url: format!("http://127.0.0.1:{port}"),
         }
-    }
-
-    fn command(home: &Home, main: &Path) -> Command {
-        let program = PROGRAMS
-            .iter()
-            .find(|path| Path::new(path).is_file())
-            .unwrap_or_else(|| panic!("there is no nginx; apt-get install nginx-light"));
-        let mut command = Command::new(program);
-        command
-            .arg("-p")
-            .arg(home.path())
-            .arg("-c")
-            .arg(main)
-            .args(["-e", "nginx.log"])
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        command
-    }
-}
-
-impl Drop for Nginx {
-    fn drop(&mut self) {
-        // Its master ends the workers, if it is asked to.
-        let id = self.child.id().to_string();
-        let _ = Command::new("kill").args(["-s", "TERM", &id]).status();
-        let _ = self.child.wait();
     }
 }
 
@@ -110,7 +50,7 @@ impl Site {
         root.create_index("root/dev", &config).await;
         let wheel = Wheel::named("behind-nginx").build();
         root.upload("root/dev", &wheel).await;
-        let port = free_port();
+        let port = loopback_port();
         Self {
             home,
             server,
@@ -130,7 +70,7 @@ impl Site {
     }
 
     /// The generated file, started.
-    fn nginx(&self, name: &str) -> Nginx {
+    fn nginx(&self, name: &str) -> Front {
         let config = self.generated(name);
         if name.contains("caching") {
             // The path is one that administrators own.
@@ -139,7 +79,7 @@ impl Site {
             let text = text.replace("/var/cache/nginx/devpi", &cache);
             std::fs::write(&config, text).unwrap();
         }
-        Nginx::start(&self.home, &config, self.port)
+        Front::start(&self.home, &config, self.port)
     }
 
     /// Installs the wheel through an index URL.
@@ -163,11 +103,6 @@ impl Site {
         let output = finish(command, "");
         assert_eq!(output.code, Some(0), "{output:?}");
     }
-}
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -203,7 +138,7 @@ async fn uploads_and_installs_go_through_the_generated_configuration() {
 async fn nginx_reaches_a_unix_socket() {
     let home = initialised();
     let _server = serve(&home, &["--unix-socket", "socket"]);
-    let port = free_port();
+    let port = loopback_port();
     let outside = format!("--outside-url=http://127.0.0.1:{port}");
     let output = run(
         &home,
@@ -212,7 +147,7 @@ async fn nginx_reaches_a_unix_socket() {
     );
     assert_eq!(output.code, Some(0), "{output:?}");
     let config = home.path().join("gen-config/nginx-devpi.conf");
-    let nginx = Nginx::start(&home, &config, port);
+    let nginx = Front::start(&home, &config, port);
     let api = Api::anonymous(&nginx.url).document("+api").await;
     assert_eq!(api["result"]["login"], format!("{}/+login", nginx.url));
 }
@@ -313,7 +248,7 @@ async fn a_configuration_that_was_made_for_devpi_goes_on_working() {
         .replace("DIRECTORY", &directory.display().to_string())
         .replace("SERVER", site.server.url.trim_start_matches("http://"));
     let config = site.home.write("for-devpi.conf", &config);
-    let nginx = Nginx::start(&site.home, &config, site.port);
+    let nginx = Front::start(&site.home, &config, site.port);
     site.install(&format!("{}/root/dev/+simple/", nginx.url), "one");
     let root = Api::login(&nginx.url, "root", "").await;
     let listed = root.files("root/dev", "behind-nginx").await;

@@ -198,7 +198,7 @@ impl Writer {
     async fn open(&mut self, policy: migrations::Policy) -> Result<(), DatabaseError> {
         let mut connection = self.target.connect().await?;
         let dialect = self.target.dialect();
-        migrations::apply(&mut connection, dialect, policy, self.now()).await?;
+        migrations::apply(&mut connection, dialect, &policy, self.now()).await?;
         let head = change_log::read_head(&mut connection).await?;
         self.shared.note(head.serial);
         self.transaction = Some(Transaction::new(connection));

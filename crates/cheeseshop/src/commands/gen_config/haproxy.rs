@@ -1,0 +1,96 @@
+//! `gen-config haproxy`: one site, in front of one server or of several nodes.
+
+use minijinja::context;
+
+use super::arguments::HaproxyArgs;
+use super::site::{self, Backend, Listen, refused};
+use super::{Made, filled};
+use crate::config::Config;
+use crate::failure::Failure;
+
+const TEMPLATE: &str = include_str!("templates/haproxy.cfg.j2");
+
+/// The longest that haproxy keeps an idle connection.
+const MOST_IDLE_SECONDS: u64 = 60;
+
+/// Makes the file.
+pub(super) fn made(config: &Config, options: &HaproxyArgs) -> Result<Made, Failure> {
+    let nodes = if options.backend.is_empty() {
+        vec![Backend::of(config)?]
+    } else {
+        options
+            .backend
+            .iter()
+            .map(|text| node(text))
+            .collect::<Result<_, _>>()?
+    };
+    let name = match &options.server_name {
+        Some(name) => site::name(name)?,
+        None => site::name(&site::default_name(config))?,
+    };
+    let listen = Listen::all("--listen", &options.listen, 443)?;
+    let Some(first) = listen.first() else {
+        return Err(refused("--listen", "none", "[HOST:]PORT"));
+    };
+    let outside_url = config
+        .http
+        .outside_url
+        .as_ref()
+        .filter(|url| url.host_str() == Some(&name))
+        .map_or_else(
+            || format!("https://{name}{}", site::port_suffix("https", first.port)),
+            |url| url.origin().ascii_serialization(),
+        );
+    let certificate = match &options.certificate {
+        Some(path) => std::path::absolute(path).unwrap_or_else(|_| path.clone()),
+        None => format!("/etc/haproxy/certs/{name}.pem").into(),
+    };
+    let prefix = site::prefix(config)?;
+    let idle = config.connections.header_read_timeout.as_secs() * 4 / 5;
+    let values = context! {
+        nodes => nodes.iter().map(|node| context! {
+            address => haproxy_address(&node.address),
+            is_tls => node.is_tls,
+        }).collect::<Vec<_>>(),
+        idle => idle.clamp(1, MOST_IDLE_SECONDS),
+        listen => addresses(&listen),
+        redirect_from => addresses(&Listen::all("--redirect-from", &options.redirect_from, 80)?),
+        certificate => site::quoted("--certificate", &certificate)?,
+        outside_url,
+        prefix_pattern => prefix.replace('.', "\\."),
+        prefix,
+        immutable => options.immutable_accounts,
+        status_networks => site::networks(&options.allow_status)?,
+    };
+    let remarks = nodes
+        .first()
+        .and_then(|node| site::trust_remark(config, node, "haproxy"));
+    Ok(Made {
+        text: filled("the configuration", TEMPLATE, values)?,
+        remarks: remarks.into_iter().collect(),
+    })
+}
+
+/// A node as it is given; without a name or with more than that it would end up as something else.
+fn node(text: &str) -> Result<Backend, Failure> {
+    let node = Backend::parse(text);
+    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "-_.:[]/+".contains(letter);
+    let has_port = node.address.rsplit_once(':').is_some_and(|(host, port)| {
+        host == "unix" && port.starts_with('/') || port.parse::<u16>().is_ok_and(|port| port > 0)
+    });
+    if has_port && node.address.chars().all(is_plain) {
+        Ok(node)
+    } else {
+        Err(refused("--backend", text, "HOST:PORT or unix:/path"))
+    }
+}
+
+/// haproxy has another word for sockets of the file system.
+fn haproxy_address(address: &str) -> String {
+    address.replacen("unix:", "unix@", 1)
+}
+
+fn addresses(listen: &[Listen]) -> Vec<String> {
+    let spelled = |listen: &Listen| format!("{}:{}", listen.host, listen.port);
+    listen.iter().map(spelled).collect()
+}

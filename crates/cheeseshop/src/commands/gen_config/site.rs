@@ -1,0 +1,252 @@
+//! What whoever stands in front has to know of the server, and words that are safe in its file.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
+
+use ipnet::IpNet;
+
+use crate::config::Config;
+use crate::failure::Failure;
+
+/// The addresses of this machine itself, who may look at it by default.
+const THIS_MACHINE: [&str; 2] = ["127.0.0.1", "::1"];
+
+/// Where a server is reached from this machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Backend {
+    /// `HOST:PORT`, or `unix:/path`.
+    pub(super) address: String,
+    /// Whether TLS is spoken there.
+    pub(super) is_tls: bool,
+}
+
+impl Backend {
+    /// The server of these settings: its socket in the file system, else its first address without TLS, else its
+    /// first.
+    pub(super) fn of(config: &Config) -> Result<Self, Failure> {
+        let all: Vec<Self> = config.listen.iter().map(|text| Self::parse(text)).collect();
+        let is_fixed = |backend: &&Self| !backend.address.ends_with(":0");
+        let is_socket = |backend: &&Self| backend.address.starts_with("unix:");
+        let fixed = || all.iter().filter(is_fixed);
+        fixed()
+            .find(is_socket)
+            .or_else(|| fixed().find(|backend| !backend.is_tls))
+            .or_else(|| fixed().next())
+            .cloned()
+            .ok_or_else(|| {
+                Failure::could_not_try("the server has no address that could be written down")
+                    .with_hint("set server.listen to a socket or to a port that is not 0")
+            })
+    }
+
+    /// An address as `server.listen` has it.
+    pub(super) fn parse(written: &str) -> Self {
+        let (is_tls, address) = match written.split_once("://") {
+            Some((scheme, rest)) => (scheme == "https", rest),
+            None => (false, written),
+        };
+        let address = match address.rsplit_once(':') {
+            _ if address.starts_with("unix:") => address.to_owned(),
+            Some(("0.0.0.0" | "localhost", port)) => format!("127.0.0.1:{port}"),
+            Some(("[::]", port)) => format!("[::1]:{port}"),
+            _ => address.to_owned(),
+        };
+        Self { address, is_tls }
+    }
+
+    /// Whether it is reached without leaving this machine.
+    pub(super) fn is_here(&self) -> bool {
+        self.address.starts_with("unix:")
+            || self
+                .address
+                .parse::<SocketAddr>()
+                .is_ok_and(|address| address.ip().is_loopback())
+    }
+}
+
+/// What has to be said when the server does not believe who stands in front of it.
+pub(super) fn trust_remark(config: &Config, backend: &Backend, name: &str) -> Option<String> {
+    let loopback = IpAddr::from([127, 0, 0, 1]);
+    let trusts = |address: IpAddr| {
+        let networks = &config.http.trusted_proxies;
+        networks.iter().any(|network| network.contains(&address))
+    };
+    let is_known = if backend.is_here() {
+        trusts(loopback)
+    } else {
+        // The address that it comes from is none of those in the settings, as far as can be told from here.
+        !config
+            .http
+            .trusted_proxies
+            .iter()
+            .all(|network| network.addr().is_loopback())
+    };
+    (!is_known).then(|| {
+        format!(
+            "The server does not believe {name} what it tells of callers: put the address from which {name} \
+             comes into server.trusted_proxies."
+        )
+    })
+}
+
+/// The path of the outside URL: empty, or `/path` without a slash at the end.
+pub(super) fn prefix(config: &Config) -> Result<String, Failure> {
+    let Some(url) = &config.http.outside_url else {
+        return Ok(String::new());
+    };
+    let path = url.path().trim_end_matches('/');
+    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "-_.~/".contains(letter);
+    if path.chars().all(is_plain) {
+        Ok(path.to_owned())
+    } else {
+        Err(refused(
+            "server.outside_url",
+            path,
+            "a path of plain letters",
+        ))
+    }
+}
+
+/// The name of the site if none is given: that of the outside URL, else of this machine.
+pub(super) fn default_name(config: &Config) -> String {
+    let outside = config.http.outside_url.as_ref();
+    if let Some(host) = outside.and_then(|url| url.host_str()) {
+        return host.to_owned();
+    }
+    // What `hostname` prints; whoever has none gets a name to replace.
+    std::fs::read_to_string("/proc/sys/kernel/hostname")
+        .ok()
+        .map(|name| name.trim().to_owned())
+        .filter(|name| !name.is_empty() && name != "(none)")
+        .unwrap_or_else(|| "localhost".to_owned())
+}
+
+/// A host name.
+pub(super) fn name(text: &str) -> Result<String, Failure> {
+    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "-_.".contains(letter);
+    if !text.is_empty() && text.chars().all(is_plain) {
+        Ok(text.to_ascii_lowercase())
+    } else {
+        Err(refused("--server-name", text, "a host name"))
+    }
+}
+
+/// An address to listen on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Listen {
+    /// Empty for every address.
+    pub(super) host: String,
+    pub(super) port: u16,
+}
+
+impl Listen {
+    /// Those that are given, else every address with this port; `none` is none.
+    pub(super) fn all(flag: &str, given: &[String], default: u16) -> Result<Vec<Self>, Failure> {
+        if given.is_empty() {
+            return Ok(vec![Self {
+                host: String::new(),
+                port: default,
+            }]);
+        }
+        if given == ["none"] {
+            return Ok(Vec::new());
+        }
+        given.iter().map(|text| Self::parse(flag, text)).collect()
+    }
+
+    fn parse(flag: &str, text: &str) -> Result<Self, Failure> {
+        let (host, port) = text.rsplit_once(':').unwrap_or(("", text));
+        let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "-_.:[]".contains(letter);
+        match port.parse() {
+            Ok(port) if port > 0 && host.chars().all(is_plain) => Ok(Self {
+                host: host.to_owned(),
+                port,
+            }),
+            _ => Err(refused(flag, text, "[HOST:]PORT")),
+        }
+    }
+}
+
+/// `:PORT` behind a host name, where the scheme does not say so already.
+pub(super) fn port_suffix(scheme: &str, port: u16) -> String {
+    match (scheme, port) {
+        ("https", 443) | ("http", 80) => String::new(),
+        _ => format!(":{port}"),
+    }
+}
+
+/// Who may look: addresses and networks; empty for everybody.
+pub(super) fn networks(given: &[String]) -> Result<Vec<String>, Failure> {
+    if given.is_empty() {
+        return Ok(THIS_MACHINE.map(str::to_owned).to_vec());
+    }
+    if given.iter().any(|text| text == "all") {
+        return Ok(Vec::new());
+    }
+    let is_network =
+        |text: &String| text.parse::<IpNet>().is_ok() || text.parse::<IpAddr>().is_ok();
+    match given.iter().find(|text| !is_network(text)) {
+        Some(text) => Err(refused("--allow-status", text, "an address or a network")),
+        None => Ok(given.to_vec()),
+    }
+}
+
+/// A path in double quotes; one that would end them is refused.
+pub(super) fn quoted(what: &str, path: &Path) -> Result<String, Failure> {
+    let text = path.to_str().unwrap_or("\n");
+    let is_safe = |letter: char| !letter.is_control() && !"\"\\$".contains(letter);
+    if path.is_absolute() && text.chars().all(is_safe) {
+        Ok(format!("\"{text}\""))
+    } else {
+        let shown = path.display().to_string();
+        Err(refused(
+            what,
+            &shown,
+            "an absolute path without quotes and `$`",
+        ))
+    }
+}
+
+/// What cannot be written into a file of another program.
+pub(super) fn refused(what: &str, text: &str, expected: &str) -> Failure {
+    Failure::could_not_try(format!("{what}: `{text}` is not {expected}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wildcards_are_reached_over_loopback_and_schemes_tell_of_tls() {
+        for (written, address, is_tls) in [
+            ("127.0.0.1:3141", "127.0.0.1:3141", false),
+            ("0.0.0.0:4", "127.0.0.1:4", false),
+            ("[::]:4", "[::1]:4", false),
+            ("http://localhost:4", "127.0.0.1:4", false),
+            ("https://0.0.0.0:4", "127.0.0.1:4", true),
+            ("unix:/run/shop.sock", "unix:/run/shop.sock", false),
+        ] {
+            let backend = Backend::parse(written);
+            assert_eq!(backend.address, address, "{written}");
+            assert_eq!(backend.is_tls, is_tls, "{written}");
+        }
+        assert!(Backend::parse("[::]:4").is_here());
+        assert!(!Backend::parse("10.0.0.1:4").is_here());
+    }
+
+    #[test]
+    fn what_would_break_out_of_the_file_is_refused() {
+        for text in ["", "a b", "a;b", "a{", "a\n", "*"] {
+            assert!(name(text).is_err(), "{text:?}");
+        }
+        for text in ["/a\"b", "/a$b", "/a\\", "/a\nb", "a/b", ""] {
+            assert!(quoted("--key", Path::new(text)).is_err(), "{text:?}");
+        }
+        assert_eq!(quoted("--key", Path::new("/a b;c")).unwrap(), "\"/a b;c\"");
+        for text in ["0", "x", "443;", "a b:443", "80 default_server", ""] {
+            let given = [text.to_owned()];
+            assert!(Listen::all("--listen", &given, 443).is_err(), "{text:?}");
+        }
+        assert!(networks(&["10.0.0.0/8; allow all".to_owned()]).is_err());
+    }
+}

@@ -1,0 +1,222 @@
+//! The copy of the database before a migration, and what stands in its way.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::files_below;
+use crate::support::{Home, Server, finish};
+
+/// The first schema, as the first release made it.
+const FIRST: &str =
+    include_str!("../../../../storage/migrations/sqlite/20261122000000_initial.sql");
+
+/// A data directory as the first release left it, with the user `root`.
+fn old_installation(home: &Home) -> PathBuf {
+    let directory = home.data_dir();
+    std::fs::create_dir_all(&directory).unwrap();
+    let database = directory.join("cheeseshop.db");
+    let connection = rusqlite::Connection::open(&database).unwrap();
+    connection.execute_batch(FIRST).unwrap();
+    connection
+        .execute_batch(
+            "INSERT INTO schema_migrations VALUES ('20261122000000_initial', 0); \
+             INSERT INTO settings VALUES ('test.mark', 'of the first release')",
+        )
+        .unwrap();
+    database
+}
+
+fn migrations(database: &Path) -> u32 {
+    let connection = rusqlite::Connection::open(database).unwrap();
+    let statement = "SELECT COUNT(*) FROM schema_migrations";
+    connection
+        .query_row(statement, [], |row| row.get(0))
+        .unwrap()
+}
+
+fn mark(database: &Path) -> String {
+    let connection = rusqlite::Connection::open(database).unwrap();
+    let statement = "SELECT value FROM settings WHERE name = 'test.mark'";
+    connection
+        .query_row(statement, [], |row| row.get(0))
+        .unwrap()
+}
+
+fn copies(home: &Home) -> Vec<PathBuf> {
+    let directory = home.data_dir().join("backups");
+    if directory.exists() {
+        files_below(&directory)
+    } else {
+        Vec::new()
+    }
+}
+
+#[test]
+fn an_upgrade_copies_the_database_once_and_the_copy_is_usable() {
+    let home = Home::new();
+    let database = old_installation(&home);
+    let log = Server::start(&home, &[]).stop();
+    assert!(
+        log.contains("copied the database before its schema is changed"),
+        "{log}"
+    );
+    assert!(migrations(&database) > 1);
+    let made = copies(&home);
+    assert_eq!(made.len(), 1, "{made:?}");
+    let name = made[0].file_name().unwrap().to_str().unwrap();
+    let expected = format!("before-migration-1-to-{}-", migrations(&database));
+    assert!(name.starts_with(&expected), "{name}");
+    assert_eq!(migrations(&made[0]), 1);
+    assert_eq!(mark(&made[0]), "of the first release");
+
+    // The next start has nothing to change, and makes no copy.
+    Server::start(&home, &[]).stop();
+    assert_eq!(copies(&home), made);
+
+    // The old release could go back to it: it is a database like any other.
+    let other = Home::new();
+    std::fs::create_dir_all(other.data_dir()).unwrap();
+    std::fs::copy(&made[0], other.data_dir().join("cheeseshop.db")).unwrap();
+    Server::start(&other, &[]).stop();
+    assert_eq!(
+        mark(&other.data_dir().join("cheeseshop.db")),
+        "of the first release"
+    );
+}
+
+#[test]
+fn a_new_installation_has_nothing_to_copy() {
+    let home = Home::new();
+    Server::start(&home, &[]).stop();
+    assert!(copies(&home).is_empty());
+}
+
+#[test]
+fn a_copy_that_cannot_be_made_stops_the_start_and_changes_nothing() {
+    let home = Home::new();
+    let database = old_installation(&home);
+    // A file where the directory must be.
+    std::fs::write(home.data_dir().join("backups"), "").unwrap();
+    let output = home.run(&["serve", "--listen", "127.0.0.1:0"]);
+    assert_eq!(output.code, Some(2), "{output:?}");
+    assert!(
+        output
+            .stderr
+            .contains("the backup before the migration cannot be made"),
+        "{output:?}"
+    );
+    assert!(
+        output
+            .stderr
+            .contains("--set database.backup_before_migration=false"),
+        "{output:?}"
+    );
+    assert_eq!(migrations(&database), 1);
+    Server::start(&home, &["--set=database.backup_before_migration=false"]).stop();
+    assert!(migrations(&database) > 1);
+}
+
+#[test]
+fn a_full_disk_stops_the_upgrade_and_changes_nothing() {
+    let home = Home::new();
+    let database = old_installation(&home);
+    // More than half of the disk below.
+    let connection = rusqlite::Connection::open(&database).unwrap();
+    connection
+        .execute(
+            "INSERT INTO settings VALUES ('test.weight', hex(zeroblob(700000)))",
+            [],
+        )
+        .unwrap();
+    drop(connection);
+    let small = home.path().join("small");
+    std::fs::create_dir(&small).unwrap();
+    let mut serve = home.bare_cheeseshop(&["serve", "--listen", "127.0.0.1:0"]);
+    serve.env("CHEESESHOP_DATA_DIR", &small);
+    let script = "mount -t tmpfs -o size=2m small \"$0\" && cp data/cheeseshop.db \"$0\" && \
+                  { \"$@\"; echo \"code $?\"; find \"$0\" -name '*before-migration*'; \
+                  cp \"$0/cheeseshop.db\" data/; }";
+    let mut unshare = Command::new("/usr/bin/unshare");
+    unshare
+        .args([
+            "--user",
+            "--map-root-user",
+            "--mount",
+            "/bin/sh",
+            "-c",
+            script,
+        ])
+        .arg(&small)
+        .arg(serve.get_program())
+        .args(serve.get_args())
+        .env_clear()
+        .envs(
+            serve
+                .get_envs()
+                .filter_map(|(name, value)| Some((name, value?))),
+        )
+        .current_dir(home.path())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped());
+    let output = finish(unshare, "");
+    assert_eq!(output.stdout.trim(), "code 2", "{output:?}");
+    assert!(output.stderr.contains("no space is left"), "{output:?}");
+    assert!(
+        output
+            .stderr
+            .contains("hint: nothing was changed; make room"),
+        "{output:?}"
+    );
+    assert_eq!(migrations(&database), 1);
+}
+
+#[test]
+fn commands_beside_a_server_leave_an_old_schema_alone() {
+    let home = Home::new();
+    let database = old_installation(&home);
+    for command in [&["gc"][..], &["fsck"], &["audit", "verify"]] {
+        let output = home.run(command);
+        assert_eq!(output.code, Some(2), "{command:?}: {output:?}");
+        assert!(
+            output
+                .stderr
+                .contains("hint: the server brings it up to date"),
+            "{output:?}"
+        );
+        assert_eq!(migrations(&database), 1);
+    }
+    // A backup is what one wants before an upgrade, with either release.
+    let created = super::create(&home, &[]);
+    assert_eq!(
+        created["manifest"]["migrations"].as_array().unwrap().len(),
+        1
+    );
+    super::verify(&home, &super::path_of(&created));
+    assert_eq!(migrations(&database), 1);
+}
+
+#[test]
+fn an_older_release_says_what_it_could_go_back_to() {
+    let home = Home::new();
+    Server::start(&home, &[]).stop();
+    let database = home.data_dir().join("cheeseshop.db");
+    let known = migrations(&database);
+    let name = format!(
+        "before-migration-{known}-to-{}-20990101T000000Z.db",
+        known + 1
+    );
+    let copy = home.data_dir().join("backups").join(name);
+    std::fs::create_dir(copy.parent().unwrap()).unwrap();
+    std::fs::copy(&database, &copy).unwrap();
+    rusqlite::Connection::open(&database)
+        .unwrap()
+        .execute_batch("INSERT INTO schema_migrations VALUES ('29990101000000_future', 0)")
+        .unwrap();
+    for command in [&["serve", "--listen", "127.0.0.1:0"][..], &["gc"]] {
+        let output = home.run(command);
+        assert_eq!(output.code, Some(2), "{output:?}");
+        assert!(output.stderr.contains("a newer cheeseshop"), "{output:?}");
+        let hint = format!("hint: {} is the database", copy.display());
+        assert!(output.stderr.contains(&hint), "{output:?}");
+    }
+}

@@ -1,0 +1,269 @@
+//! The directory that backups are in: which are there, which may go.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::copy::{make_directory, sync_directory};
+use super::{BackupError, Manifest};
+
+/// Held while backups are made or removed.
+const LOCK: &str = ".lock";
+
+/// What is being made. The name hides it from whoever looks for backups.
+const INCOMPLETE: &str = ".incomplete-";
+
+/// What is being removed.
+const REMOVED: &str = ".removing-";
+
+/// A backup that is whole.
+#[derive(Clone, Debug)]
+pub struct Backup {
+    /// Its directory.
+    pub path: PathBuf,
+    /// What it is.
+    pub manifest: Manifest,
+}
+
+/// Which backups stay. The newest always does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Keep {
+    /// So many of the newest.
+    pub newest: Option<u64>,
+    /// Those that are not older than this.
+    pub younger: Option<SignedDuration>,
+}
+
+/// What became of old backups.
+#[derive(Clone, Debug, Default)]
+pub struct Pruned {
+    /// Those that went, or would go.
+    pub removed: Vec<Backup>,
+    /// Those that stay.
+    pub kept: Vec<Backup>,
+}
+
+impl Backup {
+    /// The backup in a directory of its own; `None` when it has no manifest.
+    ///
+    /// # Errors
+    /// A manifest that cannot be read or understood.
+    pub fn open(path: &Path) -> Result<Option<Self>, BackupError> {
+        Ok(Manifest::read(path)?.map(|manifest| Self {
+            path: path.to_owned(),
+            manifest,
+        }))
+    }
+}
+
+impl Keep {
+    /// Whether nothing is said, and so everything stays.
+    pub fn is_everything(&self) -> bool {
+        self.newest.is_none() && self.younger.is_none()
+    }
+
+    /// Whether a backup stays: number 0 is the newest.
+    fn keeps(&self, number: usize, started: Timestamp, now: Timestamp) -> bool {
+        if number == 0 || self.is_everything() {
+            return true;
+        }
+        let is_new = self
+            .newest
+            .is_some_and(|newest| u64::try_from(number).is_ok_and(|number| number < newest));
+        let is_young = self
+            .younger
+            .is_some_and(|younger| now.duration_since(started) <= younger);
+        is_new || is_young
+    }
+}
+
+/// The backups in a directory, oldest first. What is none, or cannot be read, is left out.
+///
+/// # Errors
+/// A directory that cannot be read.
+pub fn list(target: &Path) -> Result<Vec<Backup>, BackupError> {
+    let failed = |error| BackupError::io("list", target, error);
+    let mut found = Vec::new();
+    for entry in fs::read_dir(target).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        let is_hidden = entry.file_name().to_string_lossy().starts_with('.');
+        if is_hidden || !entry.file_type().map_err(failed)?.is_dir() {
+            continue;
+        }
+        match Backup::open(&entry.path()) {
+            Ok(Some(backup)) => found.push(backup),
+            Ok(None) => {}
+            Err(error) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "left out");
+            }
+        }
+    }
+    found.sort_by(|one, other| {
+        (one.manifest.started, &one.path).cmp(&(other.manifest.started, &other.path))
+    });
+    Ok(found)
+}
+
+/// The backup at a path, or the newest of those in the directory there.
+///
+/// # Errors
+/// [`BackupError::NoBackup`] when there is neither.
+pub fn newest(path: &Path) -> Result<Backup, BackupError> {
+    if let Some(backup) = Backup::open(path)? {
+        return Ok(backup);
+    }
+    if !path.is_dir() {
+        return Err(BackupError::NoBackup(path.to_owned()));
+    }
+    let newest = list(path)?.pop();
+    newest.ok_or_else(|| BackupError::NoBackup(path.to_owned()))
+}
+
+/// Removes the backups that need not be kept. With `dry_run` it only says which.
+///
+/// # Errors
+/// A directory that cannot be changed, or in which a backup is being made.
+pub fn prune(
+    target: &Path,
+    keep: Keep,
+    now: Timestamp,
+    dry_run: bool,
+) -> Result<Pruned, BackupError> {
+    if dry_run || keep.is_everything() {
+        return Ok(sort_out(list(target)?, keep, now));
+    }
+    Target::open(target)?.prune(keep, now)
+}
+
+fn sort_out(backups: Vec<Backup>, keep: Keep, now: Timestamp) -> Pruned {
+    let mut pruned = Pruned::default();
+    let count = backups.len();
+    for (position, backup) in backups.into_iter().enumerate() {
+        if keep.keeps(count - 1 - position, backup.manifest.started, now) {
+            pruned.kept.push(backup);
+        } else {
+            pruned.removed.push(backup);
+        }
+    }
+    pruned
+}
+
+/// A directory of backups that this process alone changes.
+#[derive(Debug)]
+pub(super) struct Target {
+    pub(super) path: PathBuf,
+    _lock: File,
+}
+
+impl Target {
+    /// Makes the directory if need be, takes it, and removes what dead processes left in it.
+    pub(super) fn open(path: &Path) -> Result<Self, BackupError> {
+        make_directory(path)?;
+        let place = path.join(LOCK);
+        let failed = |error| BackupError::io("lock", &place, error);
+        let lock = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(&place)
+            .map_err(failed)?;
+        super::owner::own_like(&lock, path);
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(BackupError::InUse(path.to_owned())),
+            Err(TryLockError::Error(error)) => return Err(failed(error)),
+        }
+        let target = Self {
+            path: path.to_owned(),
+            _lock: lock,
+        };
+        target.remove_leftovers()?;
+        Ok(target)
+    }
+
+    /// Where the backup of a name is made.
+    pub(super) fn incomplete(&self, name: &str) -> PathBuf {
+        self.path.join(format!("{INCOMPLETE}{name}"))
+    }
+
+    /// A name that no backup has yet, by the moment of its beginning.
+    pub(super) fn free_name(&self, started: Timestamp) -> String {
+        let moment = started.strftime("%Y%m%dT%H%M%SZ").to_string();
+        let mut name = moment.clone();
+        let mut number = 1;
+        while self.path.join(&name).exists() {
+            number += 1;
+            name = format!("{moment}-{number}");
+        }
+        name
+    }
+
+    /// Removes backups that need not be kept.
+    pub(super) fn prune(&self, keep: Keep, now: Timestamp) -> Result<Pruned, BackupError> {
+        let pruned = sort_out(list(&self.path)?, keep, now);
+        for backup in &pruned.removed {
+            let name = backup.path.file_name().unwrap_or_default();
+            // Killed in the middle, it must not look whole.
+            let hidden = self
+                .path
+                .join(format!("{REMOVED}{}", name.to_string_lossy()));
+            fs::rename(&backup.path, &hidden)
+                .map_err(|error| BackupError::io("remove", &backup.path, error))?;
+            sync_directory(&self.path)?;
+            fs::remove_dir_all(&hidden)
+                .map_err(|error| BackupError::io("remove", &hidden, error))?;
+        }
+        Ok(pruned)
+    }
+
+    fn remove_leftovers(&self) -> Result<(), BackupError> {
+        let failed = |error| BackupError::io("list", &self.path, error);
+        for entry in fs::read_dir(&self.path).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            if name.starts_with(INCOMPLETE) || name.starts_with(REMOVED) {
+                let path = entry.path();
+                fs::remove_dir_all(&path)
+                    .map_err(|error| BackupError::io("remove", &path, error))?;
+                tracing::info!(path = %path.display(), "removed what a killed process left");
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_stays_whatever_is_said() {
+        let now = Timestamp::from_second(1_000_000).unwrap();
+        let old = Timestamp::UNIX_EPOCH;
+        let nothing = Keep {
+            newest: Some(0),
+            younger: Some(SignedDuration::ZERO),
+        };
+        assert!(nothing.keeps(0, old, now));
+        assert!(!nothing.keeps(1, old, now));
+        assert!(Keep::default().keeps(99, old, now));
+    }
+
+    #[test]
+    fn either_rule_keeps_a_backup() {
+        let now = Timestamp::from_second(1_000_000).unwrap();
+        let keep = Keep {
+            newest: Some(2),
+            younger: Some(SignedDuration::from_secs(100)),
+        };
+        let before = |seconds: i64| Timestamp::from_second(1_000_000 - seconds).unwrap();
+        assert!(keep.keeps(1, before(500), now));
+        assert!(keep.keeps(5, before(50), now));
+        assert!(!keep.keeps(2, before(500), now));
+    }
+}

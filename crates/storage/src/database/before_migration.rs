@@ -1,0 +1,166 @@
+//! The copy of an embedded database that is made before a migration changes it.
+//!
+//! `backups/before-migration-1-to-2-20261122T234927Z.db` beside the database: as many migrations as it
+//! had, as many as it was to get, and when. The newest few stay.
+
+use std::fs::{self, DirBuilder, File};
+use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+
+use super::{DatabaseError, migrations, snapshot};
+use crate::backup::own_path_like;
+
+/// The directory beside the database.
+const DIRECTORY: &str = "backups";
+
+/// How the names of copies begin and end.
+const PREFIX: &str = "before-migration-";
+const SUFFIX: &str = ".db";
+
+/// The name of a copy that is being made.
+const TEMPORARY: &str = ".before-migration.tmp";
+
+/// Copies that stay.
+const KEPT: usize = 3;
+
+/// What the name of a copy says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Copy {
+    path: PathBuf,
+    /// Migrations that it had.
+    schema: usize,
+    /// When it was made, in digits that sort.
+    moment: String,
+}
+
+/// Where the copies of a database are.
+pub(crate) fn directory_of(database: &Path) -> PathBuf {
+    database
+        .parent()
+        .unwrap_or_else(|| Path::new("."))
+        .join(DIRECTORY)
+}
+
+/// Copies the database of a connection and removes copies that are too many. Blocks.
+pub(crate) fn save(
+    connection: &rusqlite::Connection,
+    directory: &Path,
+    (from, to): (usize, usize),
+    now: Timestamp,
+) -> Result<(), DatabaseError> {
+    let path = copy(connection, directory, (from, to), now).map_err(|source| {
+        // Half a copy is of no use, and the disk may be full.
+        let _ = fs::remove_file(directory.join(TEMPORARY));
+        DatabaseError::BackupFailed {
+            path: directory.to_owned(),
+            source,
+        }
+    })?;
+    tracing::info!(path = %path.display(), "copied the database before its schema is changed");
+    let mut copies = list(directory);
+    copies.sort_by(|one, other| one.moment.cmp(&other.moment));
+    let too_many = copies.len().saturating_sub(KEPT);
+    for old in &copies[..too_many] {
+        if let Err(error) = fs::remove_file(&old.path) {
+            tracing::warn!(path = %old.path.display(), %error, "an old copy cannot be removed");
+        }
+    }
+    Ok(())
+}
+
+fn copy(
+    connection: &rusqlite::Connection,
+    directory: &Path,
+    (from, to): (usize, usize),
+    now: Timestamp,
+) -> Result<PathBuf, super::error::Cause> {
+    let parent = directory.parent().unwrap_or(directory);
+    if !directory.exists() {
+        DirBuilder::new().mode(0o700).create(directory)?;
+        own_path_like(directory, parent);
+        sync(parent)?;
+    }
+    let temporary = directory.join(TEMPORARY);
+    match fs::remove_file(&temporary) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
+        _ => {}
+    }
+    snapshot::copy_through(connection, &temporary)?;
+    let check: String =
+        rusqlite::Connection::open(&temporary)?
+            .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+    if check != "ok" {
+        return Err(format!("the copy is not sound: {check}").into());
+    }
+    own_path_like(&temporary, parent);
+    let moment = now.strftime("%Y%m%dT%H%M%SZ");
+    let path = directory.join(format!("{PREFIX}{from}-to-{to}-{moment}{SUFFIX}"));
+    fs::rename(&temporary, &path)?;
+    sync(directory)?;
+    Ok(path)
+}
+
+fn sync(directory: &Path) -> io::Result<()> {
+    File::open(directory)?.sync_all()
+}
+
+/// The newest copy of a database whose schema this release knows: what a downgrade goes back to.
+pub fn newest_before(database: &Path) -> Option<PathBuf> {
+    let known = migrations::names().count();
+    list(&directory_of(database))
+        .into_iter()
+        .filter(|copy| copy.schema <= known)
+        .max_by(|one, other| (one.schema, &one.moment).cmp(&(other.schema, &other.moment)))
+        .map(|copy| copy.path)
+}
+
+fn list(directory: &Path) -> Vec<Copy> {
+    let entries = fs::read_dir(directory).into_iter().flatten();
+    entries
+        .filter_map(|entry| parse(entry.ok()?.path()))
+        .collect()
+}
+
+fn parse(path: PathBuf) -> Option<Copy> {
+    let name = path.file_name()?.to_str()?;
+    let inner = name.strip_prefix(PREFIX)?.strip_suffix(SUFFIX)?;
+    let (schema, rest) = inner.split_once("-to-")?;
+    let (to, moment) = rest.split_once('-')?;
+    to.parse::<usize>().ok()?;
+    Some(Copy {
+        schema: schema.parse().ok()?,
+        moment: moment.to_owned(),
+        path,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_copy_of_the_newest_known_schema_is_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = folder.path().join("x.db");
+        assert_eq!(newest_before(&database), None);
+        let directory = directory_of(&database);
+        fs::create_dir(&directory).unwrap();
+        for name in [
+            "before-migration-1-to-2-20260101T000000Z.db",
+            "before-migration-1-to-2-20260201T000000Z.db",
+            "before-migration-900-to-901-20270101T000000Z.db",
+            "before-migration-x-to-2-20270101T000000Z.db",
+            "notes.txt",
+        ] {
+            fs::write(directory.join(name), "").unwrap();
+        }
+        let found = newest_before(&database).unwrap();
+        assert!(
+            found.ends_with("before-migration-1-to-2-20260201T000000Z.db"),
+            "{found:?}"
+        );
+    }
+}
