@@ -32,7 +32,7 @@ pub(crate) struct Arguments {
 
 /// Builds everything and hands over to the program that measures.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
-    let directory = target_directory().join("bench");
+    let directory = shell::target_directory().join("bench");
     std::fs::create_dir_all(&directory).with_context(|| directory.display().to_string())?;
     step("what the benchmark needs", || {
         machine::ensure(machine::FOR_BENCHMARK)
@@ -53,7 +53,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
             "cheeseshop-bench",
         ]))
     })?;
-    let built = target_directory().join("release");
+    let built = shell::target_directory().join("release");
     let mut bench = program(&built.join("cheeseshop-bench").display().to_string());
     bench
         .arg("--cheeseshop")
@@ -100,12 +100,4 @@ fn install_peers(directory: &Path) -> Result<PathBuf> {
     )?;
     std::fs::write(&mark, PEERS)?;
     Ok(programs)
-}
-
-/// Where cargo builds.
-fn target_directory() -> PathBuf {
-    match std::env::var_os("CARGO_TARGET_DIR") {
-        Some(directory) => workspace_root().join(directory),
-        None => workspace_root().join("target"),
-    }
 }

@@ -52,6 +52,22 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
+/// Runs a program whose words are of use only when it fails: they go into the file `log`, and are told then.
+pub(crate) fn run_quietly(command: &mut Command, log: &Path) -> Result<()> {
+    let file = std::fs::File::create(log).with_context(|| log.display().to_string())?;
+    let status = command
+        .stdin(Stdio::null())
+        .stdout(file.try_clone()?)
+        .stderr(file)
+        .status()
+        .with_context(|| format!("{command:?} cannot be run"))?;
+    if !status.success() {
+        let text = std::fs::read_to_string(log).unwrap_or_default();
+        bail!("{command:?} ended with {status}:\n{text}");
+    }
+    Ok(())
+}
+
 /// Runs a program and gives what it prints.
 pub(crate) fn output_of(command: &mut Command) -> Result<String> {
     let output = command
@@ -89,4 +105,12 @@ pub(crate) fn workspace_root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .parent()
         .expect("xtask lies in the workspace")
+}
+
+/// Where cargo builds.
+pub(crate) fn target_directory() -> PathBuf {
+    match std::env::var_os("CARGO_TARGET_DIR") {
+        Some(directory) => workspace_root().join(directory),
+        None => workspace_root().join("target"),
+    }
 }

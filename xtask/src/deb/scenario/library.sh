@@ -1,0 +1,80 @@
+# What the steps share. Each step is run by bash -euo pipefail in the clean Debian, with this in front.
+# PREVIOUS, THIS, DEVPI: the package files. VERSION, PREVIOUS_VERSION: their versions.
+
+server=http://127.0.0.1:3141
+site=https://packages.test
+state=/run/test
+mkdir -p "$state"
+
+fail() {
+    trap - ERR
+    echo "FAILED: $*" >&2
+    systemctl --no-pager --failed >&2 || :
+    journalctl --no-pager --lines=60 >&2 || :
+    exit 1
+}
+
+# Also where nobody has said what went wrong.
+set -E
+trap 'fail "line $LINENO: $BASH_COMMAND"' ERR
+
+# wait_for WHAT COMMAND...: until the command succeeds, at most a minute.
+wait_for() {
+    local what=$1 deadline=$((SECONDS + 60))
+    shift
+    until "$@" >/dev/null 2>&1; do
+        [ "$SECONDS" -lt "$deadline" ] || fail "$what did not happen in a minute"
+        read -rt 0.1 <> <(:) || :
+    done
+}
+
+# answer COMMAND...: types the password of root, and again for a minute: a server that runs sees a new one
+# within a second, which nobody notices who types.
+answer() {
+    local deadline=$((SECONDS + 60))
+    until "$@" <<< 'secret of root'; do
+        [ "$SECONDS" -lt "$deadline" ] || fail "$* does not take the password"
+    done
+}
+
+# expect WHAT FOUND WANTED
+expect() {
+    [ "$2" = "$3" ] || fail "$1 is \`$2\`, not \`$3\`"
+}
+
+# mode_of PATH -> MODE OWNER GROUP
+mode_of() {
+    stat --format='%a %U %G' "$1"
+}
+
+answers() {
+    curl --silent --fail --output /dev/null "$server/+status"
+}
+
+apt() {
+    apt-get --quiet=2 --yes --no-install-recommends -o Dpkg::Use-Pty=0 "$@"
+}
+
+installed_version() {
+    dpkg-query --show --showformat='${db:Status-Abbrev}${Version}' cheeseshop
+}
+
+# installs_with_pip: a fresh environment, the project from the index of the team, through nginx with TLS.
+installs_with_pip() {
+    local environment
+    environment=$(mktemp -d -p "$state")
+    python3 -m venv "$environment"
+    "$environment/bin/pip" install --quiet --disable-pip-version-check --no-cache-dir \
+        --cert "$state/ca.pem" --index-url "$site/team/dev/+simple/" hello-shop
+    expect 'what the installed project says' \
+        "$("$environment/bin/python" -c 'import hello_shop; print(hello_shop.WORDS)')" 'fresh cheese'
+    rm -r "$environment"
+}
+
+# files_of_the_system: names of everything that installing may have left somewhere.
+files_of_the_system() {
+    find / -xdev \
+        \( -path /proc -o -path /sys -o -path /dev -o -path /run -o -path /tmp -o -path /packages \
+        -o -path /var/cache -o -path /var/log -o -path /var/lib/dpkg -o -path /var/lib/apt \
+        -o -path /var/lib/systemd -o -path /var/tmp -o -path ~/.cache \) -prune -o -print | sort
+}

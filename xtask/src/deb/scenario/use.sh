@@ -1,0 +1,72 @@
+# From the installed package to a team's index behind nginx with TLS, and through it twine and pip.
+runuser -u cheeseshop -- cheeseshop passwd root <<< 'secret of root'
+
+cat > /etc/cheeseshop/conf.d/site.toml <<TOML
+[server]
+outside_url = "$site/"
+[mirror]
+offline = true
+[backup]
+directory = "/var/backups/cheeseshop"
+TOML
+cheeseshop config check
+systemctl reload cheeseshop
+systemctl restart cheeseshop
+wait_for 'an answer after the restart' answers
+
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -noenc -days 2 -subj '/CN=Test CA' \
+    -keyout "$state/ca.key" -out "$state/ca.pem" 2>/dev/null
+openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -noenc -subj '/CN=packages.test' \
+    -keyout /etc/ssl/private/packages.test.key -out "$state/request.pem" 2>/dev/null
+openssl x509 -req -in "$state/request.pem" -CA "$state/ca.pem" -CAkey "$state/ca.key" -CAcreateserial \
+    -days 2 -extfile <(echo 'subjectAltName=DNS:packages.test') \
+    -out /etc/ssl/certs/packages.test.pem 2>/dev/null
+cp "$state/ca.pem" /usr/local/share/ca-certificates/test.crt
+echo '127.0.0.1 packages.test' >> /etc/hosts
+
+cheeseshop gen-config nginx --output /etc/nginx/sites-available/cheeseshop
+ln -s ../sites-available/cheeseshop /etc/nginx/sites-enabled/cheeseshop
+nginx -t -q
+systemctl reload-or-restart nginx
+
+update-ca-certificates > /dev/null 2>&1
+
+cheeseshop use "$site"
+cheeseshop login root --password 'secret of root'
+cheeseshop layout apply /usr/share/doc/cheeseshop/examples/team.toml > "$state/layout"
+cheeseshop layout apply /usr/share/doc/cheeseshop/examples/team.toml --check
+cheeseshop user -m team 'password=secret of team'
+
+cat > "$state/wheel.py" <<'PYTHON'
+import base64, hashlib, sys, zipfile
+
+name, version = "hello_shop", "1.0"
+info = f"{name}-{version}.dist-info"
+files = {
+    f"{name}.py": "WORDS = 'fresh cheese'\n",
+    f"{info}/METADATA": f"Metadata-Version: 2.1\nName: hello-shop\nVersion: {version}\n",
+    f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+}
+record = ""
+for path, text in files.items():
+    digest = base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()
+    record += f"{path},sha256={digest},{len(text)}\n"
+files[f"{info}/RECORD"] = record + f"{info}/RECORD,,\n"
+with zipfile.ZipFile(sys.argv[1], "w") as wheel:
+    for path, text in files.items():
+        wheel.writestr(path, text)
+PYTHON
+wheel=$state/hello_shop-1.0-py3-none-any.whl
+python3 "$state/wheel.py" "$wheel"
+twine upload --non-interactive --disable-progress-bar --cert "$state/ca.pem" \
+    --repository-url "$site/team/dev/" --username team --password 'secret of team' "$wheel"
+installs_with_pip
+curl --silent --fail --cacert "$state/ca.pem" "$site/+status" > "$state/status"
+grep -q '"result"' "$state/status" || fail 'the status does not come through nginx'
+
+# The jobs of the timers, with the rights that their units give.
+systemctl start cheeseshop-gc.service
+systemctl enable --now --quiet cheeseshop-backup.timer
+systemctl start cheeseshop-backup.service
+cheeseshop backup verify
+expect 'the backups' "$(mode_of /var/backups/cheeseshop)" '700 cheeseshop cheeseshop'
