@@ -1,0 +1,83 @@
+# frozen_string_literal: true
+
+require 'puppet/parameter/boolean'
+
+Puppet::Type.newtype(:cheeseshop_layout) do
+  @doc = <<~DOC
+    Users and indexes as a layout says, all at once: `cheeseshop layout apply`.
+
+    ```puppet
+    cheeseshop_layout { 'team':
+      content => file('cheeseshop/team.toml'),
+    }
+    ```
+
+    Users that are resources of their own come before it, indexes after it.
+  DOC
+
+  newparam(:name, namevar: true) do
+    desc 'Any name.'
+  end
+
+  newparam(:content) do
+    desc 'The layout (TOML). It may be `Sensitive`.'
+  end
+
+  newparam(:source) do
+    desc <<~DOC
+      The file on this machine that holds the layout; files that it names are looked for beside it. Prefer
+      `content`: a dry run cannot know what a file is going to hold.
+    DOC
+    validate do |value|
+      raise ArgumentError, "#{value} is no absolute path" unless Puppet::Util.absolute_path?(value)
+    end
+  end
+
+  newparam(:generated_passwords) do
+    desc <<~DOC
+      A directory for the passwords that are made up for new users, one file a user, readable by root only. Without
+      it a layout that makes a user without a password is refused: the password would be lost.
+    DOC
+    validate do |value|
+      raise ArgumentError, "#{value} is no absolute path" unless Puppet::Util.absolute_path?(value)
+    end
+  end
+
+  [
+    [:prune, 'Remove users and indexes that the layout does not name, with all that they hold.'],
+    [:send_secrets, 'Send URLs with passwords at every run: the server does not show them, so a change goes unnoticed.'],
+    [:allow_empty_mirrors, 'Make mirrors that have no `mirror_url`.'],
+  ].each do |key, text|
+    newparam(key, boolean: true, parent: Puppet::Parameter::Boolean) do
+      desc text
+      defaultto false
+    end
+  end
+
+  newproperty(:ensure) do
+    desc 'Whether the server is as the layout says.'
+    newvalue(:applied) { provider.apply }
+    defaultto :applied
+
+    def retrieve
+      provider.plan.empty? ? :applied : :different
+    end
+
+    def is_to_s(value) # rubocop:disable Naming/PredicateName
+      (value == :different) ? "different (#{provider.told})" : super
+    end
+
+    def change_to_s(_current, _new)
+      "applied: #{provider.told}"
+    end
+  end
+
+  validate do
+    raise ArgumentError, 'a layout has either content or source' if self[:content].nil? == self[:source].nil?
+  end
+
+  autorequire(:cheeseshop_user) { catalog.resources.select { |other| other.type.to_s.casecmp?('cheeseshop_user') }.map(&:title) }
+  autorequire(:service) { ['cheeseshop'] }
+  autorequire(:exec) { ['cheeseshop password of root'] }
+  autorequire(:file) { ['/etc/cheeseshop/puppet.json', self[:source], self[:generated_passwords]].compact }
+end

@@ -1,0 +1,85 @@
+# @summary The service.
+#
+# The unit is that of the package; what differs from it goes into a file beside it.
+#
+# @api private
+class cheeseshop::service {
+  assert_private()
+
+  $proxies = {
+    'http_proxy'  => $cheeseshop::http_proxy,
+    'https_proxy' => $cheeseshop::https_proxy,
+    'no_proxy'    => $cheeseshop::no_proxy,
+  }.filter |$_name, $value| { $value !~ Undef }
+  $environment = $proxies + $cheeseshop::environment
+
+  # The unit has a place of its own there, and may write nowhere else.
+  $writable = [$cheeseshop::data_dir].filter |$path| { $path != '/var/lib/cheeseshop' }
+  $is_other_user = $cheeseshop::user != 'cheeseshop' or $cheeseshop::group != 'cheeseshop'
+  $is_needed = !$environment.empty or !$writable.empty or $is_other_user
+  $ensure = $is_needed ? {
+    true    => file,
+    default => absent,
+  }
+  $units = '/etc/systemd/system'
+
+  # The jobs of the timers run as the service does.
+  ['cheeseshop-backup', 'cheeseshop-gc', $cheeseshop::service_name].each |$unit| {
+    if $is_needed {
+      ensure_resource('file', "${units}/${unit}.service.d", {
+          'ensure' => 'directory',
+          'owner'  => 'root',
+          'group'  => 'root',
+          'mode'   => '0755',
+      })
+    }
+    file { "${units}/${unit}.service.d/puppet.conf":
+      ensure  => $ensure,
+      owner   => 'root',
+      group   => 'root',
+      mode    => '0644',
+      content => epp('cheeseshop/puppet.conf.epp', {
+          'environment'   => $environment,
+          'user'          => $cheeseshop::user,
+          'group'         => $cheeseshop::group,
+          'is_other_user' => $is_other_user,
+          'writable'      => $writable,
+      }),
+      notify  => Exec['cheeseshop units'],
+    }
+  }
+  File["${units}/${cheeseshop::service_name}.service.d/puppet.conf"] ~> Service[$cheeseshop::service_name]
+
+  # What the package would have brought.
+  if $cheeseshop::install::install_method == 'binary' {
+    $timers = ['cheeseshop-backup', 'cheeseshop-gc'].map |$job| { ["${job}.service", "${job}.timer"] }.flatten
+    (['cheeseshop.service'] + $timers).each |$unit| {
+      file { "${units}/${unit}":
+        ensure => file,
+        owner  => 'root',
+        group  => 'root',
+        mode   => '0644',
+        source => "puppet:///modules/cheeseshop/${unit}",
+        notify => Exec['cheeseshop units'],
+      }
+    }
+    File["${units}/cheeseshop.service"] ~> Service[$cheeseshop::service_name]
+    service { 'cheeseshop-gc.timer':
+      ensure  => running,
+      enable  => true,
+      require => Exec['cheeseshop units'],
+    }
+  }
+
+  # Puppet's own look at whether systemd has to read its files again does not see a first drop-in.
+  exec { 'cheeseshop units':
+    command     => 'systemctl daemon-reload',
+    path        => ['/usr/bin', '/bin'],
+    refreshonly => true,
+    before      => Service[$cheeseshop::service_name],
+  }
+  service { $cheeseshop::service_name:
+    ensure => $cheeseshop::service_ensure,
+    enable => $cheeseshop::service_enable,
+  }
+}

@@ -1,0 +1,167 @@
+# frozen_string_literal: true
+
+require 'spec_helper'
+
+describe 'cheeseshop' do
+  let(:toml) { catalogue.resource('file', '/etc/cheeseshop/cheeseshop.toml')[:content] }
+
+  context 'with nothing said' do
+    it { is_expected.to compile.with_all_deps }
+
+    it 'installs before it configures, and configures before it starts' do
+      is_expected.to contain_class('cheeseshop::account').that_comes_before('Class[cheeseshop::install]')
+      is_expected.to contain_class('cheeseshop::install').that_comes_before('Class[cheeseshop::config]')
+      is_expected.to contain_class('cheeseshop::config').that_notifies('Class[cheeseshop::service]')
+      is_expected.to contain_class('cheeseshop::service').that_comes_before('Class[cheeseshop::server]')
+    end
+
+    it 'leaves user and unit to the package' do
+      is_expected.to contain_package('cheeseshop').with_ensure('installed')
+      is_expected.to contain_service('cheeseshop').with(ensure: 'running', enable: true)
+      is_expected.to contain_file('/etc/systemd/system/cheeseshop.service.d/puppet.conf').with_ensure('absent')
+      is_expected.to have_user_resource_count(0)
+    end
+
+    it 'writes settings that are checked before they count' do
+      is_expected.to contain_file('/etc/cheeseshop/cheeseshop.toml').with(
+        mode: '0640', group: 'cheeseshop', show_diff: false, validate_cmd: '/usr/bin/cheeseshop config check --config %'
+      )
+      expect(toml).to include("[server]\ndata_dir = \"/var/lib/cheeseshop\"\nlisten = [\"127.0.0.1:3141\"]\n")
+    end
+
+    it 'touches nothing on the server, of which it has no password' do
+      is_expected.not_to contain_exec('cheeseshop password of root')
+      is_expected.not_to contain_file('/etc/cheeseshop/puppet.json')
+    end
+  end
+
+  context 'with what the module of 2016 could do' do
+    let(:params) do
+      {
+        uid: 3141,
+        gid: 3142,
+        home: '/srv/shop',
+        data_dir: '/srv/shop/data',
+        listen: ['0.0.0.0:31415', 'unix:/run/cheeseshop/http'],
+        http_proxy: 'http://proxy.example:3128',
+        no_proxy: 'localhost,.corp.example',
+        outside_url: 'https://packages.corp.example/',
+      }
+    end
+
+    it { is_expected.to compile.with_all_deps }
+
+    it 'makes the user before the package does' do
+      is_expected.to contain_group('cheeseshop').with_gid(3142)
+      is_expected.to contain_user('cheeseshop').with(uid: 3141, home: '/srv/shop')
+    end
+
+    it 'lets the service write there, and gives it the proxies' do
+      is_expected.to contain_file('/srv/shop/data').with(owner: 'cheeseshop', mode: '0750')
+      is_expected.to contain_file('/etc/systemd/system/cheeseshop.service.d/puppet.conf')
+        .with_content(%r{^ReadWritePaths=/srv/shop/data$})
+        .with_content(%r{^Environment="http_proxy=http://proxy\.example:3128"$})
+        .with_content(%r{^Environment="no_proxy=localhost,\.corp\.example"$})
+        .without_content(%r{^User=})
+        .that_notifies('Service[cheeseshop]')
+    end
+
+    it 'gives the jobs the same rights' do
+      ['cheeseshop-gc', 'cheeseshop-backup'].each do |job|
+        is_expected.to contain_file("/etc/systemd/system/#{job}.service.d/puppet.conf").with_content(%r{^ReadWritePaths=/srv/shop/data$})
+      end
+    end
+
+    it 'listens where it is told' do
+      expect(toml).to include('listen = ["0.0.0.0:31415","unix:/run/cheeseshop/http"]')
+      expect(toml).to include('outside_url = "https://packages.corp.example/"')
+    end
+  end
+
+  context 'with secrets' do
+    let(:params) do
+      {
+        mirror_proxy: RSpec::Puppet::Sensitive.new('http://bob:geheim@proxy.example:3128'),
+        secrets: { 'database.url' => RSpec::Puppet::Sensitive.new('postgres://shop:geheim@db.example/shop') },
+        root_password: RSpec::Puppet::Sensitive.new('geheim'),
+        settings: { 'database' => { 'max_readers' => 4 }, 'auth.argon2' => { 'iterations' => 4 } },
+      }
+    end
+
+    it { is_expected.to compile.with_all_deps }
+
+    it 'keeps each in a file that only the service reads' do
+      is_expected.to contain_file('/etc/cheeseshop/secrets/database.url').with(mode: '0640', show_diff: false, group: 'cheeseshop')
+      is_expected.to contain_file('/etc/cheeseshop/secrets/mirror.proxy').that_comes_before('File[/etc/cheeseshop/cheeseshop.toml]')
+      expect(toml).to include("[database]\nmax_readers = 4\nurl_file = \"/etc/cheeseshop/secrets/database.url\"\n")
+      expect(toml).to include('proxy_file = "/etc/cheeseshop/secrets/mirror.proxy"')
+      expect(toml).to include("[auth.argon2]\niterations = 4\n")
+      expect(toml).not_to include('geheim')
+    end
+
+    it 'keeps the password of root for root' do
+      is_expected.to contain_file('/etc/cheeseshop/root.password').with(mode: '0600', owner: 'root', show_diff: false)
+      is_expected.to contain_file('/etc/cheeseshop/puppet.json').with_mode('0600').without_content(%r{geheim})
+      command = catalogue.resource('exec', 'cheeseshop password of root')
+      expect(command[:command]).to include('runuser -u cheeseshop').and include('< /etc/cheeseshop/root.password')
+      expect(command[:command] + command[:unless]).not_to include('geheim')
+    end
+  end
+
+  context 'with users, layouts, indexes and tokens' do
+    let(:params) do
+      {
+        root_password: RSpec::Puppet::Sensitive.new('geheim'),
+        root_pypi_url: 'https://upstream.example/simple/',
+        users: { 'team' => { 'email' => 'team@corp.example' } },
+        layouts: { 'team' => { 'content' => 'version = 1' } },
+        indexes: { 'team/dev' => { 'bases' => ['root/pypi'], 'acl_upload' => ['team'] } },
+        tokens: { 'ci' => { 'user' => 'team', 'path' => '/etc/ci.token', 'indexes' => ['team/dev'] } },
+      }
+    end
+
+    it { is_expected.to compile.with_all_deps }
+    it { is_expected.to contain_cheeseshop_user('team').with_email('team@corp.example') }
+    it { is_expected.to contain_cheeseshop_layout('team') }
+    it { is_expected.to contain_cheeseshop_index('team/dev').with_bases(['root/pypi']) }
+    it { is_expected.to contain_cheeseshop_index('root/pypi').with_mirror_url('https://upstream.example/simple/') }
+    it { is_expected.to contain_cheeseshop_token('ci').with_path('/etc/ci.token') }
+
+    it 'orders them' do
+      # rspec-puppet counts what types require by themselves.
+      is_expected.to contain_cheeseshop_user('team').that_requires('Service[cheeseshop]')
+      is_expected.to contain_cheeseshop_user('team').that_requires('Exec[cheeseshop password of root]')
+      is_expected.to contain_cheeseshop_layout('team').that_requires('Cheeseshop_user[team]')
+      is_expected.to contain_cheeseshop_index('team/dev').that_requires('Cheeseshop_layout[team]')
+      is_expected.to contain_cheeseshop_token('ci').that_requires('Cheeseshop_index[team/dev]')
+    end
+  end
+
+  context 'where there is no package' do
+    let(:facts) { REDHAT }
+    let(:pre_condition) { "class { 'cheeseshop::install': binary_source => 'puppet:///modules/profile/cheeseshop' }" }
+
+    it { is_expected.to compile.with_all_deps }
+
+    it 'brings user and unit itself' do
+      is_expected.to contain_user('cheeseshop').that_comes_before('Class[cheeseshop::install]')
+      is_expected.to contain_file('/etc/systemd/system/cheeseshop.service')
+        .with_source('puppet:///modules/cheeseshop/cheeseshop.service').that_notifies('Service[cheeseshop]')
+    end
+  end
+
+  {
+    'a port that is none' => { port: 0 },
+    'a proxy with a password in the open' => { http_proxy: 'http://bob:geheim@proxy.example' },
+    'a password in the open' => { root_password: 'geheim' },
+    'a variable with a line break' => { environment: { 'A' => "b\nUser=root" } },
+    'an index without a user' => { indexes: { 'dev' => {} } },
+    'a section that is none' => { settings: { 'a]' => {} } },
+  }.each do |what, wrong|
+    context "with #{what}" do
+      let(:params) { wrong }
+
+      it { is_expected.to compile.and_raise_error(%r{expects|parameter}) }
+    end
+  end
+end

@@ -1,0 +1,43 @@
+# frozen_string_literal: true
+
+require 'spec_helper'
+
+describe 'cheeseshop::client' do
+  let(:params) { { url: 'https://packages.corp.example', index: 'shared/stable' } }
+
+  it { is_expected.to compile.with_all_deps }
+  it { is_expected.to contain_package('cheeseshop') }
+
+  it 'points pip and uv at the index, and shells at the server' do
+    is_expected.to contain_file('/etc/pip.conf')
+      .with_content(%r{^index-url = https://packages\.corp\.example/shared/stable/\+simple/$}).without_content(%r{cert})
+    is_expected.to contain_file('/etc/uv/uv.toml')
+      .with_content(%r{^url = "https://packages\.corp\.example/shared/stable/\+simple/"$}).without_content(%r{native-tls})
+    is_expected.to contain_file('/etc/profile.d/cheeseshop-server.sh')
+      .with_content(%r{^export CHEESESHOP_URL=https://packages\.corp\.example/$})
+  end
+
+  context 'with an authority of the company' do
+    let(:params) { super().merge(ca_certificate: "-----BEGIN CERTIFICATE-----\n", pip_settings: { 'timeout' => 60 }) }
+
+    it { is_expected.to compile.with_all_deps }
+    it { is_expected.to contain_file('/usr/local/share/ca-certificates/cheeseshop.crt').that_notifies('Exec[cheeseshop authorities]') }
+    it { is_expected.to contain_exec('cheeseshop authorities').with(command: '/usr/sbin/update-ca-certificates', refreshonly: true) }
+    it { is_expected.to contain_file('/etc/pip.conf').with_content(%r{^cert = /etc/ssl/certs/ca-certificates\.crt$}).with_content(%r{^timeout = 60$}) }
+    it { is_expected.to contain_file('/etc/uv/uv.toml').with_content(%r{^native-tls = true$}) }
+  end
+
+  context 'with nothing managed' do
+    let(:params) { super().merge(manage_pip: false, manage_uv: false, manage_devpi_use: false, manage_program: false) }
+
+    it { is_expected.to compile.with_all_deps }
+    it { is_expected.to have_file_resource_count(0) }
+    it { is_expected.to have_package_resource_count(0) }
+  end
+
+  context 'beside the server' do
+    let(:pre_condition) { 'include cheeseshop' }
+
+    it { is_expected.to compile.with_all_deps }
+  end
+end

@@ -1,0 +1,81 @@
+# frozen_string_literal: true
+
+require 'spec_helper'
+
+describe 'cheeseshop::nginx' do
+  let(:params) { { server_name: 'packages.corp.example' } }
+  let(:command) { catalogue.resource('exec', 'cheeseshop gen-config /etc/nginx/conf.d/cheeseshop.conf')[:command] }
+
+  it { is_expected.to compile.with_all_deps }
+  it { is_expected.to contain_package('nginx') }
+  it { is_expected.to contain_service('nginx').with(ensure: 'running', enable: true) }
+  it { is_expected.to contain_exec('cheeseshop gen-config /etc/nginx/conf.d/cheeseshop.conf').that_notifies('Service[nginx]') }
+
+  it 'leaves the default site alone and accounts open' do
+    is_expected.not_to contain_file('/etc/nginx/sites-enabled/default')
+    expect(command).not_to include('--immutable-accounts')
+  end
+
+  it 'asks for TLS and a redirect' do
+    expect(command).to include(
+      '--server-name packages.corp.example --certificate /etc/ssl/certs/packages.corp.example.pem ' \
+      '--key /etc/ssl/private/packages.corp.example.key --listen 443 --redirect-from 80'
+    )
+  end
+
+  context 'with what the module of 2016 could do' do
+    let(:params) do
+      {
+        server_name: 'packages.corp.example', aliases: ['pypi'], https_port: 31_443, http_port: 31_415,
+        default_site: true, immutable_accounts: true, certificate_content: 'PEM', key_content: RSpec::Puppet::Sensitive.new('geheim')
+      }
+    end
+
+    it { is_expected.to compile.with_all_deps }
+    it { is_expected.to contain_file('/etc/nginx/sites-enabled/default').with_ensure('absent') }
+
+    it 'hands them on' do
+      expect(command).to include('--server-name packages.corp.example,pypi')
+        .and include('--listen 31443 --redirect-from 31415').and include('--immutable-accounts')
+    end
+
+    it 'writes the key for root, and has nginx read it anew' do
+      is_expected.to contain_file('/etc/ssl/private/packages.corp.example.key')
+        .with(mode: '0600', show_diff: false).that_notifies('Service[nginx]')
+      is_expected.to contain_file('/etc/ssl/certs/packages.corp.example.pem').that_notifies('Service[nginx]')
+      expect(command).not_to include('geheim')
+    end
+  end
+
+  context 'without TLS' do
+    let(:params) { super().merge(tls: false, http_port: '10.0.0.1:8080') }
+
+    it('says so') { expect(command).to include('--plain-http --listen 10.0.0.1:8080').and satisfy { |text| !text.include?('--key') } }
+  end
+
+  context 'with files that nginx sends itself' do
+    let(:params) { super().merge(send_files: true) }
+
+    it { is_expected.to compile.with_all_deps }
+    it { is_expected.to contain_exec('www-data in cheeseshop') }
+  end
+
+  context 'with everything else' do
+    let(:params) do
+      super().merge(
+        http_port: false, login_rate: 5, allow_status: ['10.0.0.0/8', '127.0.0.1'], client_ca: '/etc/ssl/ca.pem',
+        client_certificates: 'optional', cache: '/var/cache/nginx/shop', acme_root: '/var/www/acme', manage_package: false, manage_service: false
+      )
+    end
+
+    it { is_expected.to compile.with_all_deps }
+    it { is_expected.to have_package_resource_count(1) }
+    it { is_expected.not_to contain_service('nginx') }
+
+    it 'hands it on' do
+      expect(command).to include('--redirect-from none').and include('--login-rate 5').and include('--client-ca /etc/ssl/ca.pem')
+        .and include('--client-certificates optional').and include('--allow-status 10.0.0.0/8 --allow-status 127.0.0.1')
+        .and include('--cache /var/cache/nginx/shop').and include('--acme-root /var/www/acme')
+    end
+  end
+end

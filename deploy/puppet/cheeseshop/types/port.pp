@@ -1,0 +1,2 @@
+# A port that can be named.
+type Cheeseshop::Port = Integer[1, 65535]

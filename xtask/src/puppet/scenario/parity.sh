@@ -1,0 +1,53 @@
+# On another clean system: a user with a number, data elsewhere, ports, proxies, accounts that nginx does not let change,
+# files that nginx sends itself.
+site_manifest=/packages/parity.pp
+expect 'the exit code of the first run' "$(puppet_apply "$state/parity-1.log")" 2
+expect 'the exit code of the second run' "$(puppet_apply "$state/parity-2.log")" 0
+told_nothing "$state/parity-2.log"
+expect 'failed units' "$(systemctl --failed --no-legend --plain)" ''
+
+expect 'the user' "$(getent passwd cheeseshop | cut -d: -f3,4,6)" '3141:3142:/srv/shop'
+expect 'the data' "$(mode_of /srv/shop/data)" '750 cheeseshop cheeseshop'
+[ -s /srv/shop/data/cheeseshop.db ] || fail 'the data are elsewhere'
+expect 'variables of the service' "$(systemctl show --property=Environment --value cheeseshop)" \
+    'http_proxy=http://proxy.corp.example:3128 no_proxy=localhost,.test'
+expect 'what the server listens on' \
+    "$(ss --no-header --listening --tcp --numeric | awk '{ print $4 }' | grep ':314[12]$' | sort | xargs)" '127.0.0.1:3141 127.0.0.1:3142'
+
+site=https://$site_name:31443
+status() {
+    curl --silent --cacert /etc/ssl/corp-ca.pem --output "$state/body" --write-out '%{http_code}' "$@"
+}
+expect 'the redirect' "$(curl --silent --output /dev/null --write-out '%{redirect_url}' "http://$site_name:31415/")" "$site/"
+expect 'the port of default sites' "$(ss --no-header --listening --tcp --numeric | grep -c ':80 ' || :)" 0
+expect 'a new account through nginx' \
+    "$(status -X PUT -u root:topsecret-of-root -d '{"password": "12345678"}' "$site/mallory")" 405
+expect 'the same past nginx' \
+    "$(status -X PUT -u root:topsecret-of-root -d '{"password": "12345678"}' http://127.0.0.1:3141/mallory)" 201
+expect 'a reader without a login' "$(status "$site/anna/dev/+simple/")" 401
+
+TWINE_USERNAME=anna TWINE_PASSWORD=topsecret-of-team twine upload --non-interactive --disable-progress-bar \
+    --cert /etc/ssl/corp-ca.pem --repository-url "$site/anna/dev/" "$state"/dist/*.whl > "$state/twine.log" 2>&1 || {
+    cat "$state/twine.log" >&2
+    fail 'the upload'
+}
+expect 'the page' "$(status -u anna:topsecret-of-team -H 'Accept: application/vnd.pypi.simple.v1+json' "$site/anna/dev/+simple/hello-shop/")" 200
+path=$(python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["files"][0]["url"].split("#")[0])' "$state/body")
+base=$site/anna/dev/+simple/hello-shop/
+url=$(python3 -c 'import sys, urllib.parse; print(urllib.parse.urljoin(*sys.argv[1:]))' "$base" "$path")
+expect 'a file without a login' "$(status "$url")" 401
+expect 'a file' "$(status -u anna:topsecret-of-team "$url")" 200
+cmp "$state/body" "$state"/dist/*.whl || fail 'the file has come as something else'
+grep -s 'Permission denied' /var/log/nginx/error.log && fail 'nginx may not read the files that it is to send'
+id -nG www-data | grep -qw cheeseshop || fail 'nginx is not in the group'
+
+# A setting that is a secret is in a file of its own, and heeded.
+expect 'the file of a secret' "$(mode_of /etc/cheeseshop/secrets/mirror.proxy)" '640 root cheeseshop'
+grep -q proxy.corp.example /etc/cheeseshop/cheeseshop.toml && fail 'a secret is among the settings'
+expect 'a page of the mirror' "$(status -u anna:topsecret-of-team "$site/anna/dev/+simple/from-pypi/")" 200
+grep -q '/simple/from-pypi/' "$state/proxy.log" || fail 'the mirror did not go through the proxy'
+
+# The jobs of the timers have the rights that they need there.
+for job in cheeseshop-gc cheeseshop-backup; do
+    systemctl start "$job.service" || { journalctl --no-pager --unit="$job" >&2; fail "$job"; }
+done
