@@ -46,6 +46,16 @@ pub(crate) const FOR_TESTS: &[Tool] = &[
     },
     NGINX,
     Tool {
+        name: "setfacl",
+        package: "acl",
+        is_there: || find_program("setfacl").is_some(),
+    },
+    Tool {
+        name: "haproxy",
+        package: "haproxy",
+        is_there: || find_program("haproxy").is_some() || Path::new("/usr/sbin/haproxy").is_file(),
+    },
+    Tool {
         name: "systemd-analyze",
         package: "systemd",
         is_there: || find_program("systemd-analyze").is_some(),
@@ -61,10 +71,79 @@ pub(crate) const FOR_TESTS: &[Tool] = &[
         package: "fish",
         is_there: || find_program("fish").is_some(),
     },
+    // What the manual uses, and what its machine is made with.
+    Tool {
+        name: "jq",
+        package: "jq",
+        is_there: || find_program("jq").is_some(),
+    },
+    Tool {
+        name: "zip",
+        package: "zip",
+        is_there: || find_program("zip").is_some(),
+    },
+    Tool {
+        name: "openssl",
+        package: "openssl",
+        is_there: || find_program("openssl").is_some(),
+    },
+    Tool {
+        name: "git",
+        package: "git",
+        is_there: || find_program("git").is_some(),
+    },
+    Tool {
+        name: "ip",
+        package: "iproute2",
+        is_there: || find_program("ip").is_some(),
+    },
 ];
 
 /// What `cargo xtask wheel` needs.
 pub(crate) const FOR_WHEEL: &[Tool] = &[PYTHON];
+
+const DEBHELPER: Tool = Tool {
+    name: "debhelper",
+    package: "debhelper",
+    is_there: || find_program("dh").is_some(),
+};
+
+const DPKG_DEV: Tool = Tool {
+    name: "dpkg-buildpackage",
+    package: "dpkg-dev",
+    is_there: || find_program("dpkg-buildpackage").is_some(),
+};
+
+const LINTIAN: Tool = Tool {
+    name: "lintian",
+    package: "lintian",
+    is_there: || find_program("lintian").is_some(),
+};
+
+/// What `cargo xtask deb` needs.
+pub(crate) const FOR_DEB: &[Tool] = &[DEBHELPER, DPKG_DEV, LINTIAN];
+
+/// What `cargo xtask deb --check` needs, which `cargo xtask test` does as well.
+pub(crate) const FOR_DEB_CHECK: &[Tool] = &[
+    DEBHELPER,
+    DPKG_DEV,
+    LINTIAN,
+    Tool {
+        name: "debootstrap",
+        package: "debootstrap",
+        is_there: || find_program("debootstrap").is_some(),
+    },
+    Tool {
+        name: "systemd-nspawn",
+        package: "systemd-container",
+        is_there: || find_program("systemd-nspawn").is_some(),
+    },
+    Tool {
+        name: "nsenter",
+        package: "util-linux",
+        is_there: || find_program("nsenter").is_some(),
+    },
+];
 
 /// What `cargo xtask bench` needs.
 pub(crate) const FOR_BENCHMARK: &[Tool] = &[
@@ -150,7 +229,8 @@ fn apt(arguments: &[&str]) -> Result<()> {
     shell::run(&mut command)
 }
 
-fn is_root() -> Result<bool> {
+/// Whether everything may be done here.
+pub(crate) fn is_root() -> Result<bool> {
     let user = shell::output_of(program("id").arg("-u")).context("who am I?")?;
     Ok(user.trim() == "0")
 }

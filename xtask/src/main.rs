@@ -1,5 +1,6 @@
 //! The project's own commands: `cargo xtask test`, `cargo xtask lint`, `cargo xtask bench`,
-//! `cargo xtask wheel`.
+//! `cargo xtask wheel`, `cargo xtask deb`, `cargo xtask puppet`,
+//! `cargo xtask container`.
 //!
 //! One module a command, beside what they share: [`shell`] runs programs, [`machine`] installs
 //! what a bare Debian lacks, [`repository`] looks at the committed files.
@@ -7,8 +8,11 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "tests"))]
 
 mod bench;
+mod container;
+mod deb;
 mod lint;
 mod machine;
+mod puppet;
 mod repository;
 mod shell;
 mod test;
@@ -34,6 +38,12 @@ enum Command {
     Lint(lint::Arguments),
     /// Build the wheel for `pipx install` and `uv tool install`.
     Wheel(wheel::Arguments),
+    /// Build the Debian packages.
+    Deb(deb::Arguments),
+    /// Build the static program for the container, or check the container's tree without an engine.
+    Container(container::Arguments),
+    /// Write what the Puppet module has from elsewhere, or check it on a clean Debian.
+    Puppet(puppet::Arguments),
     /// Measure the built server side by side with its peers.
     Bench(bench::Arguments),
 }
@@ -43,6 +53,9 @@ fn main() -> ExitCode {
         Command::Test(arguments) => test::run(&arguments),
         Command::Lint(arguments) => lint::run(&arguments),
         Command::Wheel(arguments) => wheel::run(&arguments),
+        Command::Deb(arguments) => deb::run(&arguments),
+        Command::Container(arguments) => container::run(&arguments),
+        Command::Puppet(arguments) => puppet::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
     };
     match result {

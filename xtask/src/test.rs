@@ -4,13 +4,21 @@ use anyhow::Result;
 use clap::Args;
 
 use crate::shell::{self, cargo, say, step};
-use crate::{lint, machine, wheel};
+use crate::{container, deb, lint, machine, puppet, wheel};
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     /// Run the tests only, without looking at format, clippy and licences.
     #[arg(long)]
     no_lint: bool,
+
+    /// Leave out the Debian packages and the Puppet module, which take a Debian, root, and some minutes.
+    #[arg(long)]
+    no_deb: bool,
+
+    /// Leave out the container's tree, which takes root and one more build.
+    #[arg(long)]
+    no_container: bool,
 
     /// Handed to the test runner: names, filters, options.
     #[arg(last = true)]
@@ -21,7 +29,11 @@ pub(crate) struct Arguments {
 /// thing printed.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     step("what the tests need", || {
-        machine::ensure(machine::FOR_TESTS)
+        machine::ensure(machine::FOR_TESTS)?;
+        if arguments.no_deb {
+            return Ok(());
+        }
+        machine::ensure(machine::FOR_DEB_CHECK)
     })?;
     if !arguments.no_lint {
         lint::run(&lint::Arguments {})?;
@@ -44,6 +56,19 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         )
     })?;
     step("a wheel that installs", wheel::check)?;
+    if arguments.no_deb {
+        say("leaving out the Debian packages and the Puppet module, as --no-deb says");
+    } else {
+        // The program that the tests use, which the line above has built.
+        let program = shell::target_directory().join("debug/cheeseshop");
+        deb::check(&program)?;
+        puppet::check(&program)?;
+    }
+    if arguments.no_container {
+        say("leaving out the container's tree, as --no-container says");
+    } else {
+        step("a container's tree that runs", container::check)?;
+    }
     shell::run(
         cargo()
             .args(runner)
