@@ -1,6 +1,6 @@
 //! The project's own commands: `cargo xtask test`, `cargo xtask lint`, `cargo xtask bench`,
 //! `cargo xtask wheel`, `cargo xtask deb`, `cargo xtask puppet`,
-//! `cargo xtask container`.
+//! `cargo xtask container`, `cargo xtask helm`.
 //!
 //! One module a command, beside what they share: [`shell`] runs programs, [`machine`] installs
 //! what a bare Debian lacks, [`repository`] looks at the committed files.
@@ -10,6 +10,7 @@
 mod bench;
 mod container;
 mod deb;
+mod helm;
 mod lint;
 mod machine;
 mod puppet;
@@ -42,6 +43,8 @@ enum Command {
     Deb(deb::Arguments),
     /// Build the static program for the container, or check the container's tree without an engine.
     Container(container::Arguments),
+    /// Check the Helm chart: lint, render, hold against the schemas of Kubernetes, act a release out.
+    Helm(helm::Arguments),
     /// Write what the Puppet module has from elsewhere, or check it on a clean Debian.
     Puppet(puppet::Arguments),
     /// Measure the built server side by side with its peers.
@@ -55,6 +58,7 @@ fn main() -> ExitCode {
         Command::Wheel(arguments) => wheel::run(&arguments),
         Command::Deb(arguments) => deb::run(&arguments),
         Command::Container(arguments) => container::run(&arguments),
+        Command::Helm(arguments) => helm::run(&arguments),
         Command::Puppet(arguments) => puppet::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
     };

@@ -4,7 +4,7 @@ use anyhow::Result;
 use clap::Args;
 
 use crate::shell::{self, cargo, say, step};
-use crate::{container, deb, lint, machine, puppet, wheel};
+use crate::{container, deb, helm, lint, machine, puppet, wheel};
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
@@ -56,11 +56,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         )
     })?;
     step("a wheel that installs", wheel::check)?;
+    // The program that the tests use, which the line above has built.
+    let program = shell::target_directory().join("debug/cheeseshop");
+    step("the Helm chart", || helm::check(&program))?;
     if arguments.no_deb {
         say("leaving out the Debian packages and the Puppet module, as --no-deb says");
     } else {
-        // The program that the tests use, which the line above has built.
-        let program = shell::target_directory().join("debug/cheeseshop");
         deb::check(&program)?;
         puppet::check(&program)?;
     }
