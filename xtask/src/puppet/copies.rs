@@ -14,6 +14,18 @@ const COPIES: &[(&str, &str)] = &[
         "files/cheeseshop.service",
     ),
     (
+        "deploy/systemd/cheeseshop.socket",
+        "files/cheeseshop.socket",
+    ),
+    (
+        "deploy/systemd/cheeseshop-retention@.service",
+        "files/cheeseshop-retention@.service",
+    ),
+    (
+        "deploy/systemd/cheeseshop-retention@.timer",
+        "files/cheeseshop-retention@.timer",
+    ),
+    (
         "deploy/systemd/cheeseshop-backup.service",
         "files/cheeseshop-backup.service",
     ),

@@ -18,8 +18,8 @@ const PACKAGES: &[&str] = &[
     "tinyproxy",
 ];
 
-/// What Puppet is to install there: nginx, and what the package of the server depends on.
-const FETCHED: &[&str] = &["nginx", "procps"];
+/// What Puppet is to install there: nginx with a right to files, and what the package of the server depends on.
+const FETCHED: &[&str] = &["acl", "nginx", "procps"];
 
 /// Makes the tree out of a copy of the clean one. [`FETCHED`] is not installed: apt will find it in its cache, for a
 /// machine in a test has no network. The agent and the proxy of the packages are not to start by themselves. Facter would ask

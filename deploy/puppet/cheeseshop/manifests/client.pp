@@ -8,7 +8,7 @@
 #   }
 #
 # @param url
-#   The server.
+#   The server. Without a login: everybody on the machine reads the files that it gets into. `~/.netrc` is the place.
 #
 # @param index
 #   The index to install from, where nobody says another one.
@@ -57,6 +57,10 @@ class cheeseshop::client (
   Boolean $manage_program = true,
   Hash[Pattern[/\A[a-z][a-z0-9-]*\z/], Variant[Integer, Pattern[/\A[^\r\n]*\z/]]] $pip_settings = {},
 ) {
+  if $url =~ /\A[^\/]+\/\/[^\/]*@/ {
+    fail('cheeseshop::client: the url has a login in it, and would be in files that everybody can read')
+  }
+
   if $manage_program {
     contain cheeseshop::install
   }

@@ -22,8 +22,17 @@ class cheeseshop::config {
     ensure => directory,
     owner  => $user,
     group  => $group,
-    # The group may pass, so that nginx in it can be given files to send.
     mode   => '0750',
+  }
+
+  # Where the types look for `puppet.json`, wherever the settings are.
+  if $directory != '/etc/cheeseshop' {
+    file { '/etc/cheeseshop':
+      ensure => directory,
+      owner  => 'root',
+      group  => 'root',
+      mode   => '0755',
+    }
   }
 
   file {
@@ -86,13 +95,15 @@ class cheeseshop::config {
     deep_merge($all, { $setting[0] => { $setting[1] => $setting[2] } })
   }
 
+  # Class `cheeseshop::reload` has those of the log.
+  $other = $cheeseshop::settings.filter |$section, $_values| { $section != 'log' }
   file { $cheeseshop::config_file:
     ensure       => file,
     owner        => 'root',
     group        => $group,
     mode         => '0640',
     show_diff    => false,
-    content      => epp('cheeseshop/cheeseshop.toml.epp', { 'settings' => deep_merge($settings, $cheeseshop::settings) }),
+    content      => epp('cheeseshop/cheeseshop.toml.epp', { 'settings' => deep_merge($settings, $other) }),
     validate_cmd => '/usr/bin/cheeseshop config check --config %',
     require      => File["${directory}/conf.d"],
   }

@@ -21,7 +21,7 @@
 #   Where database, files and lock are.
 #
 # @param config_dir
-#   Where the settings are. The unit of the package expects `/etc/cheeseshop`.
+#   Where the settings are. Commands by hand look in `/etc/cheeseshop`.
 #
 # @param uid
 #   The number of the user. Given, the user is made before the package would.
@@ -60,8 +60,19 @@
 # @param tls_key
 #   The key of that certificate.
 #
+# @param tls_certificate_content
+#   What is in the file of the certificate, to have Puppet write it. A new one is read without a restart, as it is
+#   when something of yours notifies `Exec['cheeseshop reload']`.
+#
+# @param tls_key_content
+#   What is in the file of the key.
+#
+# @param socket
+#   Whether systemd holds the addresses of `listen`, so that no connection is refused while the server restarts. Not
+#   for addresses with TLS. `false` takes them back; without it `cheeseshop.socket` is left alone.
+#
 # @param settings
-#   Any other setting, by section.
+#   Any other setting, by section. Those of `log` are read without a restart.
 #
 # @param secrets
 #   Settings that are secrets (`database.url`, `blobs.secret_key`): each goes into a file of its own.
@@ -96,6 +107,9 @@
 #
 # @param tokens
 #   Resources `cheeseshop_token`.
+#
+# @param retentions
+#   Resources `cheeseshop::retention`.
 class cheeseshop (
   Cheeseshop::Username $user,
   Cheeseshop::Username $group,
@@ -114,6 +128,7 @@ class cheeseshop (
   Hash[String[1], Hash] $layouts,
   Hash[Cheeseshop::Index, Hash] $indexes,
   Hash[String[1], Hash] $tokens,
+  Hash[String[1], Hash] $retentions,
   Optional[Integer[1]] $uid = undef,
   Optional[Integer[1]] $gid = undef,
   Optional[Array[Cheeseshop::Listen, 1]] $listen = undef,
@@ -125,6 +140,9 @@ class cheeseshop (
   Optional[Variant[Stdlib::HTTPUrl, Sensitive[Stdlib::HTTPUrl]]] $root_pypi_url = undef,
   Optional[Stdlib::Absolutepath] $tls_certificate = undef,
   Optional[Stdlib::Absolutepath] $tls_key = undef,
+  Optional[String[1]] $tls_certificate_content = undef,
+  Optional[Sensitive[String[1]]] $tls_key_content = undef,
+  Optional[Boolean] $socket = undef,
   Optional[Sensitive[String[1]]] $root_password = undef,
 ) {
   $addresses = $listen ? {
@@ -138,11 +156,21 @@ class cheeseshop (
   contain cheeseshop::install
   contain cheeseshop::config
   contain cheeseshop::service
+  contain cheeseshop::reload
   contain cheeseshop::server
 
   Class['cheeseshop::account']
   -> Class['cheeseshop::install']
   -> Class['cheeseshop::config']
-  ~> Class['cheeseshop::service']
+  -> Class['cheeseshop::service']
   -> Class['cheeseshop::server']
+
+  # Not the whole class: its other resources are notified of what is theirs.
+  Class['cheeseshop::config'] ~> Service[$service_name]
+
+  $retentions.each |$name, $values| {
+    cheeseshop::retention { $name:
+      * => $values,
+    }
+  }
 }

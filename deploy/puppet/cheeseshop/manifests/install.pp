@@ -15,7 +15,7 @@
 #   The name of the package.
 #
 # @param package_ensure
-#   `installed`, `latest`, `absent` or a version.
+#   `installed`, `latest` or a version.
 #
 # @param package_source
 #   A package file on the machine in place of a repository. Its dependencies come from the repositories.

@@ -65,7 +65,8 @@
 #   A directory in which an ACME client answers challenges.
 #
 # @param send_files
-#   Whether nginx may read the files of the server, to send them itself. Needs the setting `server.accel_location`.
+#   Whether nginx may read the files of the server (by `setfacl`), to send them itself. Needs the setting
+#   `server.accel_location`. `false` takes nothing back.
 #
 # @param nginx_user
 #   The user whom nginx runs as.
@@ -113,6 +114,10 @@ class cheeseshop::nginx (
 ) {
   include cheeseshop
 
+  if !$tls and !$http_port {
+    fail('cheeseshop::nginx: without TLS and without http_port nothing is left to listen on')
+  }
+
   if $manage_package {
     package { $package_name:
       ensure => installed,
@@ -153,21 +158,30 @@ class cheeseshop::nginx (
   }
 
   if $send_files {
-    # nginx reads as its own user, and learns of a new group when it is started anew.
-    exec { "${nginx_user} in ${cheeseshop::group}":
-      command => shellquote(['usermod', '--append', '--groups', $cheeseshop::group, $nginx_user]),
-      unless  => "id -nG ${nginx_user} | grep -qw ${cheeseshop::group}",
-      path    => ['/usr/sbin', '/usr/bin', '/sbin', '/bin'],
-      require => [Class['cheeseshop::config'], File[$config_file]],
+    if $manage_package {
+      ensure_packages(['acl'])
+      Package['acl'] -> Exec["files for ${nginx_user}"]
     }
-    if $manage_service {
-      exec { 'nginx with its new group':
-        command     => shellquote(['systemctl', 'restart', $service_name]),
-        refreshonly => true,
-        path        => ['/usr/bin', '/bin'],
-        subscribe   => Exec["${nginx_user} in ${cheeseshop::group}"],
-        require     => Service[$service_name],
-      }
+    $blobs = $cheeseshop::settings.get('blobs.path', "${cheeseshop::data_dir}/blobs")
+    file { $blobs:
+      ensure  => directory,
+      owner   => $cheeseshop::user,
+      group   => $cheeseshop::group,
+      mode    => '0750',
+      require => Class['cheeseshop::config'],
+    }
+    # The right to the files and to nothing else: the service's group may read the settings, and the secrets in them.
+    $way = shellquote($cheeseshop::data_dir)
+    $all = shellquote($blobs)
+    exec { "files for ${nginx_user}":
+      command  => "setfacl -m u:${nginx_user}:x ${way} && setfacl -R -m u:${nginx_user}:rX,d:u:${nginx_user}:rX ${all}",
+      unless   => [
+        "getfacl -cp ${way} | grep -q '^user:${nginx_user}:..x$'",
+        "getfacl -cp ${all} | grep -q '^default:user:${nginx_user}:r.x$'",
+      ].join(' && '),
+      provider => shell,
+      path     => ['/usr/sbin', '/usr/bin', '/sbin', '/bin'],
+      require  => File[$blobs, $config_file],
     }
   }
 

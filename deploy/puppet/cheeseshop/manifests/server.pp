@@ -46,8 +46,9 @@ class cheeseshop::server {
       provider    => shell,
       path        => ['/usr/sbin', '/usr/bin', '/sbin', '/bin'],
       cwd         => '/',
-      # Nobody's logins are looked at, and none is kept.
-      environment => ['DEVPI_CLIENTDIR=/nonexistent'],
+      # Nobody's logins are looked at, and none is kept. The password goes to this machine and not through the
+      # proxy that Puppet may have been started with.
+      environment => ['DEVPI_CLIENTDIR=/nonexistent', 'http_proxy=', 'HTTP_PROXY=', 'all_proxy=', 'ALL_PROXY='],
       require     => File[$password_file, $settings_file],
     }
   }

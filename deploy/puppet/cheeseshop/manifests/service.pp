@@ -11,7 +11,11 @@ class cheeseshop::service {
     'https_proxy' => $cheeseshop::https_proxy,
     'no_proxy'    => $cheeseshop::no_proxy,
   }.filter |$_name, $value| { $value !~ Undef }
-  $environment = $proxies + $cheeseshop::environment
+  $elsewhere = $cheeseshop::config_dir ? {
+    '/etc/cheeseshop' => {},
+    default           => { 'CHEESESHOP_CONFIG' => $cheeseshop::config_file },
+  }
+  $environment = $proxies + $elsewhere + $cheeseshop::environment
 
   # The unit has a place of its own there, and may write nowhere else.
   $writable = [$cheeseshop::data_dir].filter |$path| { $path != '/var/lib/cheeseshop' }
@@ -53,7 +57,8 @@ class cheeseshop::service {
   # What the package would have brought.
   if $cheeseshop::install::install_method == 'binary' {
     $timers = ['cheeseshop-backup', 'cheeseshop-gc'].map |$job| { ["${job}.service", "${job}.timer"] }.flatten
-    (['cheeseshop.service'] + $timers).each |$unit| {
+    $more = ['cheeseshop.service', 'cheeseshop.socket', 'cheeseshop-retention@.service', 'cheeseshop-retention@.timer']
+    ($more + $timers).each |$unit| {
       file { "${units}/${unit}":
         ensure => file,
         owner  => 'root',
@@ -63,7 +68,8 @@ class cheeseshop::service {
         notify => Exec['cheeseshop units'],
       }
     }
-    File["${units}/cheeseshop.service"] ~> Service[$cheeseshop::service_name]
+    # A package restarts the service when it is upgraded; here nobody else does.
+    File["${units}/cheeseshop.service", '/usr/bin/cheeseshop'] ~> Service[$cheeseshop::service_name]
     service { 'cheeseshop-gc.timer':
       ensure  => running,
       enable  => true,
@@ -81,5 +87,9 @@ class cheeseshop::service {
   service { $cheeseshop::service_name:
     ensure => $cheeseshop::service_ensure,
     enable => $cheeseshop::service_enable,
+  }
+
+  if $cheeseshop::socket !~ Undef {
+    contain cheeseshop::socket
   }
 }

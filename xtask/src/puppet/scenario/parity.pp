@@ -15,9 +15,11 @@ class { 'cheeseshop':
   # As one with a password in it is given.
   mirror_proxy  => Sensitive('http://proxy.corp.example:3128'),
   root_password => Sensitive(lookup('cheeseshop_root_password')),
-  settings      => { 'server' => { 'accel_location' => '/+blobs/' } },
+  settings      => { 'server' => { 'accel_location' => '/+blobs/' }, 'log' => { 'filter' => 'info' } },
+  socket        => true,
   users         => { 'anna' => { 'password' => Sensitive(lookup('cheeseshop_team_password')) } },
   indexes       => { 'anna/dev' => { 'bases' => ['root/pypi'], 'acl_upload' => ['anna'], 'acl_read' => ['anna'] } },
+  retentions    => { 'anna-dev' => { 'index' => 'anna/dev', 'rule' => '--dev --older-than 90d --keep-last 3' } },
 }
 
 class { 'cheeseshop::nginx':

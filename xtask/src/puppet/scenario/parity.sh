@@ -39,7 +39,9 @@ expect 'a file without a login' "$(status "$url")" 401
 expect 'a file' "$(status -u anna:topsecret-of-team "$url")" 200
 cmp "$state/body" "$state"/dist/*.whl || fail 'the file has come as something else'
 grep -s 'Permission denied' /var/log/nginx/error.log && fail 'nginx may not read the files that it is to send'
-id -nG www-data | grep -qw cheeseshop || fail 'nginx is not in the group'
+runuser -u www-data -- find /srv/shop/data/blobs -type f -exec cat {} + > /dev/null || fail 'nginx may not read the files'
+runuser -u www-data -- cat /srv/shop/data/cheeseshop.db /etc/cheeseshop/cheeseshop.toml > /dev/null 2>&1 &&
+    fail 'nginx may read more than the files'
 
 # A setting that is a secret is in a file of its own, and heeded.
 expect 'the file of a secret' "$(mode_of /etc/cheeseshop/secrets/mirror.proxy)" '640 root cheeseshop'
@@ -48,6 +50,18 @@ expect 'a page of the mirror' "$(status -u anna:topsecret-of-team "$site/anna/de
 grep -q '/simple/from-pypi/' "$state/proxy.log" || fail 'the mirror did not go through the proxy'
 
 # The jobs of the timers have the rights that they need there.
-for job in cheeseshop-gc cheeseshop-backup; do
+for job in cheeseshop-gc cheeseshop-backup cheeseshop-retention@anna-dev; do
     systemctl start "$job.service" || { journalctl --no-pager --unit="$job" >&2; fail "$job"; }
 done
+
+# The socket is systemd's, and what a running server takes over it takes over running.
+expect 'the socket' "$(systemctl is-active cheeseshop.socket)" active
+expect 'the timer of a rule' "$(systemctl is-active cheeseshop-retention@anna-dev.timer)" active
+expect 'the token of a rule' "$(mode_of /etc/cheeseshop/retention/anna-dev.token)" '600 root root'
+before=$(systemctl show --property=MainPID --value cheeseshop)
+sed "s/'filter' => 'info'/'filter' => 'warn'/" /packages/parity.pp > "$state/parity.pp"
+site_manifest=$state/parity.pp
+expect 'the exit code for another log' "$(puppet_apply "$state/parity-3.log")" 2
+told "$state/parity-3.log" "Exec[cheeseshop reload]: Triggered 'refresh'"
+expect 'the process' "$(systemctl show --property=MainPID --value cheeseshop)" "$before"
+expect 'the exit code of the run after it' "$(puppet_apply "$state/parity-4.log")" 0

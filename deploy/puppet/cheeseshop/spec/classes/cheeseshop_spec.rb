@@ -11,8 +11,9 @@ describe 'cheeseshop' do
     it 'installs before it configures, and configures before it starts' do
       is_expected.to contain_class('cheeseshop::account').that_comes_before('Class[cheeseshop::install]')
       is_expected.to contain_class('cheeseshop::install').that_comes_before('Class[cheeseshop::config]')
-      is_expected.to contain_class('cheeseshop::config').that_notifies('Class[cheeseshop::service]')
+      is_expected.to contain_class('cheeseshop::config').that_comes_before('Class[cheeseshop::service]')
       is_expected.to contain_class('cheeseshop::service').that_comes_before('Class[cheeseshop::server]')
+      is_expected.to contain_file('/etc/cheeseshop/cheeseshop.toml').that_notifies('Service[cheeseshop]')
     end
 
     it 'leaves user and unit to the package' do
@@ -33,6 +34,97 @@ describe 'cheeseshop' do
       is_expected.not_to contain_exec('cheeseshop password of root')
       is_expected.not_to contain_file('/etc/cheeseshop/puppet.json')
     end
+
+    it 'leaves the socket alone' do
+      is_expected.not_to contain_service('cheeseshop.socket')
+    end
+  end
+
+  context 'with settings elsewhere' do
+    let(:params) { { config_dir: '/srv/shop/etc' } }
+
+    it { is_expected.to compile.with_all_deps }
+
+    it 'tells the service and its jobs where' do
+      ['cheeseshop', 'cheeseshop-gc', 'cheeseshop-backup'].each do |unit|
+        is_expected.to contain_file("/etc/systemd/system/#{unit}.service.d/puppet.conf")
+          .with_content(%r{^Environment="CHEESESHOP_CONFIG=/srv/shop/etc/cheeseshop\.toml"$})
+      end
+    end
+  end
+
+  context 'with what a running server takes over' do
+    let(:params) do
+      {
+        settings: { 'log' => { 'filter' => 'debug' }, 'cache' => { 'page_bytes' => '256 MiB' } },
+        tls_certificate: '/etc/cheeseshop/shop.pem', tls_certificate_content: 'PEM',
+        tls_key: '/etc/cheeseshop/shop.key', tls_key_content: RSpec::Puppet::Sensitive.new('geheim')
+      }
+    end
+
+    it { is_expected.to compile.with_all_deps }
+
+    it 'reloads for certificates, and for the log, which has a file of its own' do
+      expect(toml).to include('[cache]')
+      expect(toml).not_to include('[log]')
+      ['/etc/cheeseshop/conf.d/puppet-log.toml', '/etc/cheeseshop/shop.pem', '/etc/cheeseshop/shop.key'].each do |path|
+        is_expected.to contain_file(path).that_notifies('Exec[cheeseshop reload]')
+        is_expected.not_to contain_file(path).that_notifies('Service[cheeseshop]')
+      end
+      is_expected.to contain_file('/etc/cheeseshop/conf.d/puppet-log.toml').with_content(%r{^\[log\]\nfilter = "debug"$})
+        .with_validate_cmd('/usr/bin/cheeseshop config check --config % --data-dir /var/lib/cheeseshop')
+      is_expected.to contain_exec('cheeseshop reload')
+        .with(command: 'systemctl reload cheeseshop', refreshonly: true).that_requires('Service[cheeseshop]')
+    end
+
+    it 'has the key there before the settings name it, for root and the service' do
+      is_expected.to contain_file('/etc/cheeseshop/shop.key')
+        .with(mode: '0640', group: 'cheeseshop', show_diff: false).that_comes_before('File[/etc/cheeseshop/cheeseshop.toml]')
+    end
+  end
+
+  context 'with the socket in the hands of systemd' do
+    let(:params) { { socket: true, listen: ['localhost:3141', 'http://[::1]:3142', 'unix:/run/cheeseshop/http.sock'] } }
+    let(:drop_in) { '/etc/systemd/system/cheeseshop.socket.d/puppet.conf' }
+
+    it { is_expected.to compile.with_all_deps }
+    it { is_expected.to contain_service('cheeseshop.socket').with(ensure: 'running', enable: true).that_comes_before('Service[cheeseshop]') }
+
+    it 'listens where it is told, and lets nobody else open a socket in the file system' do
+      is_expected.to contain_file(drop_in)
+        .with_content(%r{^ListenStream=\nListenStream=127\.0\.0\.1:3141\nListenStream=\[::1\]:3142\nListenStream=/run/cheeseshop/http\.sock$})
+        .with_content(%r{^SocketUser=cheeseshop$}).with_content(%r{^SocketMode=0600$})
+    end
+
+    it 'stops the server before it moves, and not for anything else' do
+      stop = { command: 'systemctl stop cheeseshop.socket cheeseshop.service' }
+      is_expected.to contain_exec('cheeseshop leaves its address to systemd').with(stop).that_comes_before('Service[cheeseshop.socket]')
+      is_expected.to contain_exec('cheeseshop leaves its address for another one')
+        .with(stop.merge(refreshonly: true)).that_subscribes_to("File[#{drop_in}]").that_comes_before('Service[cheeseshop.socket]')
+      is_expected.not_to contain_file('/etc/cheeseshop/cheeseshop.toml').that_notifies('Service[cheeseshop.socket]')
+      is_expected.not_to contain_file('/etc/cheeseshop/cheeseshop.toml').that_notifies('Exec[cheeseshop leaves its address for another one]')
+    end
+
+    context 'and TLS' do
+      let(:params) { { socket: true, listen: ['https://0.0.0.0:443'] } }
+
+      it { is_expected.to compile.and_raise_error(%r{cannot listen on https}) }
+    end
+  end
+
+  context 'with the socket taken back' do
+    let(:params) { { socket: false } }
+
+    it { is_expected.to compile.with_all_deps }
+    it { is_expected.to contain_service('cheeseshop.socket').with(ensure: 'stopped', enable: false).that_notifies('Service[cheeseshop]') }
+    it { is_expected.to contain_file('/etc/systemd/system/cheeseshop.socket.d/puppet.conf').with_ensure('absent') }
+  end
+
+  context 'with rules for old releases' do
+    let(:params) { { retentions: { 'team-dev' => { 'index' => 'team/dev', 'rule' => '--dev --keep-last 3' } } } }
+
+    it { is_expected.to compile.with_all_deps }
+    it { is_expected.to contain_cheeseshop__retention('team-dev').with_index('team/dev') }
   end
 
   context 'with what the module of 2016 could do' do
@@ -105,6 +197,7 @@ describe 'cheeseshop' do
       command = catalogue.resource('exec', 'cheeseshop password of root')
       expect(command[:command]).to include('runuser -u cheeseshop').and include('< /etc/cheeseshop/root.password')
       expect(command[:command] + command[:unless]).not_to include('geheim')
+      expect(command[:environment]).to include('http_proxy=', 'ALL_PROXY=')
     end
   end
 
@@ -147,6 +240,14 @@ describe 'cheeseshop' do
       is_expected.to contain_user('cheeseshop').that_comes_before('Class[cheeseshop::install]')
       is_expected.to contain_file('/etc/systemd/system/cheeseshop.service')
         .with_source('puppet:///modules/cheeseshop/cheeseshop.service').that_notifies('Service[cheeseshop]')
+      is_expected.to contain_file('/etc/systemd/system/cheeseshop-retention@.timer')
+    end
+
+    it('runs a new program') { is_expected.to contain_file('/usr/bin/cheeseshop').that_notifies('Service[cheeseshop]') }
+
+    it 'has a source for each file that it brings' do
+      sources = catalogue.resources.map { |resource| resource[:source] }.compact.grep(%r{\Apuppet:///modules/cheeseshop/})
+      expect(sources.map { |source| File.exist?(File.join(MODULE, 'files', File.basename(source))) }).to all(be true)
     end
   end
 
@@ -157,6 +258,7 @@ describe 'cheeseshop' do
     'a variable with a line break' => { environment: { 'A' => "b\nUser=root" } },
     'an index without a user' => { indexes: { 'dev' => {} } },
     'a section that is none' => { settings: { 'a]' => {} } },
+    'a rule that is no option' => { retentions: { 'a' => { 'index' => 'a/b', 'rule' => "--dev\nINDEX=x" } } },
   }.each do |what, wrong|
     context "with #{what}" do
       let(:params) { wrong }

@@ -27,6 +27,12 @@ describe 'cheeseshop::client' do
     it { is_expected.to contain_file('/etc/uv/uv.toml').with_content(%r{^native-tls = true$}) }
   end
 
+  context 'with a login in the URL' do
+    let(:params) { super().merge(url: 'https://bob:geheim@packages.corp.example/') }
+
+    it { is_expected.to compile.and_raise_error(%r{everybody can read}) }
+  end
+
   context 'with nothing managed' do
     let(:params) { super().merge(manage_pip: false, manage_uv: false, manage_devpi_use: false, manage_program: false) }
 

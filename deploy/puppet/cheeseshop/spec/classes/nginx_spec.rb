@@ -50,6 +50,11 @@ describe 'cheeseshop::nginx' do
   context 'without TLS' do
     let(:params) { super().merge(tls: false, http_port: '10.0.0.1:8080') }
 
+    it 'needs a port' do
+      params[:http_port] = false
+      is_expected.to compile.and_raise_error(%r{nothing is left to listen on})
+    end
+
     it('says so') { expect(command).to include('--plain-http --listen 10.0.0.1:8080').and satisfy { |text| !text.include?('--key') } }
   end
 
@@ -57,7 +62,21 @@ describe 'cheeseshop::nginx' do
     let(:params) { super().merge(send_files: true) }
 
     it { is_expected.to compile.with_all_deps }
-    it { is_expected.to contain_exec('www-data in cheeseshop') }
+    it { is_expected.to contain_package('acl').that_comes_before('Exec[files for www-data]') }
+
+    it 'gives nginx a right to the files, and no place in the group' do
+      is_expected.to contain_file('/var/lib/cheeseshop/blobs').with(owner: 'cheeseshop', mode: '0750')
+      is_expected.to contain_exec('files for www-data').with_command(
+        'setfacl -m u:www-data:x /var/lib/cheeseshop && setfacl -R -m u:www-data:rX,d:u:www-data:rX /var/lib/cheeseshop/blobs'
+      ).with_unless(%r{getfacl}).that_requires('File[/var/lib/cheeseshop/blobs]')
+      expect(catalogue.resources.map(&:to_s).grep(%r{usermod| in cheeseshop})).to eq([])
+    end
+
+    context 'that are elsewhere' do
+      let(:pre_condition) { "class { 'cheeseshop': settings => { 'blobs' => { 'path' => '/srv/blobs' } } }" }
+
+      it { is_expected.to contain_exec('files for www-data').with_command(%r{ /srv/blobs$}) }
+    end
   end
 
   context 'with everything else' do

@@ -50,7 +50,11 @@ describe 'cheeseshop_index' do
     # Its type need not be said again.
     changed = apply(dev(mirror_url: 'http://bob:topsecret@other.test/simple/', settings: { 'mirror_cache_expiry' => 60 }))
     expect(changed).to contain_exactly("#{user}/dev mirror_url", "#{user}/dev settings")
-    expect(logged).not_to include('topsecret')
+    expect(logged + reported).not_to include('topsecret')
+    trigger = 'http://bob:topsecret@jenkins.test/job/{pkgname}/build'
+    apply(owner, dev({ bases: [] }, "#{user}/built"))
+    expect(apply(dev({ settings: { 'uploadtrigger_jenkins' => trigger } }, "#{user}/built"))).to eq(["#{user}/built settings"])
+    expect(logged + reported).not_to include('topsecret')
   end
 
   it 'says in a dry run what would be done, also where bases are still to come' do

@@ -64,6 +64,18 @@ describe 'cheeseshop_layout' do
     expect(index("#{user}/dev")).not_to be_nil
   end
 
+  it 'refuses to remove what is a resource' do
+    # What other examples have made is to stay.
+    others = users.flat_map do |name, found|
+      ["[users.#{name}]", *found['indexes'].map { |index, values| "[indexes.\"#{name}/#{index}\"]\ntype = \"#{values['type']}\"" }]
+    end
+    pruned = [:cheeseshop_layout, 'team', { content: text + others.join("\n"), prune: true }]
+    apply(pruned, [:cheeseshop_user, "#{user}x", { password: 'secret' }])
+    expect(failed).to eq(['team'])
+    expect(logged).to include("Cheeseshop_user[#{user}x]: `prune` would remove it")
+    expect(users).to have_key("#{user}x")
+  end
+
   it 'takes everything for different where nothing can be asked yet' do
     settings('program' => '/nonexistent/cheeseshop')
     expect(apply(layout, noop: true)).to eq(['team ensure'])

@@ -43,7 +43,9 @@ module Shop
     Puppet::Util::Log.level = :debug
     catalog = Puppet::Resource::Catalog.new('shop')
     resources.each { |type, name, values| catalog.add_resource(Puppet::Type.type(type).new(values.merge(name: name, noop: noop))) }
-    statuses = catalog.apply.report.resource_statuses.values
+    report = catalog.apply.report
+    @reported = report.to_data_hash.inspect
+    statuses = report.resource_statuses.values
     @failed = statuses.select { |status| status.failed? || status.failed_to_restart || status.skipped }.map(&:title)
     statuses.flat_map { |status| status.events.reject { |event| event.status == 'failure' }.map { |event| "#{status.title} #{event.property}" } }
   ensure
@@ -51,7 +53,8 @@ module Shop
     PuppetX::Cheeseshop::Client.forget
   end
 
-  attr_reader :failed
+  # `reported` is the report as it goes to Puppet's server.
+  attr_reader :failed, :reported
 
   def logged
     @logs.map(&:to_s).join("\n")

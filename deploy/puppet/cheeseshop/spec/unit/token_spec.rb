@@ -55,6 +55,20 @@ describe 'cheeseshop_token' do
     expect(apply(token)).to eq(['ci ensure'])
   end
 
+  it 'ends the old one also when the new one is of somebody else' do
+    apply(owner, token, [:cheeseshop_user, "#{user}x", { password: 'secret' }])
+    expect(apply(token(user: "#{user}x"))).to eq(['ci user'])
+    expect(tokens).to eq({})
+    expect(apply(token(user: "#{user}x"))).to eq([])
+  end
+
+  it 'lets nobody read what comes into a file that everybody could read' do
+    File.write(path, "nothing\n")
+    File.chmod(0o644, path)
+    apply(owner, token)
+    expect(File.stat(path).mode & 0o777).to eq(0o640)
+  end
+
   it 'says in a dry run what would be done' do
     apply(owner, token)
     expect(apply(token(allowed: ['pkg_read']), noop: true)).to eq(['ci allowed'])

@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require 'puppet/parameter/boolean'
+require_relative '../../puppet_x/cheeseshop/hidden'
 
 Puppet::Type.newtype(:cheeseshop_index) do
   @doc = <<~DOC
@@ -100,6 +101,8 @@ Puppet::Type.newtype(:cheeseshop_index) do
   end
 
   newproperty(:mirror_url) do
+    include PuppetX::Cheeseshop::Hidden
+
     desc 'The upstream of a mirror, `Sensitive` if it holds a password.'
 
     def insync?(current)
@@ -127,6 +130,8 @@ Puppet::Type.newtype(:cheeseshop_index) do
   end
 
   newproperty(:settings) do
+    include PuppetX::Cheeseshop::Hidden
+
     desc 'Other keys that an index has (`mirror_cache_expiry`, `uploadtrigger_jenkins` …), as a hash.'
     own = [:bases, :acl_upload, :acl_read, :acl_toxresult_upload, :mirror_whitelist, :constraints, :volatile, :type, :mirror_url,
            :mirror_whitelist_inheritance, :title, :description].map(&:to_s)

@@ -44,7 +44,7 @@ Puppet::Type.newtype(:cheeseshop_layout) do
   end
 
   [
-    [:prune, 'Remove users and indexes that the layout does not name, with all that they hold.'],
+    [:prune, 'Remove users and indexes that the layout does not name, with all that they hold. Refused where one is a resource.'],
     [:send_secrets, 'Send URLs with passwords at every run: the server does not show them, so a change goes unnoticed.'],
     [:allow_empty_mirrors, 'Make mirrors that have no `mirror_url`.'],
   ].each do |key, text|

@@ -18,7 +18,7 @@ Puppet::Type.newtype(:cheeseshop_token) do
     The token in the file is as it should be when the server knows it, with just these restrictions, and when it
     does not end within `renew` days. Else a new one is made, put into the file in one step, and the
     old one is ended. The file belongs to root and has mode 0600 unless a `file` resource of that path
-    (without content) says otherwise; owner and mode outlive a renewal.
+    (without content) says otherwise; owner and mode outlive a renewal, but for what the mode gives to everybody.
 
     `puppet resource cheeseshop_token` lists the tokens of all users as `USER/ID`;
     `puppet resource cheeseshop_token anna/Ab12Cd34 ensure=absent` ends one.

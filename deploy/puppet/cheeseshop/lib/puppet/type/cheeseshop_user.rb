@@ -1,5 +1,7 @@
 # frozen_string_literal: true
 
+require_relative '../../puppet_x/cheeseshop/hidden'
+
 Puppet::Type.newtype(:cheeseshop_user) do
   @doc = <<~DOC
     A user of a cheeseshop (or devpi-server).
@@ -30,6 +32,8 @@ Puppet::Type.newtype(:cheeseshop_user) do
   end
 
   newproperty(:password) do
+    include PuppetX::Cheeseshop::Hidden
+
     desc <<~DOC
       The password, `Sensitive`. It is set when a login with it fails, and only then. A user that is made
       without one gets a password that nobody knows, which is right for users that have tokens only.

@@ -28,6 +28,7 @@ Puppet::Type.type(:cheeseshop_layout).provide(:cheeseshop) do
 
   def apply
     refuse_lost_passwords
+    refuse_to_remove_resources
     done = client.apply(layout, *options)
     done.each { |step| keep(step['name'], step['generated_password']) if step['generated_password'] }
   end
@@ -66,6 +67,15 @@ Puppet::Type.type(:cheeseshop_layout).provide(:cheeseshop) do
 
     raise Puppet::Error, "#{names.join(', ')}: new, and without a password. Say one in the layout or by a cheeseshop_user, " \
                          'or where to put one that is made up: generated_passwords'
+  end
+
+  # They would be made again, without what they held.
+  def refuse_to_remove_resources
+    removed = plan.select { |step| step['action'] == 'remove' }.map { |step| "Cheeseshop_#{step['kind']}[#{step['name']}]" }
+    wanted = removed.select { |reference| (other = resource.catalog&.resource(reference)) && other[:ensure] != :absent }
+    return if wanted.empty?
+
+    raise Puppet::Error, "#{wanted.join(', ')}: `prune` would remove it, for the layout does not name it"
   end
 
   def keep(name, password)

@@ -27,7 +27,7 @@ Puppet::Type.type(:cheeseshop_token).provide(:cheeseshop) do
     noop = resources.values.all?(&:noop?)
     asked = client(noop)
     resources.each do |name, resource|
-      user, id = resource[:path] ? held(asked, resource) : name.split('/', 2)
+      user, id = resource[:path] ? held(asked, resource[:path]) : name.split('/', 2)
       token = id && asked.tokens(user)[id]
       resource.provider = new(of(user, id, token).merge(name: name)) if token
     end
@@ -37,15 +37,12 @@ Puppet::Type.type(:cheeseshop_token).provide(:cheeseshop) do
     Puppet.warning("cheeseshop_token: taken for absent: #{error.message}")
   end
 
-  # The user and id of the token in the resource's file.
-  def self.held(asked, resource)
-    return [] unless File.file?(resource[:path])
+  # The user and id of the token in a file.
+  def self.held(asked, path)
+    return [] unless File.file?(path)
 
-    token = File.read(resource[:path], 4096).to_s.lines.first.to_s.strip
-    return [] if token.empty?
-
-    found = asked.inspect_token(token)
-    (found['user'] == resource[:user]) ? found.values_at('user', 'id') : []
+    token = File.read(path, 4096).to_s.lines.first.to_s.strip
+    token.empty? ? [] : asked.inspect_token(token).values_at('user', 'id')
   end
 
   def self.of(user, id, token)
@@ -116,7 +113,8 @@ Puppet::Type.type(:cheeseshop_token).provide(:cheeseshop) do
     File.open(fresh, File::WRONLY | File::CREAT | File::EXCL, 0o600) do |file|
       if old
         file.chown(old.uid, old.gid)
-        file.chmod(old.mode & 0o777)
+        # What was there before may have been no secret.
+        file.chmod(old.mode & 0o770)
       end
       file.puts(token)
       file.fsync
