@@ -5,6 +5,8 @@ use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::OFlags;
+
 use crate::failure::Failure;
 
 /// The file whose lock a server holds.
@@ -66,6 +68,8 @@ impl DataDirectory {
             .create(true)
             .truncate(false)
             .mode(0o600)
+            // Root may be at work in a directory of the server's user, who must not choose what is emptied.
+            .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
             .open(&path)
             .map_err(|error| cannot(&error))?;
         match file.try_lock() {
@@ -127,6 +131,17 @@ mod tests {
         std::fs::write(&path, "").unwrap();
         let failure = DataDirectory::open_or_create(&path).unwrap_err();
         assert!(failure.to_string().contains("cannot be made"), "{failure}");
+    }
+
+    #[test]
+    fn a_symbolic_link_is_no_lock_and_what_it_names_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let other = folder.path().join("other");
+        std::fs::write(&other, "text").unwrap();
+        std::os::unix::fs::symlink(&other, folder.path().join(LOCK_FILE)).unwrap();
+        let directory = DataDirectory::open_or_create(folder.path()).unwrap();
+        directory.lock("cheeseshop init").unwrap_err();
+        assert_eq!(std::fs::read_to_string(other).unwrap(), "text");
     }
 
     #[test]

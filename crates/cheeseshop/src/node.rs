@@ -74,7 +74,10 @@ impl Node {
             directory,
             db,
             upstream,
-            output_is_kept: output::is_kept(config.surroundings.get("JOURNAL_STREAM")),
+            output_is_kept: output::is_kept(
+                config.surroundings.get("JOURNAL_STREAM"),
+                config.surroundings.get("SUPERVISOR_ENABLED").is_some(),
+            ),
             _lock: lock,
         })
     }

@@ -3,7 +3,7 @@
 //! What the user asked for (addresses, passwords, values) goes to standard output, all talk about
 //! it to standard error. A reader that went away (`cheeseshop config show | head`) is no error.
 
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 
 /// Prints one line of what was asked for.
 pub(crate) fn data(line: &str) {
@@ -15,8 +15,11 @@ pub(crate) fn data(line: &str) {
 
 /// Whether standard output is the journal of systemd, which keeps what it is given: then it is the file that
 /// `JOURNAL_STREAM` (systemd.exec(5)) names as `DEVICE:INODE`. The variable alone proves nothing, since
-/// programs hand it on.
-pub(crate) fn is_kept(journal_stream: Option<&str>) -> bool {
+/// programs hand it on. Or a log of supervisord, which tells its programs that they are its own.
+pub(crate) fn is_kept(journal_stream: Option<&str>, is_supervised: bool) -> bool {
+    if is_supervised && !std::io::stdout().is_terminal() {
+        return true;
+    }
     let Some(journal) = journal_stream else {
         return false;
     };

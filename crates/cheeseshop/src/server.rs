@@ -5,7 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use cheeseshop_http::{Channel, PeerAddress};
@@ -280,6 +280,7 @@ async fn run<S, B>(
     let Some((stream, speaker)) = kind.prepare(stream, peer, &stop).await else {
         return;
     };
+    let idle = first_request;
     let asked = Arc::new(Asked::default());
     let asking = Arc::clone(&asked);
     let service = service_fn(move |mut request: Request<Incoming>| {
@@ -298,16 +299,20 @@ async fn run<S, B>(
     let stop = stop.child_token();
     let serving = async {
         let mut serving = pin!(serving);
-        tokio::select! {
+        let is_stopping = tokio::select! {
             result = serving.as_mut() => return result,
-            () = stop.cancelled() => {}
-        }
+            () = stop.cancelled() => true,
+            () = asked.silence(idle) => false,
+        };
         // Whoever was let in before the stop is answered, also when the request is still on its way.
-        tokio::select! {
-            result = serving.as_mut() => return result,
-            () = asked.wait() => {}
-            () = tokio::time::sleep(LATE_REQUEST) => {}
+        if is_stopping {
+            tokio::select! {
+                result = serving.as_mut() => return result,
+                () = asked.wait() => {}
+                () = tokio::time::sleep(LATE_REQUEST) => {}
+            }
         }
+        // What runs is finished, and nothing new begins.
         serving.as_mut().graceful_shutdown();
         serving.await
     };
@@ -328,27 +333,41 @@ async fn run<S, B>(
     drop(permit);
 }
 
-/// Whether a request has come on a connection.
+/// The requests that have come on a connection.
 #[derive(Default)]
 struct Asked {
-    is_so: AtomicBool,
+    count: AtomicU64,
     first: Notify,
 }
 
 impl Asked {
     fn note(&self) {
-        if !self.is_so.swap(true, Ordering::Relaxed) {
+        if self.count.fetch_add(1, Ordering::Relaxed) == 0 {
             self.first.notify_one();
         }
     }
 
     fn is_so(&self) -> bool {
-        self.is_so.load(Ordering::Relaxed)
+        self.count.load(Ordering::Relaxed) > 0
     }
 
     async fn wait(&self) {
         if !self.is_so() {
             self.first.notified().await;
+        }
+    }
+
+    /// Comes back when requests have come, and then none for so long, or at most twice that. The library
+    /// knows no end of an HTTP/2 connection whose client answers pings.
+    async fn silence(&self, time: Duration) {
+        let mut before = 0;
+        loop {
+            tokio::time::sleep(time).await;
+            let count = self.count.load(Ordering::Relaxed);
+            if count > 0 && count == before {
+                return;
+            }
+            before = count;
         }
     }
 }
@@ -359,6 +378,7 @@ mod tests {
 
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::{TcpListener, TcpStream};
+    use tokio::task::JoinHandle;
 
     use super::*;
     use crate::listeners::Transport;
@@ -370,10 +390,24 @@ mod tests {
         }
     }
 
-    async fn listener() -> (Listener, SocketAddr) {
+    /// A server with these answers: its address, what stops it, and its task.
+    async fn start<F>(
+        settings: ConnectionSettings,
+        answer: impl Fn(Request<Incoming>) -> F + Clone + Send + Sync + 'static,
+    ) -> (SocketAddr, CancellationToken, JoinHandle<()>)
+    where
+        F: Future<Output = Result<Response<String>, Infallible>> + Send + 'static,
+    {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        (Listener::tcp(listener, Transport::Plain), address)
+        let listeners = vec![Listener::tcp(listener, Transport::Plain)];
+        let stop = CancellationToken::new();
+        let until = stop.clone();
+        let serving = tokio::spawn(async move {
+            let service = tower::service_fn(answer);
+            serve(listeners, None, service, settings, &Pulse::default(), until).await;
+        });
+        (address, stop, serving)
     }
 
     async fn ask(address: SocketAddr) -> String {
@@ -389,27 +423,12 @@ mod tests {
 
     #[tokio::test]
     async fn the_peer_is_told_to_the_service() {
-        let (listener, address) = listener().await;
-        let stop = CancellationToken::new();
-        let service = tower::service_fn(|request: Request<Incoming>| {
+        let (address, stop, serving) = start(settings(), |request| {
             let peer = request.extensions().get::<PeerAddress>();
             let text = peer.map_or_else(String::new, |peer| peer.0.ip().to_string());
-            ready(Ok::<_, Infallible>(Response::new(text)))
-        });
-        let serving = tokio::spawn({
-            let stop = stop.clone();
-            async move {
-                serve(
-                    vec![listener],
-                    None,
-                    service,
-                    settings(),
-                    &Pulse::default(),
-                    stop,
-                )
-                .await;
-            }
-        });
+            ready(Ok(Response::new(text)))
+        })
+        .await;
         let answer = ask(address).await;
         assert!(answer.ends_with("127.0.0.1"), "{answer}");
         stop.cancel();
@@ -418,33 +437,18 @@ mod tests {
 
     #[tokio::test]
     async fn a_running_request_finishes_after_the_stop_and_no_new_one_begins() {
-        let (listener, address) = listener().await;
-        let stop = CancellationToken::new();
         let started = Arc::new(Notify::new());
         let finish = Arc::new(Notify::new());
         let (starting, finishing) = (Arc::clone(&started), Arc::clone(&finish));
-        let service = tower::service_fn(move |_: Request<Incoming>| {
+        let (address, stop, serving) = start(settings(), move |_| {
             let (started, finish) = (Arc::clone(&starting), Arc::clone(&finishing));
             async move {
                 started.notify_one();
                 finish.notified().await;
-                Ok::<_, Infallible>(Response::new("done".to_owned()))
+                Ok(Response::new("done".to_owned()))
             }
-        });
-        let serving = tokio::spawn({
-            let stop = stop.clone();
-            async move {
-                serve(
-                    vec![listener],
-                    None,
-                    service,
-                    settings(),
-                    &Pulse::default(),
-                    stop,
-                )
-                .await;
-            }
-        });
+        })
+        .await;
         let asking = tokio::spawn(ask(address));
         started.notified().await;
         stop.cancel();
@@ -459,35 +463,43 @@ mod tests {
 
     #[tokio::test]
     async fn a_client_that_says_nothing_is_sent_away() {
-        let (listener, address) = listener().await;
-        let stop = CancellationToken::new();
-        let service = tower::service_fn(|_: Request<Incoming>| {
-            ready(Ok::<_, Infallible>(Response::new(String::new())))
-        });
         let settings = ConnectionSettings {
             max_connections: 1,
             header_read_timeout: Duration::from_millis(20),
         };
-        let serving = tokio::spawn({
-            let stop = stop.clone();
-            async move {
-                serve(
-                    vec![listener],
-                    None,
-                    service,
-                    settings,
-                    &Pulse::default(),
-                    stop,
-                )
-                .await;
-            }
-        });
+        let answer = |_| ready(Ok(Response::new(String::new())));
+        let (address, stop, serving) = start(settings, answer).await;
         for first_bytes in [&b""[..], b"PRI * HT", b"GET / HTTP/1.1\r\nHost"] {
             let mut stream = TcpStream::connect(address).await.unwrap();
             stream.write_all(first_bytes).await.unwrap();
             let mut answer = Vec::new();
             // With one connection allowed the next round also shows that the place is free again.
             let _ = stream.read_to_end(&mut answer).await;
+        }
+        stop.cancel();
+        serving.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn an_idle_http2_connection_is_ended_and_its_place_is_free() {
+        let settings = ConnectionSettings {
+            max_connections: 1,
+            header_read_timeout: Duration::from_millis(20),
+        };
+        let answer = |_| ready(Ok(Response::new("done".to_owned())));
+        let (address, stop, serving) = start(settings, answer).await;
+        for _ in 0..2 {
+            let stream = TokioIo::new(TcpStream::connect(address).await.unwrap());
+            let (mut sender, connection) =
+                hyper::client::conn::http2::handshake(TokioExecutor::new(), stream)
+                    .await
+                    .unwrap();
+            let connection = tokio::spawn(connection);
+            let request = Request::get("http://a.test/").body(String::new()).unwrap();
+            assert_eq!(sender.send_request(request).await.unwrap().status(), 200);
+            // The client would go on, and is still here.
+            connection.await.unwrap().unwrap();
+            drop(sender);
         }
         stop.cancel();
         serving.await.unwrap();

@@ -119,6 +119,10 @@ fn caller(shared: &Shared, request: &Parts) -> Option<Caller> {
     let address = || outside::client_address(&shared.settings, &request.headers, peer);
     let channel = request.extensions.get::<Channel>();
     let certificate = channel.map_or(&ClientCertificate::Nobody, Channel::client);
+    if matches!(certificate, ClientCertificate::Refused(_)) {
+        // Whatever else is sent: nothing is answered, and the long way tells why.
+        return None;
+    }
     match credentials::decisive(&request.method, &request.headers, certificate) {
         Decisive::Sent(credentials) => shared.app.remembered_caller(&credentials?, address()),
         Decisive::Certificate => match certificate {

@@ -118,6 +118,8 @@ def main():
     root = pathlib.Path(sys.argv[1])
     said = instructions(HERE / "../../../deploy/container/Containerfile")
     value = {word: rest for word, rest in said}
+    version = re.search(r'^version = "(.+)"', (HERE / "../../../Cargo.toml").read_text(), re.MULTILINE)[1]
+    assert ["ARG", f"VERSION={version}"] in said, f"the Containerfile says another version than {version}"
     environment = dict(rest.split("=", 1) for word, rest in said if word == "ENV")
     user = value["USER"]
     entry = json.loads(value["ENTRYPOINT"])

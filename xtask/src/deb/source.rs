@@ -213,20 +213,25 @@ fn copy_units(debian: &Path) -> Result<String> {
     Ok(rules.join("\n"))
 }
 
-/// What is done with a unit beyond installing it. Whatever can be enabled is, and is started, but for:
+/// What is done with a unit beyond installing it. Whatever can be enabled is, but for some. An upgrade restarts
+/// what runs and starts nothing that was stopped; the postinst of the package starts what comes new, and its
+/// prerm stops it: for debhelper both are of one piece with starting at each upgrade.
 fn unit_options(name: &str, kind: &str, has_timer: bool) -> &'static str {
     if kind == "socket" {
         // With it the addresses of the settings are not used: the operator's choice. While it is open, what
         // connects during an upgrade waits.
         " --no-enable --no-start --no-stop-on-upgrade"
-    } else if name.ends_with('@') || (name == "cheeseshop-backup" && kind == "timer") {
-        // Enabled for a rule of the operator's; for a directory that has room.
+    } else if name.ends_with('@') {
+        // Enabled for a rule of the operator's.
         " --no-enable --no-start"
+    } else if name == "cheeseshop-backup" && kind == "timer" {
+        // Enabled for a directory that has room.
+        " --no-enable --no-start --restart-after-upgrade"
     } else if kind == "service" && has_timer {
         // Started when its time has come; what runs goes on to its end.
         " --no-enable --no-start --no-stop-on-upgrade"
     } else {
-        ""
+        " --no-start --restart-after-upgrade"
     }
 }
 
@@ -344,6 +349,22 @@ mod tests {
     fn a_version_before_a_release_is_older_than_it() {
         assert_eq!(debian_version("1.0.0-rc.1"), "1.0.0~rc.1");
         assert_eq!(debian_version("1.0.0"), "1.0.0");
+    }
+
+    #[test]
+    fn an_upgrade_starts_nothing_that_was_stopped_and_stops_nothing_for_good() {
+        for (name, kind, has_timer) in [
+            ("cheeseshop", "service", false),
+            ("cheeseshop-gc", "timer", true),
+            ("cheeseshop-backup", "timer", true),
+        ] {
+            let options = unit_options(name, kind, has_timer);
+            // Without the second, debhelper has the unit stopped before the upgrade, and not started after it.
+            assert!(
+                options.ends_with(" --no-start --restart-after-upgrade"),
+                "{name}.{kind}:{options}"
+            );
+        }
     }
 
     #[test]

@@ -30,7 +30,10 @@ static PASSED: Mutex<Option<ListenFd>> = Mutex::new(None);
 pub(crate) fn note_inherited() {
     let surroundings = Surroundings::of_this_process();
     let count = surroundings.get("LISTEN_FDS").map(str::parse::<usize>);
-    if let Some(Ok(1..=MOST)) = count {
+    // Whom they are for is looked at by the library, but only if it is said.
+    if surroundings.get("LISTEN_PID").is_some()
+        && let Some(Ok(1..=MOST)) = count
+    {
         *PASSED.lock().unwrap_or_else(PoisonError::into_inner) = Some(ListenFd::from_env());
     }
 }

@@ -239,13 +239,18 @@ impl Identity {
         })
     }
 
-    /// What the log says of its time, when that is a matter of days.
+    /// What the log says of its time, when that is a matter of days or over.
     pub(super) fn end_in_sight(&self, now: Timestamp) -> Option<String> {
         let certificate = self.certificates.iter().min_by_key(|one| one.not_after)?;
         let days = certificate.days_left(now);
-        (0..DAYS_OF_WARNING).contains(&days).then(|| {
+        (days < DAYS_OF_WARNING).then(|| {
+            let what = if days < 0 {
+                "has expired".to_owned()
+            } else {
+                format!("expires in {days} days,")
+            };
             format!(
-                "the certificate {} in {} expires in {days} days, on {}",
+                "the certificate {} in {} {what} on {}",
                 certificate.subject,
                 self.file.display(),
                 day(certificate.not_after)
@@ -457,7 +462,7 @@ mod tests {
             ("2026-12-18T12:00:00Z", Some("in 13 days")),
             ("2026-12-31T12:00:00Z", Some("in 0 days")),
             ("2026-12-17T23:00:00Z", None),
-            ("2027-01-02T00:00:00Z", None),
+            ("2027-01-02T00:00:00Z", Some("has expired on 2027-01-01")),
         ] {
             let told = identity.end_in_sight(at(now));
             let is_told = told

@@ -98,6 +98,17 @@ fn a_log_does_not_keep_the_password() {
     }
 }
 
+/// What supervisord does for a program: it keeps the output, and says that the program is its own.
+#[test]
+fn a_log_of_supervisord_does_not_keep_the_password() {
+    let home = Home::new();
+    let mut command = home.cheeseshop(&["init"]);
+    let output = command.env("SUPERVISOR_ENABLED", "1").output().unwrap();
+    let printed = String::from_utf8(output.stdout).unwrap();
+    assert!(printed.contains("Created the user `root`"), "{printed}");
+    assert!(!printed.contains("the password: "), "{printed}");
+}
+
 #[tokio::test]
 async fn the_data_directory_follows_the_xdg_specification() {
     for (variable, value, expected) in [

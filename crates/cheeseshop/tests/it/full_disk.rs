@@ -5,34 +5,14 @@ use std::process::Command;
 use cheeseshop_test_support::Wheel;
 use serde_json::json;
 
-use crate::support::{CHEAP_HASH, Home, Server, noise};
+use crate::support::{CHEAP_HASH, Home, Server, noise, on_small_disk};
 
-/// The program on a file system of 3 MB that only it and its children see, gone with them.
+/// The program on a file system of 3 MB.
 fn on_a_small_disk(home: &Home) -> Command {
-    use std::os::unix::fs::MetadataExt as _;
-    let small = home.path().join("small");
-    std::fs::create_dir(&small).unwrap();
-    let mut all = vec!["serve", "--listen", "127.0.0.1:0"];
-    all.extend(CHEAP_HASH);
-    let server = home.bare_cheeseshop(&all);
-    let surroundings = server
-        .get_envs()
-        .filter_map(|(name, value)| Some((name, value?)));
-    let mut unshare = Command::new("/usr/bin/unshare");
-    if std::fs::metadata("/proc/self").unwrap().uid() != 0 {
-        unshare.args(["--user", "--map-root-user"]);
-    }
-    unshare
-        .args(["--mount", "/bin/sh", "-c"])
-        .arg("mount -t tmpfs -o size=3m small \"$0\" && exec \"$@\"")
-        .arg(&small)
-        .arg(server.get_program())
-        .args(server.get_args())
-        .env_clear()
-        .envs(surroundings)
-        .env("CHEESESHOP_DATA_DIR", small.join("data"))
-        .current_dir(home.path());
-    unshare
+    let arguments = [&["serve", "--listen", "127.0.0.1:0"], CHEAP_HASH].concat();
+    let mut server = home.bare_cheeseshop(&arguments);
+    server.env("CHEESESHOP_DATA_DIR", home.path().join("small/data"));
+    on_small_disk(home, 3, "exec \"$@\"", &server)
 }
 
 #[tokio::test]

@@ -4,23 +4,15 @@ use cheeseshop_test_support::{Wheel, postgres, s3};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Api, Home, Server};
+use crate::support::{Api, Home, Server, in_bucket};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_one_node_acknowledges_the_other_serves() {
     let database = postgres().await;
     let bucket = s3().await;
     let homes = [Home::new(), Home::new()];
-    let secret = homes[0].write("s3-secret", &bucket.secret_key);
-    let arguments = [
-        format!("--database-url={}", database.url),
-        "--set=blobs.kind=s3".to_owned(),
-        "--set=blobs.allow_http=true".to_owned(),
-        format!("--set=blobs.endpoint={}", bucket.endpoint),
-        format!("--set=blobs.bucket={}", bucket.bucket),
-        format!("--set=blobs.access_key={}", bucket.access_key),
-        format!("--set=blobs.secret_key_file={}", secret.display()),
-    ];
+    let mut arguments = in_bucket(&homes[0], &bucket);
+    arguments.push(format!("--database-url={}", database.url));
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let one = Server::start(&homes[0], &arguments);
     let two = Server::start(&homes[1], &arguments);

@@ -1,5 +1,6 @@
 //! A running devpi-server, followed.
 
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -237,16 +238,24 @@ async fn a_busy_server_does_not_keep_what_came_from_being_taken_in() {
     let primary = Primary::start();
     fill(&primary.devpi).await;
     let here = Here::start().await;
+    let is_over = Cell::new(false);
+    // Each change is waited for: one that is given up may still be made after the last look.
     let busy = async {
         for number in 0_u32.. {
+            if is_over.get() {
+                break;
+            }
             let title = json!({"title": number.to_string()});
             primary.devpi.send("PATCH", "/bob", "bob", title).await;
         }
     };
-    tokio::select! {
-        () = busy => {}
-        outcome = primary.follow(&here) => assert_eq!(outcome.skipped, []),
-    }
+    let following = async {
+        let outcome = primary.follow(&here).await;
+        is_over.set(true);
+        outcome
+    };
+    let ((), outcome) = tokio::join!(busy, following);
+    assert_eq!(outcome.skipped, []);
     primary.follow(&here).await;
     primary.assert_same(&here).await;
 }

@@ -45,12 +45,12 @@ pub struct CreateOptions {
 }
 
 /// A backup that was made.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Created {
     /// The backup.
     pub backup: Backup,
-    /// What became of older ones.
-    pub pruned: Pruned,
+    /// What became of older ones. The backup is there also when they could not be removed.
+    pub pruned: Result<Pruned, BackupError>,
 }
 
 /// Makes a backup of a database and its blobs in `target`, beside whatever works with them. No writer
@@ -117,9 +117,10 @@ pub async fn create(
     };
     let (keep, now) = (options.keep, clock.now());
     let pruned = if keep.is_everything() {
-        Pruned::default()
+        Ok(Pruned::default())
     } else {
-        blocking(move || target.prune(keep, now)).await?
+        let made = backup.path.clone();
+        blocking(move || target.prune(keep, now, Some(made.as_path()))).await
     };
     Ok(Created { backup, pruned })
 }

@@ -1,7 +1,6 @@
 //! The directory that backups are in: which are there, which may go.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 
 use jiff::{SignedDuration, Timestamp};
@@ -27,7 +26,7 @@ pub struct Backup {
     pub manifest: Manifest,
 }
 
-/// Which backups stay. The newest always does.
+/// Which backups stay. The newest always does, and the newest of those that lack nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Keep {
     /// So many of the newest.
@@ -55,6 +54,11 @@ impl Backup {
             path: path.to_owned(),
             manifest,
         }))
+    }
+
+    /// Whether it has every blob that its database names, and the log of changes was sound.
+    pub fn lacks_nothing(&self) -> bool {
+        self.manifest.blobs.missing == 0 && self.manifest.broken_log.is_none()
     }
 }
 
@@ -132,16 +136,20 @@ pub fn prune(
     dry_run: bool,
 ) -> Result<Pruned, BackupError> {
     if dry_run || keep.is_everything() {
-        return Ok(sort_out(list(target)?, keep, now));
+        return Ok(sort_out(list(target)?, keep, now, None));
     }
-    Target::open(target)?.prune(keep, now)
+    Target::open(target)?.prune(keep, now, None)
 }
 
-fn sort_out(backups: Vec<Backup>, keep: Keep, now: Timestamp) -> Pruned {
+fn sort_out(backups: Vec<Backup>, keep: Keep, now: Timestamp, made: Option<&Path>) -> Pruned {
     let mut pruned = Pruned::default();
     let count = backups.len();
+    // What lacks something must not push out the last that does not.
+    let sound = backups.iter().rposition(Backup::lacks_nothing);
     for (position, backup) in backups.into_iter().enumerate() {
-        if keep.keeps(count - 1 - position, backup.manifest.started, now) {
+        // One with a moment that is still to come, of a wrong clock, must not push out what was made just now.
+        let is_needed = Some(position) == sound || made == Some(backup.path.as_path());
+        if is_needed || keep.keeps(count - 1 - position, backup.manifest.started, now) {
             pruned.kept.push(backup);
         } else {
             pruned.removed.push(backup);
@@ -163,15 +171,7 @@ impl Target {
         make_directory(path)?;
         let place = path.join(LOCK);
         let failed = |error| BackupError::io("lock", &place, error);
-        let lock = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(&place)
-            .map_err(failed)?;
-        super::owner::own_like(&lock, path);
+        let lock = super::open_lock(&place, path).map_err(failed)?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(BackupError::InUse(path.to_owned())),
@@ -202,9 +202,14 @@ impl Target {
         name
     }
 
-    /// Removes backups that need not be kept.
-    pub(super) fn prune(&self, keep: Keep, now: Timestamp) -> Result<Pruned, BackupError> {
-        let pruned = sort_out(list(&self.path)?, keep, now);
+    /// Removes backups that need not be kept. The one that was `made` just now stays.
+    pub(super) fn prune(
+        &self,
+        keep: Keep,
+        now: Timestamp,
+        made: Option<&Path>,
+    ) -> Result<Pruned, BackupError> {
+        let pruned = sort_out(list(&self.path)?, keep, now, made);
         for backup in &pruned.removed {
             let name = backup.path.file_name().unwrap_or_default();
             // Killed in the middle, it must not look whole.
@@ -226,20 +231,110 @@ impl Target {
             let entry = entry.map_err(failed)?;
             let name = entry.file_name();
             let name = name.to_string_lossy();
-            if name.starts_with(INCOMPLETE) || name.starts_with(REMOVED) {
+            if is_leftover(&name) {
                 let path = entry.path();
-                fs::remove_dir_all(&path)
-                    .map_err(|error| BackupError::io("remove", &path, error))?;
-                tracing::info!(path = %path.display(), "removed what a killed process left");
+                match fs::remove_dir_all(&path) {
+                    Ok(()) => {
+                        tracing::info!(path = %path.display(), "removed what a killed process left");
+                    }
+                    // Of another user, most likely. No reason to make no backups any more.
+                    Err(error) => {
+                        tracing::warn!(path = %path.display(), %error, "a leftover cannot be removed");
+                    }
+                }
             }
         }
         Ok(())
     }
 }
 
+/// Whether a name is one that only an unfinished backup, or one that is being removed, has: a moment follows.
+fn is_leftover(name: &str) -> bool {
+    let moment = name
+        .strip_prefix(INCOMPLETE)
+        .or_else(|| name.strip_prefix(REMOVED));
+    moment.is_some_and(|moment| {
+        let bytes = moment.as_bytes();
+        bytes.len() >= 16 && bytes[..8].iter().all(u8::is_ascii_digit) && bytes[8] == b'T'
+    })
+}
+
 #[cfg(test)]
 mod tests {
+    use cheeseshop_packaging::hash::Sha256;
+
     use super::*;
+    use crate::backup::{BlobPart, Counts, DatabaseKind, DatabasePart};
+
+    fn backup(name: &str, second: i64, missing: u64) -> Backup {
+        let started = Timestamp::from_second(second).unwrap();
+        let sha256 = Sha256([0; 32]);
+        Backup {
+            path: PathBuf::from(name),
+            manifest: Manifest {
+                format: 1,
+                cheeseshop: String::new(),
+                name: name.to_owned(),
+                started,
+                finished: started,
+                database: DatabasePart {
+                    kind: DatabaseKind::Sqlite,
+                    file: "cheeseshop.db".to_owned(),
+                    bytes: 0,
+                    sha256,
+                },
+                migrations: Vec::new(),
+                serial: 0,
+                head_hash: sha256,
+                broken_log: None,
+                counts: Counts::default(),
+                blobs: BlobPart {
+                    included: true,
+                    list_sha256: sha256,
+                    count: 1,
+                    bytes: 1,
+                    missing,
+                    new: 0,
+                    new_bytes: 0,
+                },
+            },
+        }
+    }
+
+    fn kept(backups: Vec<Backup>, made: Option<&str>) -> Vec<String> {
+        let keep = Keep {
+            newest: Some(1),
+            younger: None,
+        };
+        let now = Timestamp::from_second(1000).unwrap();
+        let sorted = sort_out(backups, keep, now, made.map(Path::new));
+        let names = sorted.kept.into_iter().map(|backup| backup.manifest.name);
+        names.collect()
+    }
+
+    #[test]
+    fn the_newest_that_lacks_nothing_stays() {
+        let backups = vec![
+            backup("old", 1, 0),
+            backup("good", 2, 0),
+            backup("poor", 3, 1),
+            backup("poorer", 4, 7),
+        ];
+        assert_eq!(kept(backups, None), ["good", "poorer"]);
+    }
+
+    #[test]
+    fn one_from_the_future_does_not_push_out_what_was_just_made() {
+        let backups = || {
+            vec![
+                backup("old", 1, 0),
+                backup("made", 2, 0),
+                backup("future", 9999, 0),
+            ]
+        };
+        assert_eq!(kept(backups(), Some("made")), ["made", "future"]);
+        assert_eq!(kept(backups(), None), ["future"]);
+    }
 
     #[test]
     fn the_newest_stays_whatever_is_said() {
@@ -265,5 +360,19 @@ mod tests {
         assert!(keep.keeps(1, before(500), now));
         assert!(keep.keeps(5, before(50), now));
         assert!(!keep.keeps(2, before(500), now));
+    }
+
+    #[test]
+    fn what_others_hide_in_the_directory_is_left_alone() {
+        for (name, expected) in [
+            (".incomplete-20261122T234927Z", true),
+            (".removing-20261122T234927Z-2", true),
+            (".incomplete-", false),
+            (".incomplete-download.iso.part", false),
+            (".removing-old", false),
+            ("20261122T234927Z", false),
+        ] {
+            assert_eq!(is_leftover(name), expected, "{name}");
+        }
     }
 }

@@ -6,10 +6,9 @@ use std::process::{Command, Stdio};
 
 use url::Url;
 
-use super::{BackupError, DUMP_FILE, DatabaseKind};
+use super::{BackupError, DUMP_FILE, DatabaseKind, Manifest};
 use crate::config::{Address, DatabaseConfig, DatabaseUrl};
-use crate::database::snapshot;
-use crate::database::{Connection, Reader};
+use crate::database::{Connection, Reader, change_log, snapshot};
 
 /// Writes a dump.
 const PG_DUMP: &str = "pg_dump";
@@ -125,6 +124,21 @@ pub(super) async fn restore(url: &DatabaseUrl, dump: PathBuf) -> Result<(), Back
         }
     })
     .await
+}
+
+/// Whether a database is the one of a backup: it was restored, and whoever did it was ended before it could say so.
+pub(super) async fn is_restored(
+    url: &DatabaseUrl,
+    config: &DatabaseConfig,
+    manifest: &Manifest,
+) -> bool {
+    // An empty one has no log to be read.
+    let Ok(mut reader) = snapshot::open_postgres(url, config.connect_timeout()).await else {
+        return false;
+    };
+    change_log::verify_in(&mut reader)
+        .await
+        .is_ok_and(|log| (log.head.0, log.head_hash) == (manifest.serial, manifest.head_hash))
 }
 
 /// Makes sure that pg_restore is there.

@@ -12,9 +12,9 @@
 //!
 //! The promise: whatever was acknowledged before a backup began is in it, whole. Three things keep it.
 //! The database comes first and as one snapshot, then the blobs that this snapshot names: bytes are
-//! durable before their row is, so they are there. Nothing removes a blob meanwhile, since garbage
-//! collection and backups exclude each other ([`crate::blobs::RemovalLock`]). And a backup gets its name
-//! last, when all of it is on the disk and was checked.
+//! durable before their row is, so they are there. Nothing removes a blob of a local store meanwhile, since
+//! garbage collection and backups exclude each other ([`crate::blobs::RemovalLock`]). And a backup gets its name
+//! last, when all of it is on the disk, the database checked, and what was copied compared with its digest.
 //!
 //! Blobs never change, so what another backup or the store has already is shared by hard links where the
 //! file system allows it. A backup can be removed, or moved elsewhere, without regard to others.
@@ -37,7 +37,7 @@ pub use directory::{Backup, Keep, Pruned, list, newest, prune};
 pub use error::BackupError;
 pub use manifest::{BlobPart, Counts, DatabaseKind, DatabasePart, Manifest};
 pub use owner::own_below;
-pub(crate) use owner::{own_like, own_path_like};
+pub(crate) use owner::{open_lock, own_path_like};
 pub use progress::{Progress, ProgressNow, Stage};
 pub use restore::{Destination, RESTORING, RestoreOptions, Restored, restore};
 pub use state::{LastBackup, STATE_FILE};

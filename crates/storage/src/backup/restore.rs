@@ -5,7 +5,7 @@
 //! the restore can be started again after whatever has ended it.
 
 use std::fs;
-use std::io;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use futures_util::{StreamExt as _, stream};
@@ -113,8 +113,12 @@ pub async fn restore(
     let list = ListReader::open(&backup.path, BLOB_LIST, manifest.blobs.list_sha256)?;
 
     let mark = destination.data_directory.join(RESTORING);
-    fs::write(&mark, format!("{}\n", backup.path.display()))
-        .map_err(|error| BackupError::io("write", &mark, error))?;
+    if !resumes {
+        let text = format!("{}\n", backup.path.display());
+        copy::create(&mark)?
+            .write_all(text.as_bytes())
+            .map_err(|error| BackupError::io("write", &mark, error))?;
+    }
     copy::sync_directory(destination.data_directory)?;
     progress.enter(Stage::Blobs);
     progress.expect(manifest.blobs.count);
@@ -139,7 +143,13 @@ pub async fn restore(
             let (target, expected) = (target.clone(), manifest.database.sha256);
             blocking(move || put_database(&file, &target, &expected)).await?;
         }
-        Address::Postgres(url) => dump::restore(url, file).await?,
+        Address::Postgres(url) => {
+            // Ended right after the database, a restore would find its own tables in the way.
+            let is_there = resumes && dump::is_restored(url, destination.database, manifest).await;
+            if !is_there {
+                dump::restore(url, file).await?;
+            }
+        }
     }
     let parent = destination.data_directory.to_owned();
     blocking(move || {
@@ -313,5 +323,13 @@ fn put_database(
             "the database changed while it was copied".to_owned(),
         ));
     }
-    fs::rename(&temporary, target).map_err(|error| BackupError::io("rename to", target, error))
+    // It may lie on another file system than the data directory.
+    fs::File::open(&temporary)
+        .and_then(|file| file.sync_all())
+        .map_err(|error| BackupError::io("sync", &temporary, error))?;
+    fs::rename(&temporary, target).map_err(|error| BackupError::io("rename to", target, error))?;
+    match target.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => copy::sync_directory(parent),
+        _ => Ok(()),
+    }
 }

@@ -50,10 +50,14 @@ impl LastBackup {
         let failed = |source| BackupError::io("write", &path, source);
         let text = serde_json::to_vec(self).map_err(|error| failed(error.into()))?;
         let written = (|| {
+            // Of a process that was killed, or a link that would lead root elsewhere.
+            match fs::remove_file(&temporary) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
             let mut file = OpenOptions::new()
                 .write(true)
-                .create(true)
-                .truncate(true)
+                .create_new(true)
                 .mode(0o600)
                 .open(&temporary)?;
             own_like(&file, data_directory);

@@ -5,13 +5,12 @@
 //! forbids removals, and whoever removes waits. The lock lies beside the blobs, where all processes of a
 //! local store find it, also those of other machines that have mounted it.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use super::{Backend, BlobError, BlobStore};
-use crate::backup::own_like;
+use crate::backup::open_lock;
 
 /// The lock's file below the root of a local store.
 const LOCK_FILE: &str = "gc.lock";
@@ -46,8 +45,8 @@ impl RemovalLock {
 
 impl BlobStore {
     /// Takes the turn to remove blobs: as long as the result lives, no backup is made of a local store.
-    /// `waiting` is called when one is under way, whose end is waited for. Backups of an object store
-    /// hold no bytes, and nothing is locked there.
+    /// `waiting` is called when one is under way, whose end is waited for. An object store has no lock: what goes
+    /// while a backup fetches its blobs is missing in that, which says so.
     ///
     /// # Errors
     /// A lock that cannot be had for another reason.
@@ -70,15 +69,7 @@ async fn lock(
     super::local::blocking("lock", move || {
         let place = root.join(LOCK_FILE);
         let failed = |error| BlobError::io("lock", place.display(), error);
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(&place)
-            .map_err(failed)?;
-        own_like(&file, &root);
+        let file = open_lock(&place, &root).map_err(failed)?;
         let at_once = match way {
             Way::Forbid => file.try_lock_shared(),
             Way::Remove => file.try_lock(),

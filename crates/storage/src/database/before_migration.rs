@@ -3,6 +3,7 @@
 //! `backups/before-migration-1-to-2-20261122T234927Z.db` beside the database: as many migrations as it
 //! had, as many as it was to get, and when. The newest few stay.
 
+use std::collections::BTreeSet;
 use std::fs::{self, DirBuilder, File};
 use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
@@ -60,15 +61,24 @@ pub(crate) fn save(
         }
     })?;
     tracing::info!(path = %path.display(), "copied the database before its schema is changed");
-    let mut copies = list(directory);
-    copies.sort_by(|one, other| one.moment.cmp(&other.moment));
-    let too_many = copies.len().saturating_sub(KEPT);
-    for old in &copies[..too_many] {
+    for old in too_many(list(directory)) {
         if let Err(error) = fs::remove_file(&old.path) {
             tracing::warn!(path = %old.path.display(), %error, "an old copy cannot be removed");
         }
     }
     Ok(())
+}
+
+/// The copies that go. The newest of each schema stays longest: a migration that fails at every start must
+/// not push out what was saved before an earlier one.
+fn too_many(mut copies: Vec<Copy>) -> Vec<Copy> {
+    copies.sort_by(|one, other| other.moment.cmp(&one.moment));
+    let mut schemas = BTreeSet::new();
+    let (mut kept, again): (Vec<Copy>, Vec<Copy>) = copies
+        .into_iter()
+        .partition(|copy| schemas.insert(copy.schema));
+    kept.extend(again);
+    kept.split_off(KEPT.min(kept.len()))
 }
 
 fn copy(
@@ -162,5 +172,21 @@ mod tests {
             found.ends_with("before-migration-1-to-2-20260201T000000Z.db"),
             "{found:?}"
         );
+    }
+
+    #[test]
+    fn a_migration_that_fails_again_and_again_pushes_out_its_own_copies() {
+        let copy = |schema, moment: &str| Copy {
+            path: PathBuf::from(format!("{schema}-{moment}")),
+            schema,
+            moment: moment.to_owned(),
+        };
+        let copies = [(1, "a"), (2, "b"), (3, "c"), (3, "d"), (3, "e")];
+        let gone = too_many(copies.map(|(schema, moment)| copy(schema, moment)).to_vec());
+        assert_eq!(gone, [copy(3, "d"), copy(3, "c")]);
+        let copies = [(1, "a"), (2, "b"), (3, "c"), (4, "d")];
+        let gone = too_many(copies.map(|(schema, moment)| copy(schema, moment)).to_vec());
+        assert_eq!(gone, [copy(1, "a")]);
+        assert_eq!(too_many(vec![copy(1, "a")]), []);
     }
 }

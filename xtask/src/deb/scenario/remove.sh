@@ -12,5 +12,8 @@ expect 'failed units' "$(systemctl --failed --no-legend --plain)" ''
 
 apt install "$THIS" < /dev/null
 expect 'the socket, which was enabled before' "$(systemctl is-active cheeseshop.socket || :)" active
+for timer in cheeseshop-gc.timer cheeseshop-backup.timer; do
+    expect "$timer, which was enabled before" "$(systemctl is-active "$timer" || :)" active
+done
 wait_for 'an answer after installing again' answers
 installs_with_pip

@@ -35,6 +35,8 @@ apt install "$THIS" < /dev/null
 wait_for 'an answer of the new version' answers
 expect 'the installed version' "$(installed_version)" "ii $VERSION"
 expect 'the service' "$(systemctl is-active cheeseshop.service)" active
+expect 'the timer of backups, which was enabled' "$(systemctl is-active cheeseshop-backup.timer || :)" active
+expect 'the timer of garbage' "$(systemctl is-active cheeseshop-gc.timer || :)" active
 copy=$(find /var/lib/cheeseshop/backups -name 'before-migration-*.db')
 [ -n "$copy" ] || fail 'the database was not copied before it was changed'
 expect 'the copy' "$(stat --format='%U' "$copy")" cheeseshop
@@ -64,4 +66,16 @@ wait "$load"
 [ "$(systemctl show --property=MainPID --value cheeseshop.service)" != "$running" ] ||
     fail 'the program that was replaced still runs'
 echo "requests meanwhile: $(sort "$state/answers" | uniq --count | tr '\n' ' ')"
+grep -q '^200$' "$state/answers" || fail 'nobody asked meanwhile'
 expect 'requests that failed meanwhile' "$(grep -cv '^200$' "$state/answers" || :)" 0
+
+# What somebody has stopped stays so.
+systemctl stop cheeseshop.socket
+systemctl stop cheeseshop.service cheeseshop-gc.timer
+apt install --reinstall "$THIS" < /dev/null
+for unit in cheeseshop.service cheeseshop.socket cheeseshop-gc.timer; do
+    expect "$unit, which was stopped by hand" "$(systemctl is-active "$unit" || :)" inactive
+done
+systemctl start cheeseshop.socket
+systemctl start cheeseshop.service cheeseshop-gc.timer
+wait_for 'an answer after it was started again' answers

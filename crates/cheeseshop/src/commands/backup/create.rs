@@ -53,11 +53,19 @@ pub(super) async fn run(config: &Config, arguments: &CreateArgs) -> Result<(), F
             "`cheeseshop fsck` names the files; those of mirrors are fetched again when somebody asks",
         ));
     }
+    if let Err(error) = &created.pruned {
+        let what = "the backup is made, but older ones cannot be removed";
+        return Err(trouble::failure(what, error).into_answer());
+    }
     Ok(())
 }
 
-/// For the server's metrics. That there is no note does not make the backup worse.
+/// For the server's metrics, which watch the age of the last backup that lacks nothing. That there is no
+/// note does not make the backup worse.
 fn note(config: &Config, created: &Created) {
+    if !created.backup.lacks_nothing() {
+        return;
+    }
     let manifest = &created.backup.manifest;
     let blobs = &manifest.blobs;
     let held = if blobs.included { blobs.bytes } else { 0 };
@@ -78,10 +86,13 @@ fn note(config: &Config, created: &Created) {
 fn tell(is_json: bool, created: &Created) {
     let manifest = &created.backup.manifest;
     let path = created.backup.path.display().to_string();
+    let gone: &[backup::Backup] = match &created.pruned {
+        Ok(pruned) => &pruned.removed,
+        // Told by the exit code's message.
+        Err(_) => &[],
+    };
     if is_json {
-        let removed: Vec<String> = created
-            .pruned
-            .removed
+        let removed: Vec<String> = gone
             .iter()
             .map(|backup| backup.path.display().to_string())
             .collect();
@@ -107,7 +118,7 @@ fn tell(is_json: bool, created: &Created) {
              keep them there by its own means (versions, replication), or give --include-remote-blobs",
         );
     }
-    for backup in &created.pruned.removed {
+    for backup in gone {
         output::talk(&format!("removed {}", backup.path.display()));
     }
 }

@@ -63,6 +63,7 @@ pub(super) async fn run(config: &Config, arguments: &VerifyArgs) -> Result<(), F
         verified.damaged
     ))
     .with_hint(
-        "make a new one; blobs can be copied out of another backup, each lies under its digest",
+        "make a new one in another directory: beside this one it would share what is damaged; blobs can be \
+         copied out of another backup, each lies under its digest",
     ))
 }

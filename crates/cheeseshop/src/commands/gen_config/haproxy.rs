@@ -36,7 +36,8 @@ pub(super) fn made(config: &Config, options: &HaproxyArgs) -> Result<Made, Failu
         .http
         .outside_url
         .as_ref()
-        .filter(|url| url.host_str() == Some(&name))
+        // One of plain http is from the time before haproxy, which speaks TLS.
+        .filter(|url| url.host_str() == Some(&name) && url.scheme() == "https")
         .map_or_else(
             || format!("https://{name}{}", site::port_suffix("https", first.port)),
             |url| url.origin().ascii_serialization(),
@@ -56,32 +57,47 @@ pub(super) fn made(config: &Config, options: &HaproxyArgs) -> Result<Made, Failu
         listen => addresses(&listen),
         redirect_from => addresses(&Listen::all("--redirect-from", &options.redirect_from, 80)?),
         certificate => site::quoted("--certificate", &certificate)?,
+        redirect => redirect(&outside_url),
         outside_url,
         prefix_pattern => prefix.replace('.', "\\."),
         prefix,
+        hsts => config.tls.hsts_seconds,
         immutable => options.immutable_accounts,
         status_networks => site::networks(&options.allow_status)?,
     };
-    let remarks = nodes
+    let trust = nodes
         .first()
         .and_then(|node| site::trust_remark(config, node, "haproxy"));
+    let unverified = nodes
+        .iter()
+        .filter_map(|node| site::unverified_remark(node, "haproxy"));
     Ok(Made {
         text: filled("the configuration", TEMPLATE, values)?,
-        remarks: remarks.into_iter().collect(),
+        remarks: trust.into_iter().chain(unverified).collect(),
     })
 }
 
 /// A node as it is given; without a name or with more than that it would end up as something else.
 fn node(text: &str) -> Result<Backend, Failure> {
     let node = Backend::parse(text);
-    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "-_.:[]/+".contains(letter);
     let has_port = node.address.rsplit_once(':').is_some_and(|(host, port)| {
         host == "unix" && port.starts_with('/') || port.parse::<u16>().is_ok_and(|port| port > 0)
     });
-    if has_port && node.address.chars().all(is_plain) {
+    if has_port && node.is_plain() {
         Ok(node)
     } else {
         Err(refused("--backend", text, "HOST:PORT or unix:/path"))
+    }
+}
+
+/// How plain http leads to https: by the name that was asked for, and where the port is not the usual one by
+/// the URL of the site, for `scheme` would keep the port of plain http.
+fn redirect(outside_url: &str) -> String {
+    let is_unusual = |place: &str| place.contains(':');
+    if outside_url.strip_prefix("https://").is_some_and(is_unusual) {
+        format!("prefix {outside_url}")
+    } else {
+        "scheme https".to_owned()
     }
 }
 

@@ -33,6 +33,12 @@ pub(super) fn made(config: &Config, options: &NginxArgs) -> Result<Made, Failure
     } else {
         Vec::new()
     };
+    if options.acme_root.is_some() && redirect_from.is_empty() {
+        return Err(Failure::could_not_try(
+            "`--acme-root` is served on plain http, and the site has none",
+        )
+        .with_hint("leave out --plain-http and --redirect-from none"));
+    }
     let has_directive = match &options.nginx_version {
         Some(text) => version(text)? >= HTTP2_DIRECTIVE,
         None => false,
@@ -51,6 +57,7 @@ pub(super) fn made(config: &Config, options: &NginxArgs) -> Result<Made, Failure
         prefix => site::prefix(config)?,
         prefix_pattern => pattern(&site::prefix(config)?),
         is_tls,
+        hsts => config.tls.hsts_seconds,
         listen => addresses(&listen),
         redirect_from => addresses(&redirect_from),
         acme_root => optional("--acme-root", &options.acme_root)?,
@@ -70,6 +77,7 @@ pub(super) fn made(config: &Config, options: &NginxArgs) -> Result<Made, Failure
     };
     let mut remarks: Vec<String> = site::trust_remark(config, &backend, "nginx")
         .into_iter()
+        .chain(site::unverified_remark(&backend, "nginx"))
         .collect();
     if accel.is_some() && !backend.is_here() {
         remarks.push(
@@ -160,7 +168,7 @@ fn sites(config: &Config, options: &NginxArgs, port: u16) -> Result<Vec<Value>, 
 }
 
 /// Scheme and port of what users see of a site: as the settings say where they mean this site, else as nginx
-/// listens.
+/// listens. Where nginx speaks TLS, a URL of plain http is from the time before it.
 fn outside(
     configured: Option<&Url>,
     names: &[String],
@@ -169,7 +177,7 @@ fn outside(
 ) -> (&'static str, String) {
     let ours = configured.filter(|url| {
         let host = url.host_str().unwrap_or_default();
-        names.iter().any(|name| name == host)
+        names.iter().any(|name| name == host) && (url.scheme() == "https" || !is_tls)
     });
     let (is_tls, port) = match ours {
         Some(url) => (
@@ -227,6 +235,8 @@ mod tests {
             (Some("https://b.test/path"), false, 80, ("https", "")),
             (Some("https://a.test:4443"), true, 443, ("https", ":4443")),
             (Some("http://other.test"), true, 443, ("https", "")),
+            (Some("http://a.test:8080"), true, 443, ("https", "")),
+            (Some("http://a.test:8080"), false, 80, ("http", ":8080")),
         ] {
             let url = configured.map(|url| Url::parse(url).unwrap());
             let (scheme, suffix) = outside(url.as_ref(), &names, is_tls, port);

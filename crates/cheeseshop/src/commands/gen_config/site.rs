@@ -28,7 +28,7 @@ impl Backend {
         let is_fixed = |backend: &&Self| !backend.address.ends_with(":0");
         let is_socket = |backend: &&Self| backend.address.starts_with("unix:");
         let fixed = || all.iter().filter(is_fixed);
-        fixed()
+        let found = fixed()
             .find(is_socket)
             .or_else(|| fixed().find(|backend| !backend.is_tls))
             .or_else(|| fixed().next())
@@ -36,7 +36,13 @@ impl Backend {
             .ok_or_else(|| {
                 Failure::could_not_try("the server has no address that could be written down")
                     .with_hint("set server.listen to a socket or to a port that is not 0")
-            })
+            })?;
+        if found.is_plain() {
+            Ok(found)
+        } else {
+            let expected = "an address of plain letters";
+            Err(refused("server.listen", &found.address, expected))
+        }
     }
 
     /// An address as `server.listen` has it.
@@ -52,6 +58,12 @@ impl Backend {
             _ => address.to_owned(),
         };
         Self { address, is_tls }
+    }
+
+    /// Whether it can stand in the file of another program as it is.
+    pub(super) fn is_plain(&self) -> bool {
+        let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "-_.:[]/+".contains(letter);
+        self.address.chars().all(is_plain)
     }
 
     /// Whether it is reached without leaving this machine.
@@ -85,6 +97,17 @@ pub(super) fn trust_remark(config: &Config, backend: &Backend, name: &str) -> Op
         format!(
             "The server does not believe {name} what it tells of callers: put the address from which {name} \
              comes into server.trusted_proxies."
+        )
+    })
+}
+
+/// What has to be said of a server on another machine that anybody on the way could stand for.
+pub(super) fn unverified_remark(backend: &Backend, name: &str) -> Option<String> {
+    (backend.is_tls && !backend.is_here()).then(|| {
+        format!(
+            "{name} does not look at the certificate of {}: have it do so where others could stand between \
+             the two.",
+            backend.address
         )
     })
 }
@@ -232,6 +255,18 @@ mod tests {
         }
         assert!(Backend::parse("[::]:4").is_here());
         assert!(!Backend::parse("10.0.0.1:4").is_here());
+    }
+
+    #[test]
+    fn a_certificate_that_nobody_looks_at_is_told_where_it_matters() {
+        for (written, is_told) in [
+            ("https://10.0.0.1:4", true),
+            ("http://10.0.0.1:4", false),
+            ("https://127.0.0.1:4", false),
+        ] {
+            let told = unverified_remark(&Backend::parse(written), "nginx");
+            assert_eq!(told.is_some(), is_told, "{written}");
+        }
     }
 
     #[test]

@@ -1,10 +1,9 @@
 //! The copy of the database before a migration, and what stands in its way.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use super::files_below;
-use crate::support::{Home, Server, finish};
+use crate::support::{Home, Server, finish, on_small_disk};
 
 /// The first schema, as the first release made it.
 const FIRST: &str =
@@ -129,36 +128,12 @@ fn a_full_disk_stops_the_upgrade_and_changes_nothing() {
         )
         .unwrap();
     drop(connection);
-    let small = home.path().join("small");
-    std::fs::create_dir(&small).unwrap();
     let mut serve = home.bare_cheeseshop(&["serve", "--listen", "127.0.0.1:0"]);
-    serve.env("CHEESESHOP_DATA_DIR", &small);
-    let script = "mount -t tmpfs -o size=2m small \"$0\" && cp data/cheeseshop.db \"$0\" && \
+    serve.env("CHEESESHOP_DATA_DIR", home.path().join("small"));
+    let script = "cp data/cheeseshop.db \"$0\" && \
                   { \"$@\"; echo \"code $?\"; find \"$0\" -name '*before-migration*'; \
                   cp \"$0/cheeseshop.db\" data/; }";
-    let mut unshare = Command::new("/usr/bin/unshare");
-    unshare
-        .args([
-            "--user",
-            "--map-root-user",
-            "--mount",
-            "/bin/sh",
-            "-c",
-            script,
-        ])
-        .arg(&small)
-        .arg(serve.get_program())
-        .args(serve.get_args())
-        .env_clear()
-        .envs(
-            serve
-                .get_envs()
-                .filter_map(|(name, value)| Some((name, value?))),
-        )
-        .current_dir(home.path())
-        .stdout(std::process::Stdio::piped())
-        .stderr(std::process::Stdio::piped());
-    let output = finish(unshare, "");
+    let output = finish(on_small_disk(&home, 2, script, &serve), "");
     assert_eq!(output.stdout.trim(), "code 2", "{output:?}");
     assert!(output.stderr.contains("no space is left"), "{output:?}");
     assert!(

@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 
-use super::{create, files_below, path_of, restore, stocked, target, verify, wheel};
+use super::{create, files_below, json_of, path_of, restore, stocked, target, verify, wheel};
 use crate::support::{Home, Server};
 
 /// Wheels before the first backup. Each is two blobs: itself, and its core metadata.
@@ -118,6 +118,28 @@ async fn old_backups_go_and_the_newest_stays() {
     let output = home.run(&["--config", config.to_str().unwrap(), "backup", "list"]);
     assert!(output.stdout.starts_with(&newest), "{output:?}");
     assert_eq!(output.stdout.lines().count(), 1, "{output:?}");
+    server.stop();
+}
+
+#[tokio::test]
+async fn a_backup_is_told_also_when_older_ones_cannot_be_removed() {
+    let home = Home::new();
+    let (server, ..) = stocked(&home, &[], 1).await;
+    let target = target(&home);
+    let first = path_of(&create(&home, &[]));
+    // Where the first would go on its way out; as a leftover it cannot be removed either.
+    let name = first.file_name().unwrap().to_str().unwrap();
+    std::fs::write(target.join(format!(".removing-{name}")), "").unwrap();
+
+    let target = target.to_str().unwrap();
+    let output = home.run(&["backup", "create", "--json", target, "--keep", "1"]);
+    let second = path_of(&json_of(&output, 1));
+    assert!(
+        output.stderr.contains("older ones cannot be removed"),
+        "{output:?}"
+    );
+    assert!(first.exists());
+    verify(&home, &second);
     server.stop();
 }
 

@@ -1,11 +1,10 @@
 //! Backups that do not come to their end leave nothing that looks like one.
 
 use std::path::Path;
-use std::process::Command;
 use std::time::Instant;
 
 use super::{assert_served, create, files_below, path_of, restore, stocked, target, verify};
-use crate::support::{DEADLINE, Home, Server, finish};
+use crate::support::{DEADLINE, Home, Server, finish, on_small_disk};
 
 /// Enough for a backup to be met in the middle.
 const WHEELS: usize = 40;
@@ -122,34 +121,9 @@ async fn a_killed_restore_is_no_installation_and_goes_on() {
 async fn a_full_disk_ends_a_backup_clearly_and_leaves_nothing() {
     let home = Home::new();
     let (server, ..) = stocked(&home, &[], 60).await;
-    let small = home.path().join("small");
-    std::fs::create_dir(&small).unwrap();
     let create = home.cheeseshop(&["backup", "create", "small/backups"]);
-    let surroundings = create
-        .get_envs()
-        .filter_map(|(name, value)| Some((name, value?)));
-    // A file system of 1 MB that only these commands see, gone with them.
-    let script = "mount -t tmpfs -o size=1m small \"$0\" && \
-                  { \"$@\"; echo \"code $?\"; find \"$0\" -type f; }";
-    let mut unshare = Command::new("/usr/bin/unshare");
-    unshare
-        .args([
-            "--user",
-            "--map-root-user",
-            "--mount",
-            "/bin/sh",
-            "-c",
-            script,
-        ])
-        .arg(&small)
-        .arg(create.get_program())
-        .args(create.get_args())
-        .env_clear()
-        .envs(surroundings)
-        .current_dir(home.path())
-        .stdout(std::process::Stdio::piped())
-        .stderr(std::process::Stdio::piped());
-    let output = finish(unshare, "");
+    let script = "{ \"$@\"; echo \"code $?\"; find \"$0\" -type f; }";
+    let output = finish(on_small_disk(&home, 1, script, &create), "");
     assert!(
         output
             .stderr

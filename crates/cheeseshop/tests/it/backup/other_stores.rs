@@ -3,7 +3,7 @@
 use cheeseshop_test_support::{postgres, s3};
 
 use super::{assert_served, create, json_of, path_of, restore, stocked, target, verify};
-use crate::support::{Home, Server, finish};
+use crate::support::{Home, Server, finish, in_bucket};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_postgresql_database_is_dumped_and_restored() {
@@ -39,6 +39,12 @@ async fn a_postgresql_database_is_dumped_and_restored() {
     let argument = format!("--database-url={}", empty.url);
     let output = fresh.run(&["backup", "restore", "--json", path, &argument]);
     json_of(&output, 0);
+    // One that was ended after the database, and before its last step, goes on.
+    let mark = fresh.data_dir().join("restoring");
+    std::fs::write(&mark, "").unwrap();
+    let output = fresh.run(&["backup", "restore", "--json", path, &argument]);
+    json_of(&output, 0);
+    assert!(!mark.exists());
     let output = fresh.run(&["audit", "verify", &argument]);
     assert_eq!(output.code, Some(0), "{output:?}");
     let server = Server::start(&fresh, &[&argument]);
@@ -70,15 +76,7 @@ async fn without_pg_dump_it_is_said_what_to_do() {
 async fn blobs_in_s3_are_listed_or_fetched() {
     let bucket = s3().await;
     let home = Home::new();
-    let secret = home.write("s3-secret", &bucket.secret_key);
-    let arguments = [
-        "--set=blobs.kind=s3".to_owned(),
-        "--set=blobs.allow_http=true".to_owned(),
-        format!("--set=blobs.endpoint={}", bucket.endpoint),
-        format!("--set=blobs.bucket={}", bucket.bucket),
-        format!("--set=blobs.access_key={}", bucket.access_key),
-        format!("--set=blobs.secret_key_file={}", secret.display()),
-    ];
+    let arguments = in_bucket(&home, &bucket);
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let (server, _bob, files) = stocked(&home, &arguments, 2).await;
 

@@ -47,7 +47,7 @@ async fn both_ways(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn answers_are_those_of_the_server_whoever_sends_the_bytes() {
-    let (site, path, file) = with_file(&[ACCEL]).await;
+    let (site, path, file) = with_file(&[ACCEL, "--set=tls.hsts=2d"]).await;
     let visitor = site.visitor();
     let etag = format!("\"{}\"", file.sha256);
     let last = (file.bytes.len() - 3).to_string();

@@ -149,4 +149,8 @@ async fn http2_is_spoken_at_the_front_and_plain_http_leads_to_https() {
     // Nobody sends a password there twice.
     let told = ask(&["--request", "POST", "--write-out", "%{http_code}", &plain]).await;
     assert_eq!(told, "use https\n403");
+    for sent in ["Authorization: Basic Ym9iOmE=", "X-Devpi-Auth: Ym9iOmE="] {
+        let told = ask(&["--header", sent, "--write-out", "%{http_code}", &plain]).await;
+        assert_eq!(told, "use https\n403", "{sent}");
+    }
 }

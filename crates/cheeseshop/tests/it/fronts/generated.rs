@@ -174,6 +174,37 @@ fn the_form_of_http2_is_that_of_the_nginx_that_is_named() {
 }
 
 #[test]
+fn haproxy_leads_from_plain_http_to_the_port_of_tls() {
+    let home = Home::new();
+    for (listen, expected) in [
+        ("443", "redirect scheme https code 301"),
+        ("8443", "redirect prefix https://a.test:8443 code 301"),
+    ] {
+        let listen = format!("--listen={listen}");
+        let output = home.run(&["gen-config", "haproxy", "--server-name=a.test", &listen]);
+        let text = output.succeeded("gen-config").stdout;
+        assert!(text.contains(expected), "{text}");
+    }
+    let before = "--set=server.outside_url=http://a.test";
+    let text = home.run(&["gen-config", "haproxy", before]);
+    let text = text.succeeded("gen-config").stdout;
+    assert!(text.contains("X-Outside-Url https://a.test\n"), "{text}");
+}
+
+#[test]
+fn browsers_insist_on_tls_when_the_settings_say_so() {
+    let home = Home::new();
+    for kind in ["nginx", "haproxy"] {
+        let silent = home.run(&["gen-config", kind]).succeeded("gen-config");
+        assert!(!silent.stdout.contains("max-age"), "{}", silent.stdout);
+        let told = home.run(&["gen-config", kind, "--set=tls.hsts=2d"]);
+        let told = told.succeeded("gen-config").stdout;
+        assert!(told.contains("Strict-Transport-Security"), "{told}");
+        assert!(told.contains("max-age=172800"), "{told}");
+    }
+}
+
+#[test]
 fn a_file_is_written_whole_and_what_cannot_be_right_is_refused() {
     let home = Home::new();
     let file = home.path().join("site.conf");
@@ -213,7 +244,19 @@ fn a_file_is_written_whole_and_what_cannot_be_right_is_refused() {
             &["nginx", "--set=server.accel_location=/x"],
             "a slash at each end",
         ),
+        (
+            &["nginx", "--acme-root=/a", "--redirect-from=none"],
+            "the site has none",
+        ),
         (&["haproxy", "--backend=a b:1"], "HOST:PORT or unix:/path"),
+        (
+            &["nginx", "--set=server.listen=unix:/run/a;evil"],
+            "is not an address of plain letters",
+        ),
+        (
+            &["haproxy", "--set=server.listen=127.0.0.1:1 evil:2"],
+            "is not an address of plain letters",
+        ),
     ] {
         let all = [&["gen-config"], arguments, &[output.as_str()]].concat();
         let told = home.run(&all);

@@ -68,6 +68,16 @@ impl Load {
         println!("{} of {requests} requests failed", failures.len());
         (requests, failures)
     }
+
+    /// Ends it. No request may have failed.
+    pub(super) async fn end_without_failure(self) {
+        let (requests, failures) = self.end().await;
+        assert!(
+            failures.is_empty(),
+            "{} of {requests}: {failures:?}",
+            failures.len()
+        );
+    }
 }
 
 async fn ask(visitor: &Visitor, path: &str, sha256: Option<&str>) -> Result<(), String> {

@@ -26,15 +26,15 @@ mount -t overlay overlay \
 mount --rbind /dev "$root/dev"
 mount -t proc proc "$root/proc"
 : >"$root/.page-of-the-manual"
-# What lies on a file system of its own is no part of the copy.
+mkdir -p "$root/tmp"
+mount -t tmpfs -o mode=1777 tmpfs "$root/tmp"
+# What lies on a file system of its own is no part of the copy, nor what lies in /tmp.
 printf '%s\n' "$needed" | while IFS= read -r path; do
     if [ ! -e "$root$path" ]; then
         mkdir -p "$root$path"
         mount --rbind "$path" "$root$path"
     fi
 done
-mkdir -p "$root/tmp"
-mount -t tmpfs -o mode=1777 tmpfs "$root/tmp"
 ip link set lo up
 exec chroot "$root" "$@"
 "#;
@@ -49,10 +49,11 @@ pub(super) fn run_inside(test: &str) {
     let place = Home::new();
     let program = std::env::current_exe().unwrap();
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    // The checkout first: what lies in it comes with it.
     let needed: Vec<String> = [
+        root.canonicalize().unwrap(),
         program.parent().unwrap().to_owned(),
         parent_of(env!("CARGO_BIN_EXE_cheeseshop")),
-        root.canonicalize().unwrap(),
         root.join("target/test-clients"),
     ]
     .iter()

@@ -72,6 +72,7 @@ pages! {
     filling: "docs/manual/filling.md", 0;
     find_links: "docs/manual/find-links.md", 0;
     first_steps: "docs/manual/first-steps.md", 0;
+    helm: "docs/manual/helm.md", 2;
     install: "docs/manual/install.md", 2;
     jenkins: "docs/manual/jenkins.md", 0;
     layout: "docs/manual/layout.md", 0;

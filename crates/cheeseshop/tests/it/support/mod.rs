@@ -1,10 +1,14 @@
 //! The program under test and what tests do with it.
 
 mod api;
+mod bucket;
 mod home;
 mod server;
+mod small_disk;
 
 pub(crate) use api::{Api, BOUNDARY, digest};
+pub(crate) use bucket::in_bucket;
 pub(crate) use cheeseshop_test_support::noise;
 pub(crate) use home::{Home, Output, finish, finish_aside};
 pub(crate) use server::{CHEAP_HASH, DEADLINE, Server};
+pub(crate) use small_disk::on_small_disk;

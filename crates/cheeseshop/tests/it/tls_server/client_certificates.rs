@@ -279,12 +279,24 @@ async fn a_connection_that_is_there_already_counts_by_the_newest_rules() {
     let anonymous = door.stand.client();
     assert_eq!(door.name_of(&bob).await, json!(["ok", "bob", []]));
     assert_eq!(door.get(&anonymous, "+api").await.status(), StatusCode::OK);
+    let api = Api::anonymous_by(bob.clone(), &door.server.url);
+    api.upload("bob/dev", &Wheel::named("app").build()).await;
+    let with_password = async || {
+        let request = bob.get(door.server.at("bob/dev/+simple/app/"));
+        let request = request.basic_auth("bob", Some(PASSWORD));
+        request.send().await.unwrap().status()
+    };
+    for _ in 0..2 {
+        assert_eq!(with_password().await, StatusCode::OK);
+    }
     // The company takes another authority for its people.
     let other = CertificateAuthority::new();
     door.stand.home.write("clients.pem", other.pem());
     door.server.signal("HUP");
     let told = until(&door, &bob, StatusCode::FORBIDDEN).await;
     assert!(told.contains("`tls.client_ca` does not name"), "{told}");
+    // Nor does a password that is remembered get a page that is in memory.
+    assert_eq!(with_password().await, StatusCode::FORBIDDEN);
     let health = door.get(&bob, "+health/live").await;
     assert_eq!(health.status(), StatusCode::OK, "on the same connection");
     assert_eq!(door.get(&anonymous, "+api").await.status(), StatusCode::OK);
