@@ -12,7 +12,7 @@ use crate::request::Request;
 use crate::state::ClientDirectory;
 use crate::tool_config::without_password;
 use crate::trust::Trust;
-use crate::{Environment, Error};
+use crate::{Credentials, Environment, Error};
 
 /// The version of devpi-client whose behaviour is ours.
 pub(crate) const DEVPI_CLIENT_VERSION: &str = "7.3.0";
@@ -40,6 +40,8 @@ pub(crate) struct Session {
     /// Whether pip is to believe the host without a certificate; `use` asks that, and what is found out
     /// of the server answers it.
     pub(super) pip_trust: Option<PipTrust>,
+    /// Who asks in place of whoever has logged in.
+    pub(super) stand_in: Option<Credentials>,
     directory: ClientDirectory,
     has_told_of_missing_version: bool,
 }
@@ -85,6 +87,7 @@ impl Session {
             output,
             options,
             pip_trust: None,
+            stand_in: None,
             has_told_of_missing_version: false,
         })
     }
@@ -116,6 +119,7 @@ impl Session {
     /// State that cannot be read, an index that makes no URL, a server that does not answer.
     pub(crate) async fn connection(&mut self, index: Option<&str>) -> Result<Connection, Failure> {
         let mut connection = Connection::read(&self.directory, self.trust())?;
+        connection.stand_in = self.stand_in.clone();
         let Some(in_environment) = self.environment.get("DEVPI_INDEX").map(str::to_owned) else {
             if let Some(index) = index {
                 connection.is_temporary = true;

@@ -24,6 +24,9 @@
 # @param expires
 #   How long a token holds. It is renewed 30 days before its end.
 #
+# @param ca_bundle
+#   A PEM file of the authorities to trust, where those of the system do not vouch for the URL that users see.
+#
 # @param on_calendar
 #   When, as `OnCalendar=` of systemd has it. Default: at night.
 define cheeseshop::retention (
@@ -32,6 +35,7 @@ define cheeseshop::retention (
   Enum['present', 'absent'] $ensure = 'present',
   String[1] $expires = '1 year',
   Optional[Cheeseshop::Username] $user = undef,
+  Optional[Stdlib::Absolutepath] $ca_bundle = undef,
   Optional[Pattern[/\A[^\r\n]+\z/]] $on_calendar = undef,
 ) {
   include cheeseshop
@@ -59,7 +63,11 @@ define cheeseshop::retention (
     owner   => 'root',
     group   => 'root',
     mode    => '0644',
-    content => epp('cheeseshop/retention.conf.epp', { 'url' => "${cheeseshop::api_url}${index}", 'rule' => $rule }),
+    content => epp('cheeseshop/retention.conf.epp', {
+        'url'       => "${cheeseshop::api_url}${index}",
+        'rule'      => $rule,
+        'ca_bundle' => $ca_bundle,
+    }),
     before  => Service[$timer],
   }
 

@@ -19,7 +19,13 @@ class { 'cheeseshop':
   socket        => true,
   users         => { 'anna' => { 'password' => Sensitive(lookup('cheeseshop_team_password')) } },
   indexes       => { 'anna/dev' => { 'bases' => ['root/pypi'], 'acl_upload' => ['anna'], 'acl_read' => ['anna'] } },
-  retentions    => { 'anna-dev' => { 'index' => 'anna/dev', 'rule' => '--dev --older-than 90d --keep-last 3' } },
+  retentions    => {
+    'anna-dev' => {
+      'index'     => 'anna/dev',
+      'rule'      => '--dev --older-than 90d --keep-last 3',
+      'ca_bundle' => '/etc/ssl/corp-ca.pem',
+    },
+  },
 }
 
 class { 'cheeseshop::nginx':

@@ -38,7 +38,8 @@ async fn a_rule_is_applied_as_whom_its_token_names_and_leaves_no_login_behind() 
     let home = Home::new();
     let server = Server::start(&home, &[]);
     let team = server.new_user("team", "pw").await;
-    team.create_index("team/dev", &json!({"bases": []})).await;
+    let closed = json!({"bases": [], "acl_read": ["team"]});
+    team.create_index("team/dev", &closed).await;
     for version in ["1.0.dev1", "1.0.dev2", "1.0.dev3", "1.0"] {
         let wheel = Wheel::named("hello-shop").version(version).build();
         team.upload("team/dev", &wheel).await;

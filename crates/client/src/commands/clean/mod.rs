@@ -86,11 +86,11 @@ pub(super) async fn run(session: &mut Session, arguments: &CleanArgs) -> Result<
         (_, _) => (None, arguments.index_and_specs.as_slice()),
     };
     let rules = rules(arguments, specs, now())?;
-    let mut connection = session.connection(index).await.map_err(not_tried)?;
-    let mut server = connection.server().map_err(not_tried)?;
     if let Some(file) = &arguments.token_file {
-        server = server.with_login(Some(owner_of_token(file, session)?));
+        session.stand_in = Some(owner_of_token(file, session)?);
     }
+    let mut connection = session.connection(index).await.map_err(not_tried)?;
+    let server = connection.server().map_err(not_tried)?;
     let indexes = match &arguments.user {
         Some(user) => indexes_of(session, &server, user).await?,
         None => vec![index_of(&server, &connection).await?],

@@ -25,6 +25,8 @@ pub(crate) struct Connection {
     pub(in crate::commands) is_look: bool,
     /// Whether the server could not prove who it is: nothing secret goes there.
     pub(in crate::commands) is_unverified: bool,
+    /// Who asks in place of whoever has logged in; nothing of it is kept.
+    pub(in crate::commands) stand_in: Option<Credentials>,
     trust: Trust,
     /// Made when it is first asked.
     server: Option<Server>,
@@ -41,6 +43,7 @@ impl Connection {
             is_temporary: false,
             is_look: false,
             is_unverified: false,
+            stand_in: None,
             trust,
             server: None,
         })
@@ -138,8 +141,11 @@ impl Connection {
         Ok(server)
     }
 
-    /// The login to send to a URL: that of the user in use, by name.
+    /// The login to send to a URL: that of the user in use, by name, unless somebody stands in.
     pub(crate) fn login(&self, url: &Url) -> Option<Credentials> {
+        if self.stand_in.is_some() {
+            return self.stand_in.clone();
+        }
         self.logins.of_user(url, self.current.username.as_deref()?)
     }
 
@@ -189,11 +195,14 @@ impl Connection {
         }
     }
 
-    /// Forgets the login of the user in use. `false`: there was none.
+    /// Forgets the login of the user in use. `false`: there was none, or it was not the one in question.
     pub(in crate::commands) fn forget_login(
         &mut self,
         directory: &ClientDirectory,
     ) -> Result<bool, Failure> {
+        if self.stand_in.is_some() {
+            return Ok(false);
+        }
         let (Some(root), Some(user)) = (self.root(), self.current.username.clone()) else {
             return Ok(false);
         };

@@ -25,6 +25,14 @@ describe 'cheeseshop::retention' do
     it { is_expected.to contain_cheeseshop_token('retention team-dev').with_user('cleaner') }
   end
 
+  it { is_expected.to contain_file(rule).without_content(/SSL_CERT_FILE/) }
+
+  context 'with authorities of the company' do
+    let(:params) { super().merge(ca_bundle: '/etc/ssl/corp-ca.pem') }
+
+    it { is_expected.to contain_file(rule).with_content(%r{^SSL_CERT_FILE=/etc/ssl/corp-ca\.pem$}) }
+  end
+
   context 'at another time' do
     let(:params) { super().merge(on_calendar: 'Mon 05:00') }
 
