@@ -28,11 +28,14 @@ mount -t proc proc "$root/proc"
 : >"$root/.page-of-the-manual"
 mkdir -p "$root/tmp"
 mount -t tmpfs -o mode=1777 tmpfs "$root/tmp"
-# What lies on a file system of its own is no part of the copy, nor what lies in /tmp.
+# What lies on a file system of its own is no part of the copy, nor what lies in /tmp: it gets a copy too.
+number=0
 printf '%s\n' "$needed" | while IFS= read -r path; do
     if [ ! -e "$root$path" ]; then
-        mkdir -p "$root$path"
-        mount --rbind "$path" "$root$path"
+        number=$((number + 1))
+        mkdir -p "$root$path" "$place/upper$number" "$place/work$number"
+        mount -t overlay overlay \
+            -o "lowerdir=$path,upperdir=$place/upper$number,workdir=$place/work$number$option" "$root$path"
     fi
 done
 ip link set lo up
