@@ -10,6 +10,8 @@ pub mod backup;
 pub mod blobs;
 mod config;
 pub mod database;
+mod hashing;
+mod owner;
 
 pub use blobs::{
     Blob, BlobConfig, BlobEntry, BlobError, BlobStore, BlobWriter, ByteStream, Removal,

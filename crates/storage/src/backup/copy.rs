@@ -1,14 +1,14 @@
 //! Bytes from one file to another: shared where that is possible, else hashed while they are copied.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
 use cheeseshop_packaging::hash::Sha256;
-use sha2::Digest as _;
 
-use super::{BackupError, CHUNK};
+use super::BackupError;
+use crate::hashing::read_through;
 
 /// How a file came to its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,28 +81,6 @@ pub(super) fn create(path: &Path) -> Result<File, BackupError> {
 /// Digest and number of the bytes of a file.
 pub(super) fn digest_of(path: &Path) -> io::Result<(Sha256, u64)> {
     read_through(File::open(path)?, |_| Ok(()))
-}
-
-/// Reads to the end; digest and number of the bytes.
-fn read_through(
-    mut file: impl Read,
-    mut each: impl FnMut(&[u8]) -> io::Result<()>,
-) -> io::Result<(Sha256, u64)> {
-    let mut hasher = sha2::Sha256::new();
-    let mut size = 0;
-    let mut chunk = vec![0; CHUNK];
-    loop {
-        let read = match file.read(&mut chunk) {
-            Ok(0) => break,
-            Ok(read) => read,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(error),
-        };
-        hasher.update(&chunk[..read]);
-        each(&chunk[..read])?;
-        size += read as u64;
-    }
-    Ok((Sha256(hasher.finalize().into()), size))
 }
 
 /// Makes a directory for its owner alone, with those above it.

@@ -171,7 +171,7 @@ impl Target {
         make_directory(path)?;
         let place = path.join(LOCK);
         let failed = |error| BackupError::io("lock", &place, error);
-        let lock = super::open_lock(&place, path).map_err(failed)?;
+        let lock = crate::owner::open_lock(&place, path).map_err(failed)?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(BackupError::InUse(path.to_owned())),

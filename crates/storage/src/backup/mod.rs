@@ -26,7 +26,6 @@ mod directory;
 mod dump;
 mod error;
 mod manifest;
-mod owner;
 mod progress;
 mod restore;
 mod state;
@@ -36,12 +35,12 @@ pub use create::{CreateOptions, Created, create};
 pub use directory::{Backup, Keep, Pruned, list, newest, prune};
 pub use error::BackupError;
 pub use manifest::{BlobPart, Counts, DatabaseKind, DatabasePart, Manifest};
-pub use owner::own_below;
-pub(crate) use owner::{open_lock, own_path_like};
 pub use progress::{Progress, ProgressNow, Stage};
 pub use restore::{Destination, RESTORING, RestoreOptions, Restored, restore};
 pub use state::{LastBackup, STATE_FILE};
 pub use verify::{Damage, Verified, verify};
+
+pub use crate::owner::own_below;
 
 /// The manifest's name in a backup.
 const MANIFEST: &str = "manifest.json";
@@ -57,6 +56,3 @@ const BLOB_LIST: &str = "blob-list.txt";
 
 /// The directory of blobs in a backup.
 const BLOBS: &str = "blobs";
-
-/// Bytes that are read at once.
-const CHUNK: usize = 256 * 1024;

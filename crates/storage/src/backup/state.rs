@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::BackupError;
-use super::owner::own_like;
+use crate::owner::own_like;
 
 /// The file's name.
 pub const STATE_FILE: &str = "last-backup.json";

@@ -10,7 +10,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::{Backend, BlobError, BlobStore};
-use crate::backup::open_lock;
+use crate::owner::open_lock;
 
 /// The lock's file below the root of a local store.
 const LOCK_FILE: &str = "gc.lock";

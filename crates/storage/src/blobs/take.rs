@@ -1,18 +1,17 @@
 //! Taking in a file that lies on this machine already: hashed and copied in one pass, or linked.
 
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use cheeseshop_packaging::hash::Sha256;
-use sha2::Digest;
 
 use super::local::file_time;
 use super::spool::TempFile;
 use super::writer::SpooledBlob;
-use super::{Backend, BlobError, BlobStore, CHUNK, StoredBlob};
+use super::{Backend, BlobError, BlobStore, StoredBlob};
+use crate::hashing::read_through;
 
 /// How a file gets into the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,13 +66,13 @@ impl BlobStore {
             None
         };
         if let Some(mut linked) = linked {
-            let blob = read_through(&mut file, |_| Ok(())).map_err(TakeError::Unreadable)?;
+            let blob = read(&mut file, |_| Ok(())).map_err(TakeError::Unreadable)?;
             linked.set_size(blob.size);
             return Ok(SpooledBlob::new(self, blob, linked));
         }
         let mut copy = TempFile::create(place)?;
         let mut written = Ok(());
-        let blob = read_through(&mut file, |chunk| {
+        let blob = read(&mut file, |chunk| {
             written = copy.write_all(&[Bytes::copy_from_slice(chunk)]);
             match written {
                 Ok(()) => Ok(()),
@@ -90,6 +89,11 @@ impl BlobStore {
     }
 }
 
+fn read(file: &mut File, each: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<StoredBlob> {
+    let (sha256, size) = read_through(file, each)?;
+    Ok(StoredBlob { sha256, size })
+}
+
 /// A second name for an open file among the temporary ones; `None` where that cannot be had.
 fn link(file: &File, path: &Path, place: &Path) -> Option<TempFile> {
     // Of a symbolic link the system would make a second name for the link itself.
@@ -103,29 +107,4 @@ fn link(file: &File, path: &Path, place: &Path) -> Option<TempFile> {
     // Whoever may not touch it could not keep it young either.
     linked.file().set_modified(file_time()).ok()?;
     Some(linked)
-}
-
-/// Reads to the end, hashing.
-fn read_through(
-    file: &mut File,
-    mut each: impl FnMut(&[u8]) -> io::Result<()>,
-) -> io::Result<StoredBlob> {
-    let mut hasher = sha2::Sha256::new();
-    let mut size = 0;
-    let mut chunk = vec![0; CHUNK];
-    loop {
-        let read = match file.read(&mut chunk) {
-            Ok(0) => break,
-            Ok(read) => read,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(error),
-        };
-        hasher.update(&chunk[..read]);
-        each(&chunk[..read])?;
-        size += read as u64;
-    }
-    Ok(StoredBlob {
-        sha256: Sha256(hasher.finalize().into()),
-        size,
-    })
 }

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 
 use super::{DatabaseError, migrations, snapshot};
-use crate::backup::own_path_like;
+use crate::owner::own_path_like;
 
 /// The directory beside the database.
 const DIRECTORY: &str = "backups";
