@@ -78,3 +78,28 @@ files_of_the_system() {
         -o -path /var/cache -o -path /var/log -o -path /var/lib/dpkg -o -path /var/lib/apt \
         -o -path /var/lib/systemd -o -path /var/tmp -o -path ~/.cache \) -prune -o -print | sort
 }
+
+# make_wheel FILE TEXT: a wheel with one module of this text; names and tags are those of the file.
+make_wheel() {
+    python3 - "$@" << 'PYTHON'
+import base64, hashlib, pathlib, sys, zipfile
+
+path, text = sys.argv[1:]
+name, version, pythons, abi, platform = pathlib.Path(path).stem.split("-")
+info = f"{name}-{version}.dist-info"
+tags = "".join(f"Tag: {python}-{abi}-{platform}\n" for python in pythons.split("."))
+files = {
+    f"{name}.py": text + "\n",
+    f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name.replace('_', '-')}\nVersion: {version}\n",
+    f"{info}/WHEEL": f"Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\n{tags}",
+}
+record = ""
+for file, content in files.items():
+    digest = base64.urlsafe_b64encode(hashlib.sha256(content.encode()).digest()).rstrip(b"=").decode()
+    record += f"{file},sha256={digest},{len(content)}\n"
+files[f"{info}/RECORD"] = record + f"{info}/RECORD,,\n"
+with zipfile.ZipFile(path, "w") as wheel:
+    for file, content in files.items():
+        wheel.writestr(file, content)
+PYTHON
+}

@@ -2,24 +2,7 @@
 # the page takes for granted.
 upstream=$state/upstream/simple
 mkdir -p "$upstream/six"
-python3 - "$upstream/six/six-1.17.0-py2.py3-none-any.whl" << 'PYTHON'
-import base64, hashlib, sys, zipfile
-
-info = "six-1.17.0.dist-info"
-files = {
-    "six.py": "__version__ = '1.17.0'\n",
-    f"{info}/METADATA": "Metadata-Version: 2.1\nName: six\nVersion: 1.17.0\n",
-    f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py2-none-any\nTag: py3-none-any\n",
-}
-record = ""
-for path, text in files.items():
-    digest = base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()
-    record += f"{path},sha256={digest},{len(text)}\n"
-files[f"{info}/RECORD"] = record + f"{info}/RECORD,,\n"
-with zipfile.ZipFile(sys.argv[1], "w") as wheel:
-    for path, text in files.items():
-        wheel.writestr(path, text)
-PYTHON
+make_wheel "$upstream/six/six-1.17.0-py2.py3-none-any.whl" "__version__ = '1.17.0'"
 digest=$(sha256sum "$upstream/six/six-1.17.0-py2.py3-none-any.whl" | cut -d' ' -f1)
 page="<a href=\"six-1.17.0-py2.py3-none-any.whl#sha256=$digest\">six-1.17.0-py2.py3-none-any.whl</a>"
 echo "<!DOCTYPE html><html><body>$page</body></html>" > "$upstream/six/index.html"

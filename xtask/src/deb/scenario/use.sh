@@ -37,27 +37,8 @@ cheeseshop layout apply /usr/share/doc/cheeseshop/examples/team.toml > "$state/l
 cheeseshop layout apply /usr/share/doc/cheeseshop/examples/team.toml --check
 cheeseshop user -m team 'password=secret of team'
 
-cat > "$state/wheel.py" <<'PYTHON'
-import base64, hashlib, sys, zipfile
-
-name, version = "hello_shop", "1.0"
-info = f"{name}-{version}.dist-info"
-files = {
-    f"{name}.py": "WORDS = 'fresh cheese'\n",
-    f"{info}/METADATA": f"Metadata-Version: 2.1\nName: hello-shop\nVersion: {version}\n",
-    f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-}
-record = ""
-for path, text in files.items():
-    digest = base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()
-    record += f"{path},sha256={digest},{len(text)}\n"
-files[f"{info}/RECORD"] = record + f"{info}/RECORD,,\n"
-with zipfile.ZipFile(sys.argv[1], "w") as wheel:
-    for path, text in files.items():
-        wheel.writestr(path, text)
-PYTHON
 wheel=$state/hello_shop-1.0-py3-none-any.whl
-python3 "$state/wheel.py" "$wheel"
+make_wheel "$wheel" "WORDS = 'fresh cheese'"
 twine upload --non-interactive --disable-progress-bar --cert "$state/ca.pem" \
     --repository-url "$site/team/dev/" --username team --password 'secret of team' "$wheel"
 installs_with_pip
