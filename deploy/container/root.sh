@@ -7,7 +7,8 @@ id=31415
 install -d -m 755 "$root" "$root/usr/bin" "$root/etc/cheeseshop/conf.d" "$root/etc/ssl/certs" "$root/var/lib" \
     "$root/usr/share/doc/cheeseshop"
 install -d -m 1777 "$root/tmp"
-install -d -m 700 -o $id -g $id "$root/var/lib/cheeseshop"
+# Whoever gives the container another user (OpenShift does) leaves it the group 0.
+install -d -m 770 -o $id -g 0 "$root/var/lib/cheeseshop"
 install -m 755 "$program" "$root/usr/bin/cheeseshop"
 install -m 644 "$here/../../docs/manual/container.md" "$root/usr/share/doc/cheeseshop/container.md"
 # Upstreams and stores are trusted by these, unless the settings name others.

@@ -17,7 +17,7 @@ pub(crate) struct Arguments {
     #[arg(long)]
     quick: bool,
 
-    /// Only these workloads: hot, team, files, cold, herd, uploads, list, client, start.
+    /// Only these workloads: hot, team, files, cold, herd, uploads, list, client, import, start.
     #[arg(long, value_name = "WORKLOAD,…")]
     only: Option<String>,
 
@@ -28,6 +28,10 @@ pub(crate) struct Arguments {
     /// Put the table into docs/benchmarks.md as well.
     #[arg(long)]
     publish: bool,
+
+    /// Measure this program, which is built already, in place of a release build of the sources.
+    #[arg(long, value_name = "FILE")]
+    program: Option<PathBuf>,
 }
 
 /// Builds everything and hands over to the program that measures.
@@ -42,22 +46,23 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     } else {
         directory.clone()
     };
-    step("building for release", || {
-        shell::run(cargo().args([
-            "build",
-            "--release",
-            "--locked",
-            "--package",
-            "cheeseshop",
-            "--package",
-            "cheeseshop-bench",
-        ]))
-    })?;
+    let mut making = cargo();
+    making.args(["build", "--release", "--locked"]);
+    making.args(["--package", "cheeseshop-bench"]);
+    if arguments.program.is_none() {
+        making.args(["--package", "cheeseshop"]);
+    }
+    step("building for release", || shell::run(&mut making))?;
     let built = shell::target_directory().join("release");
     let mut bench = program(&built.join("cheeseshop-bench").display().to_string());
     bench
         .arg("--cheeseshop")
-        .arg(built.join("cheeseshop"))
+        .arg(
+            arguments
+                .program
+                .clone()
+                .unwrap_or_else(|| built.join("cheeseshop")),
+        )
         .arg("--peer-programs")
         .arg(peers)
         .arg("--directory")

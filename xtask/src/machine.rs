@@ -71,6 +71,17 @@ pub(crate) const FOR_TESTS: &[Tool] = &[
         package: "fish",
         is_there: || find_program("fish").is_some(),
     },
+    // For the pages: a browser, and letters for it.
+    Tool {
+        name: "Chromium",
+        package: "chromium-headless-shell",
+        is_there: || find_program("chromium-headless-shell").is_some(),
+    },
+    Tool {
+        name: "DejaVu",
+        package: "fonts-dejavu-core",
+        is_there: || Path::new("/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf").is_file(),
+    },
     // What the manual uses, and what its machine is made with.
     Tool {
         name: "jq",
@@ -87,10 +98,27 @@ pub(crate) const FOR_TESTS: &[Tool] = &[
         package: "openssl",
         is_there: || find_program("openssl").is_some(),
     },
+    // The step for pipelines of Jenkins.
+    Tool {
+        name: "Java for groovy",
+        package: "default-jre-headless",
+        is_there: || Path::new("/usr/lib/jvm/default-java/bin/java").is_file(),
+    },
+    Tool {
+        name: "groovy",
+        package: "groovy",
+        is_there: || find_program("groovy").is_some(),
+    },
     Tool {
         name: "git",
         package: "git",
         is_there: || find_program("git").is_some(),
+    },
+    // What the rules of alerts are checked and tried with.
+    Tool {
+        name: "promtool",
+        package: "prometheus",
+        is_there: || find_program("promtool").is_some(),
     },
     Tool {
         name: "ip",
@@ -120,14 +148,36 @@ const LINTIAN: Tool = Tool {
     is_there: || find_program("lintian").is_some(),
 };
 
+const APT_UTILS: Tool = Tool {
+    name: "apt-ftparchive",
+    package: "apt-utils",
+    is_there: || find_program("apt-ftparchive").is_some(),
+};
+
+const GNUPG: Tool = Tool {
+    name: "gpg",
+    package: "gnupg",
+    is_there: || find_program("gpg").is_some() && find_program("gpgconf").is_some(),
+};
+
 /// What `cargo xtask deb` needs.
 pub(crate) const FOR_DEB: &[Tool] = &[DEBHELPER, DPKG_DEV, LINTIAN];
+
+/// What `cargo xtask deb --repository` needs beside it.
+pub(crate) const FOR_APT_REPOSITORY: &[Tool] = &[APT_UTILS, GNUPG];
 
 /// What `cargo xtask deb --check` needs, which `cargo xtask test` does as well.
 pub(crate) const FOR_DEB_CHECK: &[Tool] = &[
     DEBHELPER,
     DPKG_DEV,
     LINTIAN,
+    APT_UTILS,
+    GNUPG,
+    Tool {
+        name: "piuparts",
+        package: "piuparts",
+        is_there: || find_program("piuparts").is_some(),
+    },
     Tool {
         name: "debootstrap",
         package: "debootstrap",
@@ -142,6 +192,25 @@ pub(crate) const FOR_DEB_CHECK: &[Tool] = &[
         name: "nsenter",
         package: "util-linux",
         is_there: || find_program("nsenter").is_some(),
+    },
+];
+
+/// What `cargo xtask container --check` needs beside it, which `cargo xtask test` does as well.
+pub(crate) const FOR_CONTAINER: &[Tool] = &[
+    Tool {
+        name: "buildah",
+        package: "buildah",
+        is_there: || find_program("buildah").is_some(),
+    },
+    Tool {
+        name: "podman",
+        package: "podman",
+        is_there: || find_program("podman").is_some(),
+    },
+    Tool {
+        name: "crun",
+        package: "crun",
+        is_there: || find_program("crun").is_some(),
     },
 ];
 

@@ -41,7 +41,7 @@ enum Command {
     Wheel(wheel::Arguments),
     /// Build the Debian packages.
     Deb(deb::Arguments),
-    /// Build the static program for the container, or check the container's tree without an engine.
+    /// Build the static program for the container, or check the container's tree and image.
     Container(container::Arguments),
     /// Check the Helm chart: lint, render, hold against the schemas of Kubernetes, act a release out.
     Helm(helm::Arguments),

@@ -16,7 +16,7 @@ pub(crate) struct Arguments {
     #[arg(long)]
     no_deb: bool,
 
-    /// Leave out the container's tree, which takes root and one more build.
+    /// Leave out the container, which takes root and one more build.
     #[arg(long)]
     no_container: bool,
 
@@ -66,9 +66,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         puppet::check(&program)?;
     }
     if arguments.no_container {
-        say("leaving out the container's tree, as --no-container says");
+        say("leaving out the container, as --no-container says");
     } else {
-        step("a container's tree that runs", container::check)?;
+        step("a container that runs", container::check)?;
     }
     shell::run(
         cargo()

@@ -10,13 +10,16 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use cheeseshop_packaging::Sha256;
-use cheeseshop_storage::Origin;
 use cheeseshop_storage::blobs::{BlobEntry, Removal};
-use cheeseshop_storage::database::blobs;
+use cheeseshop_storage::database::{blobs, settings};
+use cheeseshop_storage::{DatabaseError, Origin, RemovalLock, Turn};
 use futures_util::TryStreamExt as _;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{App, Error};
+
+/// The setting that says when garbage was last collected.
+const COLLECTED: &str = "garbage.collected";
 
 /// How garbage is collected.
 #[derive(Clone, Copy, Debug)]
@@ -26,6 +29,8 @@ pub struct GarbageOptions {
     /// Blobs younger than this are left alone: an upload may be about to refer to them. Must be
     /// longer than any upload takes from its last byte to its commit, unless nothing else runs.
     pub grace: Duration,
+    /// How long the end of a backup is waited for.
+    pub wait: Duration,
     /// Blobs per transaction.
     pub batch: u32,
 }
@@ -35,6 +40,7 @@ impl Default for GarbageOptions {
         Self {
             dry_run: false,
             grace: Duration::from_hours(1),
+            wait: Duration::from_hours(1),
             batch: 500,
         }
     }
@@ -61,27 +67,28 @@ impl App {
     ///
     /// What database and store give. What was removed before stays removed.
     pub async fn collect_garbage(&self, options: GarbageOptions) -> Result<GarbageReport, Error> {
-        let _turn = if options.dry_run {
+        let turn = if options.dry_run {
             None
         } else {
-            let waiting = || tracing::info!("a backup is being made; its end is waited for");
-            Some(self.blobs().turn_to_remove(waiting).await?)
+            let turn = Turn {
+                purpose: "cheeseshop gc",
+                now: self.clock().now(),
+                wait: options.wait,
+            };
+            Some(self.db().turn_to_remove(turn).await.map_err(refused)?)
         };
         let mut collection = Collection {
             app: self,
             options,
             cutoff: cutoff(options.grace),
+            turn,
             report: GarbageReport::default(),
         };
-        let mut entries = self.blobs().list();
-        let mut batch = Vec::new();
-        while let Some(entry) = entries.try_next().await? {
-            batch.push(entry);
-            if batch.len() >= options.batch.max(1) as usize {
-                collection.look_at(std::mem::take(&mut batch)).await?;
-            }
+        let collected = collection.run().await;
+        if let Some(turn) = collection.turn {
+            turn.release().await;
         }
-        collection.look_at(batch).await?;
+        collected?;
         let report = collection.report;
         // Whoever asked for it tells the summary.
         tracing::debug!(
@@ -92,7 +99,31 @@ impl App {
             dry_run = options.dry_run,
             "garbage collected"
         );
+        if !options.dry_run {
+            self.note_garbage_collected().await?;
+        }
         Ok(report)
+    }
+
+    /// When garbage was last collected to the end, by whichever node; `None`: never yet.
+    ///
+    /// # Errors
+    /// Whatever the database gives.
+    pub async fn garbage_collected_at(&self) -> Result<Option<Timestamp>, Error> {
+        let mut reader = self.db().reader().await?;
+        let noted = settings::get(&mut reader, COLLECTED).await?;
+        Ok(noted.and_then(|text| text.parse().ok()))
+    }
+
+    /// In the database, since the node that collects may be another one than those that are watched.
+    async fn note_garbage_collected(&self) -> Result<(), Error> {
+        let now = self.clock().now().to_string();
+        self.db()
+            .write::<_, Error, _>(Origin::new(""), |tx| {
+                Box::pin(async move { Ok(settings::set(tx, COLLECTED, &now).await?) })
+            })
+            .await?;
+        Ok(())
     }
 }
 
@@ -100,10 +131,24 @@ struct Collection<'a> {
     app: &'a App,
     options: GarbageOptions,
     cutoff: Timestamp,
+    /// Whoever only counts has none.
+    turn: Option<RemovalLock>,
     report: GarbageReport,
 }
 
 impl Collection<'_> {
+    async fn run(&mut self) -> Result<(), Error> {
+        let mut entries = self.app.blobs().list();
+        let mut batch = Vec::new();
+        while let Some(entry) = entries.try_next().await? {
+            batch.push(entry);
+            if batch.len() >= self.options.batch.max(1) as usize {
+                self.look_at(std::mem::take(&mut batch)).await?;
+            }
+        }
+        self.look_at(batch).await
+    }
+
     async fn look_at(&mut self, batch: Vec<BlobEntry>) -> Result<(), Error> {
         self.report.examined += batch.len() as u64;
         let (young, old): (Vec<_>, Vec<_>) = batch
@@ -151,9 +196,16 @@ impl Collection<'_> {
     }
 
     /// As [`Self::unreferenced`], and takes them out of the table of blobs.
-    async fn forget_unreferenced(&self, entries: &[BlobEntry]) -> Result<Vec<BlobEntry>, Error> {
+    async fn forget_unreferenced(
+        &mut self,
+        entries: &[BlobEntry],
+    ) -> Result<Vec<BlobEntry>, Error> {
         if self.unreferenced(entries).await?.is_empty() {
             return Ok(Vec::new());
+        }
+        // A backup may have begun since the turn was lost.
+        if let Some(turn) = &mut self.turn {
+            turn.check().await?;
         }
         let digests = digests(entries);
         let referenced = self
@@ -168,6 +220,14 @@ impl Collection<'_> {
             .await?
             .value;
         Ok(without(entries, &referenced.into_iter().collect()))
+    }
+}
+
+/// That a backup is being made is an answer, and no failure of ours.
+fn refused(error: DatabaseError) -> Error {
+    match error {
+        DatabaseError::RemovalsHeld { .. } => Error::Conflict(error.to_string()),
+        error => error.into(),
     }
 }
 

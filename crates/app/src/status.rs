@@ -85,6 +85,13 @@ impl App {
         &self.0.node.id
     }
 
+    /// Tells the recorder of metrics what this crate counts from the start; it must be installed by then.
+    pub fn describe_metrics(&self) {
+        crate::auth::telemetry::describe();
+        crate::mirror::telemetry::describe();
+        crate::outbound::telemetry::describe();
+    }
+
     /// Newest serial that this process knows of; costs nothing.
     pub fn known_serial(&self) -> Serial {
         self.0.feed.seen()
@@ -96,6 +103,14 @@ impl App {
     /// Whatever they give; [`Error::Busy`] when the store of files is silent for two seconds.
     pub async fn ready(&self) -> Result<(), Error> {
         self.status().await?;
+        self.store_answers().await
+    }
+
+    /// Asks the store of files whether it is there.
+    ///
+    /// # Errors
+    /// Whatever it gives; [`Error::Busy`] when it is silent for two seconds.
+    pub async fn store_answers(&self) -> Result<(), Error> {
         tokio::time::timeout(BLOBS_ANSWER, self.blobs().check_alive())
             .await
             .unwrap_or_else(|_| {

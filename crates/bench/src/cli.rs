@@ -69,6 +69,8 @@ pub(crate) enum Workload {
     List,
     /// From the start of the client to its end.
     Client,
+    /// An export of devpi's is taken in.
+    Import,
     /// Start with many files, memory when idle.
     Start,
 }

@@ -39,8 +39,10 @@ pub(crate) struct Plan {
     pub(crate) list_fetches: usize,
     /// Files in the data directory of the start workload.
     pub(crate) start_files: usize,
-    /// The longest time that uploading them may take.
-    pub(crate) start_seeding: Duration,
+    /// Files of the export that is imported.
+    pub(crate) import_files: usize,
+    /// The longest time that uploading them may take, of either.
+    pub(crate) seeding: Duration,
     /// Starts.
     pub(crate) starts: usize,
     /// Starts of the client, for each command.
@@ -68,7 +70,8 @@ impl Plan {
             names: 600_000,
             list_fetches: 9,
             start_files: 100_000,
-            start_seeding: Duration::from_mins(4),
+            import_files: 10_000,
+            seeding: Duration::from_mins(4),
             starts: 7,
             client_starts: 21,
         }
@@ -91,7 +94,8 @@ impl Plan {
             names: 60_000,
             list_fetches: 3,
             start_files: 2_000,
-            start_seeding: Duration::from_secs(30),
+            import_files: 500,
+            seeding: Duration::from_secs(30),
             starts: 3,
             client_starts: 5,
             ..Self::full()

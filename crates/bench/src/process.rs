@@ -86,6 +86,27 @@ impl Process {
         Ok(())
     }
 
+    /// Waits for its end, which has to be a good one; gives how long it took, and the most memory that it
+    /// and its children held.
+    pub(crate) fn finish(&mut self, longest: Duration) -> Result<(Duration, u64)> {
+        let started = Instant::now();
+        let mut peak = 0;
+        loop {
+            if let Some(status) = self.child.try_wait()? {
+                if !status.success() {
+                    bail!("it ended with {status}: {}", self.end_of_log());
+                }
+                return Ok((started.elapsed(), peak));
+            }
+            if started.elapsed() > longest {
+                bail!("it did not come to an end: {}", self.end_of_log());
+            }
+            // It may end at this very moment.
+            peak = peak.max(self.peak_bytes().unwrap_or(0));
+            std::thread::sleep(LOOK);
+        }
+    }
+
     /// Memory that it and its children hold now, in bytes.
     pub(crate) fn resident_bytes(&self) -> Result<u64> {
         self.sum("VmRSS:")
@@ -221,6 +242,24 @@ mod tests {
         assert!(process.resident_bytes().unwrap() > 0);
         process.stop().unwrap();
         assert!(process.child.try_wait().unwrap().is_some());
+    }
+
+    #[test]
+    fn the_end_of_a_process_is_waited_for_and_judged() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("log");
+        let finish = |script: &str, longest| {
+            let mut command = Command::new("sh");
+            Process::start(command.args(["-c", script]), &log)
+                .unwrap()
+                .finish(longest)
+        };
+        let (_, peak) = finish("read line < /proc/version", START_DEADLINE).unwrap();
+        assert!(peak > 0);
+        let error = finish("echo no luck; exit 3", START_DEADLINE).unwrap_err();
+        assert!(error.to_string().contains("no luck"), "{error}");
+        let error = finish("exec sleep 60", Duration::ZERO).unwrap_err();
+        assert!(error.to_string().contains("did not come"), "{error}");
     }
 
     #[test]

@@ -255,6 +255,10 @@ pub(crate) struct GcArgs {
     /// Leave younger bytes alone: an upload may be about to refer to them.
     #[arg(long, value_name = "TIME", default_value = "1h")]
     pub(crate) older_than: String,
+
+    /// Wait so long for the end of a backup that is being made; 0 does not wait.
+    #[arg(long, value_name = "SECONDS", default_value = "1h")]
+    pub(crate) wait: String,
 }
 
 #[derive(Debug, Args)]

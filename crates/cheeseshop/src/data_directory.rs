@@ -1,7 +1,7 @@
 //! The data directory: made on first use, readable by its owner only, held by one server.
 
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
-use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
+use std::io::{ErrorKind, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
@@ -34,7 +34,7 @@ impl DataDirectory {
                 "the data directory {} cannot be made: {error}",
                 path.display()
             ))
-            .with_hint(OTHER_DIRECTORY));
+            .with_hint(hint(path, &error)));
         }
         // Found out here, in words about the directory, and not later by a database in its own.
         if let Err(error) = std::fs::read_dir(path) {
@@ -42,7 +42,7 @@ impl DataDirectory {
                 "the data directory {} cannot be read: {error}",
                 path.display()
             ))
-            .with_hint(OTHER_DIRECTORY));
+            .with_hint(hint(path, &error)));
         }
         let path = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
         Ok(Self { path })
@@ -60,7 +60,7 @@ impl DataDirectory {
                 "the data directory {} cannot be written to: {error}",
                 self.path.display()
             ))
-            .with_hint(OTHER_DIRECTORY)
+            .with_hint(hint(&self.path, error))
         };
         let mut file = OpenOptions::new()
             .read(true)
@@ -104,6 +104,23 @@ impl Drop for Lock {
         // Nobody holds it now, so nobody shall be named. The lock itself ends with the file.
         let _ = self.file.set_len(0);
     }
+}
+
+/// Places that a service does not see although they are there.
+const HOMES: [&str; 3] = ["/home", "/root", "/run/user"];
+
+/// What can be done about a directory that cannot be used. What a unit of systemd keeps from its service looks
+/// like a file system that is read-only, or like a stranger's.
+fn hint(path: &Path, error: &std::io::Error) -> String {
+    let is_home = HOMES.iter().any(|home| path.starts_with(home));
+    let unit = match error.kind() {
+        ErrorKind::ReadOnlyFilesystem => format!("ReadWritePaths={}", path.display()),
+        ErrorKind::PermissionDenied if is_home => {
+            format!("ProtectHome=no and ReadWritePaths={}", path.display())
+        }
+        _ => return OTHER_DIRECTORY.to_owned(),
+    };
+    format!("{OTHER_DIRECTORY}; the unit of a service needs {unit}")
 }
 
 const OTHER_DIRECTORY: &str =

@@ -17,7 +17,7 @@ pub(crate) enum Exit {
 }
 
 /// One clear message and a way out of the trouble.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Failure {
     exit: Exit,
     message: String,

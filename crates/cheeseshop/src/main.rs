@@ -18,10 +18,13 @@ mod logging;
 mod node;
 mod output;
 mod reload;
+mod root_password;
 mod server;
 mod systemd;
+mod theme;
 mod tls;
 mod upstream;
+mod vitals;
 
 use std::ffi::OsStr;
 use std::path::Path;
@@ -74,13 +77,19 @@ fn name_of(word: &OsStr) -> Option<&str> {
 }
 
 /// Runs the work of a command on the threads of this process, to its end.
-fn on_threads<T>(work: impl Future<Output = T>) -> Result<T, Failure> {
+fn on_threads<T, E>(work: impl Future<Output = Result<T, E>>) -> Result<Result<T, E>, Failure> {
     listeners::note_inherited();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|error| Failure::caused_by("cannot start threads", &error))?;
-    let result = runtime.block_on(work);
+    let result = runtime.block_on(async {
+        let result = work.await;
+        if result.is_err() {
+            listeners::close_unserved();
+        }
+        result
+    });
     // Work that does not end by itself (a name look-up, a download nobody waits for) is left behind.
     runtime.shutdown_background();
     Ok(result)

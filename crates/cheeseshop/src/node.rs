@@ -1,5 +1,6 @@
 //! Opening what every command works with: data directory, database, blobs, app.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use cheeseshop_app::App;
@@ -9,19 +10,14 @@ use cheeseshop_domain::{Clock, error_chain};
 use cheeseshop_storage::backup::RESTORING;
 use cheeseshop_storage::database::newest_before_migration;
 use cheeseshop_storage::{BlobStore, Database, DatabaseError};
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::SecretString;
 
 use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::data_directory::{DataDirectory, Lock};
 use crate::failure::Failure;
+use crate::root_password::RootPassword;
 use crate::{output, upstream};
-
-/// Letters of generated passwords: none that looks like another.
-const PASSWORD_LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
-
-/// Length of generated passwords: 32 letters to the power of 20 are 100 bits.
-const PASSWORD_LENGTH: usize = 20;
 
 /// An open installation.
 pub(crate) struct Node {
@@ -29,8 +25,7 @@ pub(crate) struct Node {
     pub(crate) directory: DataDirectory,
     db: Database,
     upstream: DefaultUpstream,
-    /// Whether what is printed ends in a log.
-    output_is_kept: bool,
+    root_password: RootPassword,
     /// Held until the end; the last field, so that it is dropped last.
     _lock: Option<Lock>,
 }
@@ -57,6 +52,9 @@ impl Node {
     ) -> Result<Self, Failure> {
         let upstream = upstream::of_root_pypi(config)?;
         refuse_half_restored(&directory)?;
+        if lock.is_some() {
+            refuse_lost_database(config)?;
+        }
         // A timer's command after an upgrade must not change the schema under a server that still runs.
         let db = open_database(config, lock.is_some()).await?;
         let blobs = BlobStore::open(&config.blobs).await.map_err(|error| {
@@ -74,37 +72,33 @@ impl Node {
             directory,
             db,
             upstream,
-            output_is_kept: output::is_kept(
-                config.surroundings.get("JOURNAL_STREAM"),
-                config.surroundings.get("SUPERVISOR_ENABLED").is_some(),
-            ),
+            root_password: RootPassword::of(config),
             _lock: lock,
         })
     }
 
-    /// On an empty database makes `root` and `root/pypi` and tells the password, this once, unless a log
-    /// would keep it: then nobody knows it. Says whether it did.
+    /// On an empty database makes `root` and `root/pypi`, and tells of the password. Says whether it did.
     pub(crate) async fn announce_first_start(&self) -> Result<bool, Failure> {
-        let password = generate_password()?;
-        let first = self
-            .app
-            .ensure_root(&password, Some(self.upstream.url.expose()))
-            .await
-            .map_err(|error| Failure::caused_by("the user `root` cannot be made", &error))?;
-        if first == FirstStart::AlreadyThere {
+        if self.is_initialised() {
             return Ok(false);
         }
-        if self.output_is_kept {
-            output::data("Created the user `root`, with a password that nobody knows.");
-            output::data("  `cheeseshop passwd root` sets one; it is not shown in a log.");
-        } else {
-            output::data(&format!(
-                "Created the user `root` with the password: {}",
-                password.expose_secret()
-            ));
-            output::data(
-                "  It is shown only now. `cheeseshop passwd root` sets another one at any time.",
-            );
+        let first = self.root_password.for_first_start(self.directory.path())?;
+        let upstream = Some(self.upstream.url.expose());
+        let made = self.app.ensure_root(first.password(), upstream).await;
+        match made {
+            Ok(FirstStart::Created) => {}
+            Ok(FirstStart::AlreadyThere) => {
+                // Another node was faster, and its password is the one.
+                first.withdraw();
+                return Ok(false);
+            }
+            Err(error) => {
+                first.withdraw();
+                return Err(Failure::caused_by("the user `root` cannot be made", &error));
+            }
+        }
+        for line in first.announcement() {
+            output::data(&line);
         }
         let found_in = match &self.upstream.origin {
             UpstreamOrigin::BuiltIn | UpstreamOrigin::Configuration => String::new(),
@@ -121,6 +115,11 @@ impl Node {
     /// The upstream for a new `root/pypi`.
     pub(crate) fn default_upstream(&self) -> &DefaultUpstream {
         &self.upstream
+    }
+
+    /// The password that the settings give to `root`, if they do.
+    pub(crate) fn given_root_password(&self) -> Result<Option<SecretString>, Failure> {
+        self.root_password.given()
     }
 
     /// Whether the user `root` was made.
@@ -146,9 +145,20 @@ pub(crate) fn existing(config: &Config) -> Result<(), Failure> {
         // A database server says by itself what it does not have.
         return Ok(());
     };
-    let missing = [config.data_dir.as_path(), file]
-        .into_iter()
-        .find(|path| !path.exists());
+    let mut missing = None;
+    for path in [config.data_dir.as_path(), file] {
+        match path.try_exists() {
+            Ok(true) => {}
+            Ok(false) => missing = missing.or(Some(path)),
+            Err(error) => {
+                return Err(Failure::could_not_try(format!(
+                    "{} cannot be looked at: {error}",
+                    path.display()
+                ))
+                .with_hint("check owner and mode, and run it as the user of the server"));
+            }
+        }
+    }
     match missing {
         None => Ok(()),
         Some(path) => Err(Failure::could_not_try(format!(
@@ -175,6 +185,31 @@ fn refuse_half_restored(directory: &DataDirectory) -> Result<(), Failure> {
     .with_hint("start `cheeseshop backup restore` again; it goes on where it was"))
 }
 
+/// Beside files, or copies of a database, a database that is not there or empty was lost: on the way back to an older
+/// release, say, or by a full disk. An empty one in its place would make garbage of every file.
+fn refuse_lost_database(config: &Config) -> Result<(), Failure> {
+    let Some(file) = config.embedded_database() else {
+        return Ok(());
+    };
+    let is_there = file.metadata().is_ok_and(|found| found.len() > 0);
+    if is_there {
+        return Ok(());
+    }
+    let (copy, blob) = (newest_before_migration(file), config.blobs.any_local_blob());
+    let Some(found) = copy.as_ref().or(blob.as_ref()) else {
+        return Ok(());
+    };
+    Err(Failure::could_not_try(format!(
+        "there is no database at {}, or an empty one, but there is {}",
+        file.display(),
+        found.display()
+    ))
+    .with_hint(
+        "bring the database back: from a backup, or from a copy of before an upgrade \
+         (docs/manual/upgrade.md); to begin anew, move what is there aside",
+    ))
+}
+
 /// Opens the database, with each way in which that goes wrong in words of its own.
 pub(crate) async fn open_database(config: &Config, migrate: bool) -> Result<Database, Failure> {
     let mut database = config.database.clone();
@@ -192,23 +227,33 @@ fn database_failure(config: &Config, error: &DatabaseError) -> Failure {
         .map_or_else(String::new, ToString::to_string);
     let failure = Failure::could_not_try(format!("database {url}: {}", error_chain(error)));
     match error {
-        DatabaseError::Corrupted(_) => failure.with_hint(
-            "nothing was changed; put a backup in its place, or name another database with \
-             --database-url",
-        ),
+        DatabaseError::Corrupted(_) => match copy_of_before(config) {
+            Some(copy) => failure.with_hint(format!(
+                "nothing was changed; put a backup in its place, or {}, which is the database as it was before \
+                 an upgrade: docs/manual/upgrade.md says how",
+                copy.display()
+            )),
+            None => failure.with_hint(
+                "nothing was changed; put a backup in its place, or name another database with \
+                 --database-url",
+            ),
+        },
         DatabaseError::PendingMigrations(_) if config.database.migrate => failure.with_hint(
             "the server brings it up to date when it starts: restart it; without one, `cheeseshop init` does",
         ),
         DatabaseError::PendingMigrations(_) => failure.with_hint(
             "set `database.migrate`, or run `cheeseshop init --set database.migrate=true` once",
         ),
+        DatabaseError::MigrationFailed { .. } => failure.with_hint(
+            "nothing was changed; on PostgreSQL the role of `database.url` has to own the tables, and to be \
+             allowed to make new ones",
+        ),
         DatabaseError::BackupFailed { .. } => failure.with_hint(
             "nothing was changed; make room, or make a backup by other means and start once with \
              --set database.backup_before_migration=false",
         ),
         DatabaseError::NewerSchema { .. } => {
-            let copy = config.embedded_database().and_then(newest_before_migration);
-            match copy {
+            match copy_of_before(config) {
                 Some(copy) => failure.with_hint(format!(
                     "{} is the database as this release can use it, without what was done since: \
                      docs/manual/upgrade.md says how to go back to it",
@@ -229,32 +274,11 @@ fn database_failure(config: &Config, error: &DatabaseError) -> Failure {
     }
 }
 
+/// The newest copy that was made before a migration, of those that this release can use.
+fn copy_of_before(config: &Config) -> Option<PathBuf> {
+    config.embedded_database().and_then(newest_before_migration)
+}
+
 fn clock() -> Arc<dyn Clock> {
     Arc::new(SystemClock)
-}
-
-fn generate_password() -> Result<SecretString, Failure> {
-    let mut random = [0_u8; PASSWORD_LENGTH];
-    getrandom::fill(&mut random).map_err(|error| {
-        Failure::could_not_try(format!("the system has no randomness: {error}"))
-    })?;
-    // 256 is a multiple of 32, so no letter is likelier than another.
-    let password: String = random
-        .iter()
-        .map(|byte| char::from(PASSWORD_LETTERS[usize::from(byte % 32)]))
-        .collect();
-    Ok(SecretString::from(password))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn generated_passwords_are_long_and_differ() {
-        let first = generate_password().unwrap();
-        let second = generate_password().unwrap();
-        assert_eq!(first.expose_secret().len(), PASSWORD_LENGTH);
-        assert_ne!(first.expose_secret(), second.expose_secret());
-    }
 }

@@ -13,18 +13,10 @@ pub(crate) fn data(line: &str) {
     let _ = stdout.flush();
 }
 
-/// Whether standard output is the journal of systemd, which keeps what it is given: then it is the file that
-/// `JOURNAL_STREAM` (systemd.exec(5)) names as `DEVICE:INODE`. The variable alone proves nothing, since
-/// programs hand it on. Or a log of supervisord, which tells its programs that they are its own.
-pub(crate) fn is_kept(journal_stream: Option<&str>, is_supervised: bool) -> bool {
-    if is_supervised && !std::io::stdout().is_terminal() {
-        return true;
-    }
-    let Some(journal) = journal_stream else {
-        return false;
-    };
-    rustix::fs::fstat(std::io::stdout())
-        .is_ok_and(|file| journal == format!("{}:{}", file.st_dev, file.st_ino))
+/// Whether somebody reads what is printed, who is there only now. Whatever else takes it (the journal, a log of
+/// supervisord or of a container, a file) keeps it.
+pub(crate) fn is_terminal() -> bool {
+    std::io::stdout().is_terminal()
 }
 
 /// Shows a line in place of the one shown before, on a terminal; an empty one ends that.

@@ -5,9 +5,12 @@
 
 use std::sync::Arc;
 
+use cheeseshop_http::Appearance;
+
 use crate::config::{Config, LogConfig};
 use crate::failure::Failure;
 use crate::logging;
+use crate::theme;
 use crate::tls::ServerTls;
 
 /// Settings that are applied at once. All others are read at the start only.
@@ -15,6 +18,9 @@ const APPLIED: &[&str] = &["log.filter", "log.format"];
 
 /// The section that is applied at once where TLS is spoken already.
 const TLS_SECTION: &str = "tls.";
+
+/// The section that is applied at once: the look of the pages.
+const WEB_SECTION: &str = "web.";
 
 /// How settings are read again: from where they came at the start.
 pub(crate) type Source<'a> = Box<dyn Fn() -> Result<Config, Failure> + 'a>;
@@ -48,6 +54,7 @@ pub(crate) struct Reload<'a> {
     started: Vec<(String, String)>,
     log: LogConfig,
     tls: Option<Arc<ServerTls>>,
+    appearance: Appearance,
 }
 
 impl<'a> Reload<'a> {
@@ -57,6 +64,7 @@ impl<'a> Reload<'a> {
             started: comparable(started),
             log: started.log.clone(),
             tls,
+            appearance: started.http.appearance.clone(),
         }
     }
 
@@ -90,13 +98,16 @@ impl<'a> Reload<'a> {
         }
     }
 
-    /// Reads the settings and the certificates. With trouble in either nothing is changed.
+    /// Reads the settings, the theme and the certificates. With trouble in any nothing is changed.
     fn read(&self) -> Result<Config, Failure> {
         let config = (self.source)()?;
+        let look = theme::read_and_tell(&config.web)?;
         if let Some(tls) = &self.tls {
+            config.suits_tls()?;
             // They are read whether or not a key has changed: it is their files that are new.
             tls.reload(&config.tls)?;
         }
+        self.appearance.set(look);
         Ok(config)
     }
 
@@ -130,6 +141,7 @@ impl<'a> Reload<'a> {
             .chain(differ(&self.started, &now))
         {
             let is_applied = APPLIED.contains(&key.as_str())
+                || key.starts_with(WEB_SECTION)
                 || (self.tls.is_some() && key.starts_with(TLS_SECTION));
             if !is_applied && !changed.contains(&key) {
                 changed.push(key);

@@ -9,7 +9,7 @@ use std::{
 };
 
 use crate::{
-    Caller, Index, IndexConfig, IndexId, IndexName, User, UserId, permission::may_read, resolution,
+    Caller, Index, IndexConfig, IndexId, IndexName, User, permission::may_read, resolution,
 };
 
 /// A snapshot of all users and indexes, with the resolution order of each index.
@@ -103,11 +103,6 @@ impl Directory {
     /// Finds a user by name.
     pub fn user(&self, name: &str) -> Option<&Arc<User>> {
         self.users.get(*self.user_positions.get(name)?)
-    }
-
-    /// Finds a user by identity, one after the other: for changes, not for requests.
-    pub fn user_by_id(&self, id: UserId) -> Option<&Arc<User>> {
-        self.users.iter().find(|user| user.id == id)
     }
 
     /// All users, sorted by name.

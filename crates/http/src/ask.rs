@@ -75,6 +75,18 @@ pub(crate) async fn caller(
     let certificate = context.channel.client();
     let caller = match credentials::decisive(&context.method, headers, certificate) {
         Decisive::Certificate => of_certificate(app, context).await?,
+        Decisive::Cookie(credentials) => {
+            let caller = app.authenticate(Some(&credentials), context.client);
+            let caller = caller.await?;
+            if !caller.is_anonymous() {
+                caller
+            } else if *certificate == ClientCertificate::Nobody {
+                let _ = context.rejected.set(());
+                caller
+            } else {
+                of_certificate(app, context).await?
+            }
+        }
         Decisive::Sent(credentials) => {
             let caller = app.authenticate(credentials.as_ref(), context.client);
             let caller = caller.await.inspect_err(|error| {
@@ -251,6 +263,7 @@ mod tests {
             caller: OnceLock::new(),
             rejected: OnceLock::new(),
             refused_token: OnceLock::new(),
+            look: crate::Appearance::default().now(),
             route: OnceLock::new(),
         }
     }

@@ -15,8 +15,8 @@ pub enum Channel {
     BesideTls {
         /// What is done about it.
         policy: PlainPolicy,
-        /// The port of the HTTPS address.
-        https_port: u16,
+        /// The port of the HTTPS address; `None`: nobody has told us, for something stands in front.
+        https_port: Option<u16>,
     },
     /// TLS ends here.
     Tls(Arc<TlsFacts>),

@@ -51,23 +51,32 @@ pub(crate) fn sent(method: &Method, headers: &HeaderMap) -> Sent {
 
 /// What says who asks.
 pub(crate) enum Decisive {
-    /// What was sent, which may be unreadable.
+    /// What was sent in a header, which may be unreadable. Nothing else counts, even if it is wrong:
+    /// whoever writes a name and a password wants to be that user or to hear why not.
     Sent(Option<Credentials>),
+    /// A browser's cookie, as long as its login holds; then the certificate. Nobody chooses to send
+    /// it, and an old one is none.
+    Cookie(Credentials),
     /// The client's certificate, if there is one.
     Certificate,
 }
 
-/// What says who asks. Credentials go before a certificate. A name without a password beside a
-/// certificate for that name is none: twine cannot do without the name.
+/// What says who asks: a header goes before a cookie, and that before a certificate. A name without a
+/// password beside a certificate for that name is none: twine cannot do without the name.
 pub(crate) fn decisive(
     method: &Method,
     headers: &HeaderMap,
     certificate: &ClientCertificate,
 ) -> Decisive {
-    if sent(method, headers) == Sent::Nowhere {
-        return Decisive::Certificate;
-    }
     let credentials = credentials(method, headers);
+    match (sent(method, headers), credentials) {
+        (Sent::Nowhere, _) | (Sent::InCookie, None) => Decisive::Certificate,
+        (Sent::InCookie, Some(credentials)) => Decisive::Cookie(credentials),
+        (Sent::InHeader, credentials) => of_header(credentials, certificate),
+    }
+}
+
+fn of_header(credentials: Option<Credentials>, certificate: &ClientCertificate) -> Decisive {
     if let (Some(credentials), ClientCertificate::User(name)) = (&credentials, certificate)
         && credentials.user == **name
         && credentials.secret.expose_secret().is_empty()
@@ -249,6 +258,30 @@ mod tests {
             let found = decisive(&Method::GET, &headers, certificate);
             assert_eq!(matches!(found, Decisive::Sent(_)), is_sent, "{basic:?}");
         }
+    }
+
+    #[test]
+    fn a_cookie_is_looked_at_where_no_header_decides() {
+        let bob = ClientCertificate::User("bob".into());
+        let cookie = format!("auth_tkt=eve%3A{}", login());
+        let decided = |headers: &[(&'static str, &str)], method: &Method| {
+            let headers = headers
+                .iter()
+                .map(|(name, value)| (http::HeaderName::from_static(name), value.parse().unwrap()))
+                .collect();
+            match decisive(method, &headers, &bob) {
+                Decisive::Sent(credentials) => (Some("header"), credentials.map(|who| who.user)),
+                Decisive::Cookie(credentials) => (Some("cookie"), Some(credentials.user)),
+                Decisive::Certificate => (None, None),
+            }
+        };
+        let eve = (Some("cookie"), Some("eve".to_owned()));
+        assert_eq!(decided(&[("cookie", &cookie)], &Method::GET), eve);
+        assert_eq!(decided(&[("cookie", &cookie)], &Method::POST), (None, None));
+        let cookies = [("cookie", "auth_tkt=nonsense")];
+        assert_eq!(decided(&cookies, &Method::GET), (None, None));
+        let both = [("cookie", &*cookie), ("authorization", "Basic !!")];
+        assert_eq!(decided(&both, &Method::GET), (Some("header"), None));
     }
 
     #[test]

@@ -13,6 +13,7 @@ use http::header::{CONTENT_LENGTH, EXPECT};
 use http_body::Body as _;
 
 use crate::json_body::next_chunk;
+use crate::pace::Pace;
 
 /// Reads `body` to its end in the background, up to `limit` bytes and for at most `time`.
 ///
@@ -36,7 +37,8 @@ pub(crate) fn rest_in_background(mut body: Body, limit: u64, time: Duration) {
     tokio::spawn(async move {
         let _ = tokio::time::timeout(time, async {
             let mut read = 0_u64;
-            while let Ok(Some(chunk)) = next_chunk(&mut body, time).await {
+            let mut pace = Pace::new(time);
+            while let Ok(Some(chunk)) = next_chunk(&mut body, &mut pace).await {
                 read += chunk.len() as u64;
                 if read > limit {
                     break;

@@ -2,18 +2,20 @@
 //!
 //! A handler's error type names the face; turning it into a response only parks the error in
 //! the response's extensions. The front, which still knows what the client accepts, then spells
-//! it. Each face has its own exhaustive `match` over [`cheeseshop_app::Error`].
+//! it in its own words. The status is the same on every face: [`status`].
 
 use std::time::Duration;
 
+use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use cheeseshop_app::Error;
 use cheeseshop_domain::error_chain;
 use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
-use http::{HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 
+use crate::front::Shared;
 use crate::request_context::RequestContext;
-use crate::{devpi, simple, upload, web};
+use crate::{devpi, drain, simple, upload, web};
 
 /// Which face an error belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,7 +102,7 @@ impl Failure {
         let mut response = match self.face {
             Face::Upload => upload::error::spell(error, context.asks_for_json),
             Face::Devpi if context.asks_for_html => {
-                web::page::problem(devpi::error::status(error), error, &context.base_url)
+                web::page::problem(context, status(error), error)
             }
             Face::Devpi => devpi::error::spell(error, context.accepts_json),
             Face::File if context.accepts_json => devpi::error::spell(error, true),
@@ -140,6 +142,46 @@ fn blame_credentials(
             Some(Error::Unauthenticated(text.clone()))
         }
         _ => None,
+    }
+}
+
+/// The status of an error.
+pub(crate) fn status(error: &Error) -> StatusCode {
+    match error {
+        Error::NotFound(_) => StatusCode::NOT_FOUND,
+        Error::Gone(_) => StatusCode::GONE,
+        Error::Forbidden(_) => StatusCode::FORBIDDEN,
+        Error::Unauthenticated(_) => StatusCode::UNAUTHORIZED,
+        Error::Invalid(_) => StatusCode::BAD_REQUEST,
+        Error::Conflict(_) => StatusCode::CONFLICT,
+        Error::ReadOnly(_) => StatusCode::METHOD_NOT_ALLOWED,
+        Error::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+        Error::Throttled { .. } => StatusCode::TOO_MANY_REQUESTS,
+        Error::UpstreamFailed { timeout: true, .. } => StatusCode::GATEWAY_TIMEOUT,
+        Error::UpstreamFailed { timeout: false, .. } => StatusCode::BAD_GATEWAY,
+        Error::Busy => StatusCode::SERVICE_UNAVAILABLE,
+        Error::NoSpace => StatusCode::INSUFFICIENT_STORAGE,
+        Error::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+/// The answer to a request that gets no further than the front, in the words of the face that the caller
+/// means. What they are sending is read and thrown away.
+pub(crate) fn refuse(
+    shared: &Shared,
+    context: &RequestContext,
+    headers: &HeaderMap,
+    body: Body,
+    error: Error,
+) -> Response {
+    let limit = shared.app.settings().publish.max_file_bytes;
+    drain::in_background(headers, body, limit, shared.settings.drain_time());
+    if context.asks_for_json {
+        DevpiError(error).into_response()
+    } else if context.method == Method::POST {
+        UploadError(error).into_response()
+    } else {
+        SimpleError(error).into_response()
     }
 }
 

@@ -32,7 +32,7 @@ use axum::response::IntoResponse;
 use bytes::Bytes;
 use cheeseshop_app::{App, Error};
 use futures_util::FutureExt;
-use http::header::{CONTENT_LENGTH, STRICT_TRANSPORT_SECURITY};
+use http::header::{CONTENT_LENGTH, HOST, STRICT_TRANSPORT_SECURITY};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri};
 use http_body::Body as _;
 use tower::Service as _;
@@ -45,7 +45,7 @@ use crate::request_log::{Line, Pending};
 use crate::response_headers::CommonHeaders;
 use crate::settings::HttpSettings;
 use crate::{
-    PeerAddress, files, health, hot, lockdown, metrics, negotiate, outside, plain, routes,
+    PeerAddress, failure, files, health, hot, lockdown, metrics, negotiate, outside, plain, routes,
 };
 
 /// What handlers share.
@@ -220,7 +220,10 @@ where
             .cloned()
             .unwrap_or_default();
         let verdict = plain::verdict(&channel, &parts, &path, trusted, outside_url);
+        // Who is in front of us may have looked at another one than we would.
+        let is_ambiguous = parts.headers.get_all(HOST).iter().nth(1).is_some();
         if verdict == plain::Verdict::Answer
+            && !is_ambiguous
             && let Some(answer) = hot::answer(&self.shared, &parts, &path)
         {
             let response = self.finish_hot(answer, &parts, started, trusted);
@@ -246,8 +249,14 @@ where
             caller: OnceLock::new(),
             rejected: OnceLock::new(),
             refused_token: OnceLock::new(),
+            look: settings.appearance.now(),
             route: OnceLock::new(),
         });
+        if is_ambiguous {
+            let error = Error::Invalid("the request has more than one Host header".to_owned());
+            let response = spelled(SimpleError(error).into_response(), &context);
+            return Reply(State::Ready(Some(self.finish(response, context))));
+        }
         let refused = match verdict {
             plain::Verdict::Lead(target) => {
                 let response = spelled(plain::lead(&target), &context);
@@ -263,7 +272,13 @@ where
         };
         if let Some(reason) = refused {
             let body = Body::new(body);
-            let response = plain::refuse(&self.shared, &context, &parts, body, reason);
+            let response = failure::refuse(
+                &self.shared,
+                &context,
+                &parts.headers,
+                body,
+                Error::Forbidden(reason),
+            );
             let response = spelled(response, &context);
             return Reply(State::Ready(Some(self.finish(response, context))));
         }

@@ -125,6 +125,8 @@ fn caller(shared: &Shared, request: &Parts) -> Option<Caller> {
     }
     match credentials::decisive(&request.method, &request.headers, certificate) {
         Decisive::Sent(credentials) => shared.app.remembered_caller(&credentials?, address()),
+        // Whether an old one leaves it to the certificate, the long way finds out.
+        Decisive::Cookie(credentials) => shared.app.remembered_caller(&credentials, address()),
         Decisive::Certificate => match certificate {
             ClientCertificate::Nobody => Some(Caller::anonymous()),
             ClientCertificate::User(name) => shared.app.known_caller(name, address()),

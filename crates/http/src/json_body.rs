@@ -1,14 +1,15 @@
 //! JSON bodies of requests, within limits.
 
-use std::time::Duration;
-
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
 use cheeseshop_app::Error;
+use http_body::Frame;
 use http_body_util::BodyExt;
 use serde_json::{Map, Value};
+use tokio::time::Instant;
 
 use crate::drain;
+use crate::pace::Pace;
 use crate::settings::HttpSettings;
 
 /// How much of a body that is too large is read for the sake of the answer, in bytes.
@@ -29,6 +30,7 @@ pub(crate) struct Limited<'a> {
     body: Body,
     limit: u64,
     left: u64,
+    pace: Pace,
     settings: &'a HttpSettings,
 }
 
@@ -39,13 +41,14 @@ impl<'a> Limited<'a> {
             body,
             limit,
             left: limit,
+            pace: Pace::new(settings.body_idle()),
             settings,
         }
     }
 
     /// The next data; `None` at the end.
     pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, Error> {
-        let data = next_chunk(&mut self.body, self.settings.body_idle()).await?;
+        let data = next_chunk(&mut self.body, &mut self.pace).await?;
         let length = data.as_ref().map_or(0, Bytes::len) as u64;
         let Some(left) = self.left.checked_sub(length) else {
             let rest = std::mem::take(&mut self.body);
@@ -89,11 +92,14 @@ pub(crate) async fn optional_object(
 }
 
 /// The next data of a body; `None` at its end.
-pub(crate) async fn next_chunk(body: &mut Body, idle: Duration) -> Result<Option<Bytes>, Error> {
+pub(crate) async fn next_chunk(body: &mut Body, pace: &mut Pace) -> Result<Option<Bytes>, Error> {
     loop {
-        let frame = tokio::time::timeout(idle, body.frame())
+        let asked = Instant::now();
+        let frame = tokio::time::timeout(pace.left(), body.frame())
             .await
             .map_err(|_| Error::Invalid("the request body paused for too long".to_owned()))?;
+        let length = frame.iter().flatten().filter_map(Frame::data_ref);
+        pace.came(length.map(Bytes::len).sum(), asked.elapsed());
         match frame {
             None => return Ok(None),
             Some(Err(_)) => {
@@ -111,4 +117,32 @@ pub(crate) async fn next_chunk(body: &mut Body, idle: Duration) -> Result<Option
 /// devpi's words.
 fn undecodable() -> Error {
     Error::Invalid("Bad request: could not decode json".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_drips_is_given_up_and_one_that_comes_slowly_is_not() {
+        let settings = HttpSettings::default();
+        let slowly = |length: usize| {
+            let pause = settings.body_idle() * 2 / 3;
+            let next = move |turn: usize| async move {
+                tokio::time::sleep(pause).await;
+                let data = Bytes::from(vec![b' '; length]);
+                (turn < 10).then_some((Ok::<_, std::io::Error>(data), turn + 1))
+            };
+            Body::from_stream(futures_util::stream::unfold(0, next))
+        };
+        let refused = read(slowly(1), &settings).await.unwrap_err();
+        assert!(refused.to_string().contains("paused"), "{refused}");
+        assert_eq!(read(slowly(2000), &settings).await.unwrap().len(), 20_000);
+        let body = Body::from_stream(futures_util::stream::pending::<std::io::Result<Bytes>>());
+        let asked = Instant::now();
+        assert!(read(body, &settings).await.is_err());
+        assert!(asked.elapsed() < Duration::from_secs(61));
+    }
 }

@@ -30,6 +30,7 @@ mod lockdown;
 mod metrics;
 mod negotiate;
 mod outside;
+mod pace;
 mod plain;
 mod request_context;
 mod request_log;
@@ -49,6 +50,7 @@ pub use crate::body::ReplyBody;
 pub use crate::channel::{Channel, ClientCertificate, PlainPolicy, TlsFacts};
 pub use crate::front::{Reply, Service};
 pub use crate::settings::{BackupNote, HttpSettings};
+pub use crate::web::look::{Appearance, Look, WebLink, WebSettings, theme};
 
 /// The version of devpi-server whose protocol we speak, as `X-DEVPI-SERVER-VERSION` says it:
 /// clients choose features by it.

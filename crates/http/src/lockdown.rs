@@ -12,10 +12,10 @@ use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-use crate::failure::{DevpiError, SimpleError, UploadError};
+use crate::failure::SimpleError;
 use crate::front::Shared;
 use crate::request_context::RequestContext;
-use crate::{ask, drain, negotiate, outside};
+use crate::{ask, failure, negotiate, outside};
 
 /// The header by which browsers tell that somebody goes to a page, and no script asks for data.
 const SEC_FETCH_MODE: &str = "sec-fetch-mode";
@@ -30,6 +30,8 @@ pub(crate) fn is_open(path: &str) -> bool {
         "/+api" | "/+login" | "/+logout" | "/+authcheck" | "/+health/live" | "/+health/ready" => {
             true
         }
+        // The page of the login has a look, too.
+        _ if path.starts_with("/+static/") => path.split('/').count() == 4,
         // `/{user}/+api` and `/{user}/{index}/+api`
         _ => path
             .strip_suffix("/+api")
@@ -59,7 +61,7 @@ pub(crate) async fn admit(
 }
 
 /// The answer to a request that was not admitted: people are shown the way to the login, everybody
-/// else gets the error in their own face's words. What they were sending is read and thrown away.
+/// else gets the error.
 pub(crate) fn refuse(
     shared: &Shared,
     context: &RequestContext,
@@ -67,19 +69,10 @@ pub(crate) fn refuse(
     body: Body,
     error: Error,
 ) -> Response {
-    let headers = &request.headers;
-    let limit = shared.app.settings().publish.max_file_bytes;
-    drain::in_background(headers, body, limit, shared.settings.drain_time());
-    if matches!(error, Error::Unauthenticated(_)) && is_visit(&context.method, headers) {
+    if matches!(error, Error::Unauthenticated(_)) && is_visit(&context.method, &request.headers) {
         return to_login(context, &request.uri);
     }
-    if context.asks_for_json {
-        DevpiError(error).into_response()
-    } else if context.method == Method::POST {
-        UploadError(error).into_response()
-    } else {
-        SimpleError(error).into_response()
-    }
+    failure::refuse(shared, context, &request.headers, body, error)
 }
 
 /// Whether the user agent is devpi's client.
@@ -130,6 +123,12 @@ mod tests {
             ("/+authcheck", true),
             ("/+health/live", true),
             ("/+health/ready", true),
+            ("/+static/0123456789abcdef/cheeseshop.css", true),
+            ("/+static/", false),
+            ("/+static/x", false),
+            ("/+static/x/y/z", false),
+            ("//+static/x/y", false),
+            ("/bob/+static/x/y", false),
             ("/", false),
             ("", false),
             ("//+api", false),

@@ -62,13 +62,14 @@ pub(crate) fn came_over_tls(headers: &HeaderMap, trusted: bool) -> bool {
 }
 
 /// Where a client that came in the clear finds the same over TLS, without a slash at the end: at the
-/// outside URL, if that is one of `https`; behind a proxy at the proxy's usual port; else at ours.
+/// outside URL, if that is one of `https`; behind a proxy at the proxy's usual port; else at ours, or the
+/// usual one.
 pub(crate) fn https_url(
     headers: &HeaderMap,
     uri: &Uri,
     trusted: bool,
     outside_url: Option<&str>,
-    https_port: u16,
+    https_port: Option<u16>,
 ) -> String {
     if let Some(url) = outside_url.filter(|url| url.starts_with(HTTPS)) {
         return url.to_owned();
@@ -88,7 +89,7 @@ pub(crate) fn https_url(
         Some(host) => (host, 443),
         None => (
             own_host(headers, uri).unwrap_or_else(|| "localhost".to_owned()),
-            https_port,
+            https_port.unwrap_or(443),
         ),
     };
     let host = without_port(&host);

@@ -5,7 +5,6 @@
 //! wire by then, and a client that is led on sends it again with every request, and nobody notices.
 //! What a trusted proxy has received over TLS counts as TLS.
 
-use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use cheeseshop_app::Error;
 use http::header::LOCATION;
@@ -14,10 +13,8 @@ use http::{HeaderValue, Method, StatusCode, Uri};
 
 use crate::channel::{Channel, PlainPolicy};
 use crate::credentials::{self, Sent};
-use crate::failure::{DevpiError, SimpleError, UploadError};
-use crate::front::Shared;
-use crate::request_context::RequestContext;
-use crate::{drain, health, outside};
+use crate::failure::SimpleError;
+use crate::{health, outside};
 
 /// What becomes of a request.
 #[derive(Debug, PartialEq, Eq)]
@@ -101,26 +98,6 @@ pub(crate) fn lead(target: &str) -> Response {
     }
 }
 
-/// Tells why not, in the words of whoever asks. What they are sending is read and thrown away.
-pub(crate) fn refuse(
-    shared: &Shared,
-    context: &RequestContext,
-    request: &Parts,
-    body: Body,
-    reason: String,
-) -> Response {
-    let limit = shared.app.settings().publish.max_file_bytes;
-    drain::in_background(&request.headers, body, limit, shared.settings.drain_time());
-    let error = Error::Forbidden(reason);
-    if context.asks_for_json {
-        DevpiError(error).into_response()
-    } else if context.method == Method::POST {
-        UploadError(error).into_response()
-    } else {
-        SimpleError(error).into_response()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use http::Request;
@@ -144,7 +121,7 @@ mod tests {
         let (parts, ()) = request.body(()).unwrap().into_parts();
         let channel = Channel::BesideTls {
             policy,
-            https_port: 3443,
+            https_port: Some(3443),
         };
         let trusted = true;
         let path = outside::inner_path(uri.split('?').next().unwrap(), "").into_owned();

@@ -3,14 +3,15 @@
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
 use std::net::IpAddr;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use cheeseshop_domain::Caller;
 use http::{HeaderMap, HeaderValue, Method};
 
 use crate::channel::Channel;
+use crate::web::look::Look;
 
 const X_REQUEST_ID: &str = "x-request-id";
 
@@ -47,6 +48,8 @@ pub(crate) struct RequestContext {
     pub(crate) rejected: OnceLock<()>,
     /// Set once a token was read and turned out not to hold.
     pub(crate) refused_token: OnceLock<()>,
+    /// How pages look.
+    pub(crate) look: Arc<Look>,
     /// The pattern of the route that took it.
     pub(crate) route: OnceLock<axum::extract::MatchedPath>,
 }

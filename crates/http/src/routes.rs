@@ -41,7 +41,8 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
             .delete(devpi::remove_user),
     );
 
-    // Browsers: the search
+    // Browsers: what pages look like, and the search
+    let router = router.route("/+static/{hash}/{name}", get(web::look::asset));
     let router = both(router, "/+search", get(web::search));
     let router = both(router, "/+searchhelp", get(web::search_help));
 

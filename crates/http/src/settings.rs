@@ -9,6 +9,8 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use serde::{Deserialize, Deserializer, de};
 use url::Url;
 
+use crate::web::look::Appearance;
+
 /// How the server presents itself over HTTP and whom it believes.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -44,6 +46,9 @@ pub struct HttpSettings {
     /// What is known of backups, for `/+status`. Whoever knows more notes it here.
     #[serde(skip)]
     pub backups: BackupNote,
+    /// How pages for people look.
+    #[serde(skip)]
+    pub appearance: Appearance,
 }
 
 /// What is known of backups. Clones share everything.
@@ -73,6 +78,7 @@ impl Default for HttpSettings {
             drain_seconds: 60,
             prometheus: None,
             backups: BackupNote::default(),
+            appearance: Appearance::default(),
         }
     }
 }

@@ -122,11 +122,6 @@ impl HashAlgorithm {
             Self::Md5 => 16,
         }
     }
-
-    /// Whether nobody can make two files with the same digest today.
-    pub fn is_strong(self) -> bool {
-        !matches!(self, Self::Sha1 | Self::Md5)
-    }
 }
 
 impl Hashes {

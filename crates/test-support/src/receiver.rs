@@ -21,12 +21,11 @@ use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, LOCATION};
 use http::{HeaderMap, Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use tokio::sync::watch;
 
 use crate::distribution::sha256_hex;
 use crate::serve::{Body, Dropped, Server, full, serve, streamed};
 use crate::tls::CertificateAuthority;
-use crate::upstream::{Gate, PATIENCE};
+use crate::upstream::Gate;
 
 /// What a [`Receiver`] answers.
 #[derive(Clone)]
@@ -170,7 +169,6 @@ pub struct Receiver {
 
 struct Shared {
     state: Mutex<State>,
-    arrivals: watch::Sender<usize>,
 }
 
 #[derive(Default)]
@@ -194,7 +192,6 @@ impl Receiver {
     async fn start_with(authority: Option<&CertificateAuthority>) -> Self {
         let shared = Arc::new(Shared {
             state: Mutex::default(),
-            arrivals: watch::Sender::new(0),
         });
         let config =
             authority.map(|authority| authority.server_config(&["localhost", "127.0.0.1"]));
@@ -238,20 +235,6 @@ impl Receiver {
     pub fn forms(&self) -> Vec<ReceivedForm> {
         lock(&self.shared).forms.clone()
     }
-
-    /// Waits until so many forms have arrived.
-    ///
-    /// # Panics
-    /// When that takes longer than a minute.
-    pub async fn wait_for_forms(&self, number: usize) {
-        let mut arrivals = self.shared.arrivals.subscribe();
-        let waiting = arrivals.wait_for(|seen| *seen >= number);
-        assert!(
-            tokio::time::timeout(PATIENCE, waiting).await.is_ok(),
-            "waited for {number} forms, saw {}",
-            self.forms().len()
-        );
-    }
 }
 
 async fn answer(
@@ -286,7 +269,6 @@ async fn answer(
         });
         state.answers.pop_front().unwrap_or(Answer::status(200))
     };
-    shared.arrivals.send_modify(|seen| *seen += 1);
     match answer.before {
         Some(Before::Wait(gate)) => gate.pass().await,
         Some(Before::Drop) => return Err(Dropped),

@@ -136,6 +136,13 @@ impl CertificateAuthority {
 
     /// The list of the certificates that this authority has taken back, by their serial numbers, as PEM.
     pub fn revocations(&self, serials: &[u64]) -> String {
+        self.revocations_for(serials, [(2026, 1, 1), (2090, 1, 1)])
+    }
+
+    /// As [`Self::revocations`], from one day (year, month, day) to another.
+    pub fn revocations_for(&self, serials: &[u64], days: [(i32, u8, u8); 2]) -> String {
+        let [this_update, next_update] =
+            days.map(|(year, month, day)| rcgen::date_time_ymd(year, month, day));
         let revoked = |serial: &u64| RevokedCertParams {
             serial_number: SerialNumber::from(*serial),
             revocation_time: rcgen::date_time_ymd(2026, 1, 1),
@@ -143,8 +150,8 @@ impl CertificateAuthority {
             invalidity_date: None,
         };
         let params = CertificateRevocationListParams {
-            this_update: rcgen::date_time_ymd(2026, 1, 1),
-            next_update: rcgen::date_time_ymd(2090, 1, 1),
+            this_update,
+            next_update,
             crl_number: SerialNumber::from(1),
             issuing_distribution_point: None,
             revoked_certs: serials.iter().map(revoked).collect(),

@@ -11,7 +11,6 @@ use crate::zip_file::{LocalHeader, ZipFile};
 pub struct Wheel {
     metadata: Metadata,
     tag: String,
-    build: Option<String>,
     files: Vec<(String, Vec<u8>)>,
     filename: Option<String>,
     defects: Vec<WheelDefect>,
@@ -68,7 +67,6 @@ impl Wheel {
         Self {
             metadata: Metadata::named(name),
             tag: "py3-none-any".to_owned(),
-            build: None,
             files: Vec::new(),
             filename: None,
             defects: Vec::new(),
@@ -81,13 +79,6 @@ impl Wheel {
     #[must_use]
     pub fn tag(mut self, tag: &str) -> Self {
         tag.clone_into(&mut self.tag);
-        self
-    }
-
-    /// Sets the build number in the file name.
-    #[must_use]
-    pub fn build_number(mut self, number: &str) -> Self {
-        self.build = Some(number.to_owned());
         self
     }
 
@@ -124,11 +115,7 @@ impl Wheel {
         if let Some(name) = &self.filename {
             return name.clone();
         }
-        let build = self
-            .build
-            .as_ref()
-            .map_or(String::new(), |build| format!("-{build}"));
-        format!("{}{build}-{}.whl", self.stem(), self.tag)
+        format!("{}-{}.whl", self.stem(), self.tag)
     }
 
     fn stem(&self) -> String {
@@ -204,9 +191,6 @@ impl Wheel {
         let mut text = "Wheel-Version: 1.0\nGenerator: cheeseshop-test-support\n\
                         Root-Is-Purelib: true\n"
             .to_owned();
-        if let Some(build) = &self.build {
-            writeln!(text, "Build: {build}").unwrap();
-        }
         let mut parts = self.tag.splitn(3, '-').map(|part| part.split('.'));
         let (Some(pythons), Some(abis), Some(platforms)) =
             (parts.next(), parts.next(), parts.next())

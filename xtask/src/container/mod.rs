@@ -1,7 +1,11 @@
 //! `cargo xtask container`: the program as one static file, and what the image makes of it.
 //!
-//! Engines are not everywhere. [`check`] makes the tree of the image by the script that the
-//! Containerfile runs, and starts the program in it under the conditions of the Containerfile.
+//! [`check`] makes the tree of the image by the script that the Containerfile runs, and starts the program in it
+//! under the conditions of the Containerfile. Then buildah builds the image, and podman runs it as an operator
+//! does; both work as root without systemd, without a registry and without a network, but for two things. The
+//! first stage begins with an image that stands for Rust's (`engine.py`), whose cargo has the program ready. And
+//! podman sets no cgroups: `--cgroups=disabled`, since a machine of CI may have them in hybrid form, or withhold
+//! the right to raise limits (`CAP_SYS_RESOURCE`), which crun needs for them. So limits of memory are not tried.
 
 use std::path::{Path, PathBuf};
 
@@ -28,7 +32,7 @@ pub(crate) struct Arguments {
 /// Builds the static program and says where it is.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     match &arguments.program {
-        Some(file) => run_tree(file),
+        Some(file) => try_out(file),
         None if arguments.check => check(),
         None => {
             build(&["--release"])?;
@@ -51,31 +55,56 @@ fn build(profile: &[&str]) -> Result<()> {
     )
 }
 
-/// Builds as quickly as possible, and runs the image's tree.
+/// Builds as quickly as possible, and runs tree and image.
 pub(crate) fn check() -> Result<()> {
     build(&["--profile", "static"])?;
-    run_tree(&built())
+    try_out(&built())
 }
 
-/// Makes the tree of the image and runs the program in it.
-fn run_tree(file: &Path) -> Result<()> {
+fn try_out(file: &Path) -> Result<()> {
     machine::ensure(machine::FOR_TESTS)?;
+    machine::ensure(machine::FOR_CONTAINER)?;
     is_static(file)?;
-    let root = target_directory().join("container/root");
-    if root.exists() {
-        std::fs::remove_dir_all(&root)?;
+    run_tree(file)?;
+    run_image(file)
+}
+
+/// An empty directory below `target/container`.
+fn empty(name: &str) -> Result<PathBuf> {
+    let folder = target_directory().join("container").join(name);
+    if folder.exists() {
+        std::fs::remove_dir_all(&folder)?;
     }
-    shell::run(program("deploy/container/root.sh").arg(file).arg(&root))?;
-    let root = root.canonicalize()?;
-    let script = workspace_root().join("xtask/src/container/check.py");
-    // What is mounted and listens in there is gone with it.
+    std::fs::create_dir_all(&folder)?;
+    Ok(folder.canonicalize()?)
+}
+
+/// Runs a script of ours in namespaces: what is mounted and listens in there is gone with it.
+fn inside(script: &str, arguments: &[&Path]) -> Result<()> {
+    let script = workspace_root().join("xtask/src/container").join(script);
     shell::run(
         program("unshare")
             .args(["--mount", "--net", "--pid", "--fork", "--kill-child"])
             .args(["--mount-proc", "python3"])
             .arg(script)
-            .arg(&root),
-    )?;
+            .args(arguments),
+    )
+}
+
+/// Builds the image by the Containerfile, and runs it.
+fn run_image(file: &Path) -> Result<()> {
+    let folder = empty("engine")?;
+    inside("engine.py", &[file, &folder])?;
+    std::fs::remove_dir_all(folder)?;
+    say("the image builds, and runs as an operator runs it");
+    Ok(())
+}
+
+/// Makes the tree of the image and runs the program in it.
+fn run_tree(file: &Path) -> Result<()> {
+    let root = empty("root")?;
+    shell::run(program("deploy/container/root.sh").arg(file).arg(&root))?;
+    inside("check.py", &[&root])?;
     std::fs::remove_dir_all(root)?;
     say("the container's tree starts, serves, takes uploads and stops");
     Ok(())

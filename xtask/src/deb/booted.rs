@@ -39,15 +39,32 @@ impl Machine {
     /// Boots `tree` and waits until everything in it has started. `shared` can be read in it as
     /// `/packages`; what the machine says goes to the file `log`.
     pub(crate) fn boot(tree: &Path, shared: &Path, log: &Path) -> Result<Self> {
+        Self::start(tree, shared, log, "clean-debian", "--private-network")
+    }
+
+    /// Boots another one, on the network of this one.
+    pub(crate) fn boot_beside(&self, tree: &Path, shared: &Path, log: &Path) -> Result<Self> {
+        let network = format!("--network-namespace-path=/proc/{}/ns/net", self.leader);
+        Self::start(tree, shared, log, "other-debian", &network)
+    }
+
+    fn start(tree: &Path, shared: &Path, log: &Path, name: &str, network: &str) -> Result<Self> {
         let output = File::create(log).with_context(|| log.display().to_string())?;
         let mut nspawn = program("systemd-nspawn");
         nspawn
             .arg("--directory")
             .arg(tree)
-            .args(["--volatile=overlay", "--private-network"])
-            .args(["--register=no", "--keep-unit"])
-            .args(["--machine=clean-debian", "--boot", "--console=passive"])
+            .args(["--volatile=overlay", network])
+            .args([
+                "--register=no",
+                "--keep-unit",
+                "--boot",
+                "--console=passive",
+            ])
+            .args(["--machine", name])
             .arg(format!("--bind-ro={}:/packages", shared.display()))
+            // Two may have one tree, which neither of them writes to.
+            .env("SYSTEMD_NSPAWN_LOCK", "0")
             .stdin(Stdio::null())
             .stdout(output.try_clone()?)
             .stderr(output);

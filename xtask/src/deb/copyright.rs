@@ -8,10 +8,13 @@ use std::path::Path;
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 
-use crate::shell::{cargo, output_of};
+use crate::shell::{cargo, output_of, workspace_root};
 
 /// Licences whose text every Debian has.
 const IN_DEBIAN: &[&str] = &["Apache-2.0", "CC0-1.0", "MPL-2.0"];
+
+/// The checkout's own file of the licence whose text many crates share with us.
+const MIT: &str = "LICENSE-MIT";
 
 /// A crate that is linked in.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -55,6 +58,8 @@ fn render(template: &str, crates: &[Crate], licenses: &Path) -> Result<String> {
     for license in used {
         let body = if IN_DEBIAN.contains(&license.as_str()) {
             format!("On Debian systems the text is in /usr/share/common-licenses/{license}.")
+        } else if license == "MIT" {
+            permission(&std::fs::read_to_string(workspace_root().join(MIT)).context(MIT)?)?
         } else {
             let path = licenses.join(license.replace(' ', "-"));
             std::fs::read_to_string(&path).with_context(|| {
@@ -65,6 +70,14 @@ fn render(template: &str, crates: &[Crate], licenses: &Path) -> Result<String> {
         let _ = write!(text, "\nLicense: {license}\n{}", folded(&body));
     }
     Ok(text)
+}
+
+/// The text of a licence without its title and our own notice, which the crates do not bear.
+fn permission(file: &str) -> Result<String> {
+    let start = file
+        .find("Permission is hereby granted")
+        .with_context(|| format!("{MIT} grants nothing"))?;
+    Ok(file[start..].to_owned())
 }
 
 /// What is linked into the program, by name and version: dependencies of dependencies, but neither what
@@ -317,6 +330,14 @@ mod tests {
             .map(|one| format!("{}-{} {:?}", one.name, one.version, one.holders))
             .collect();
         assert_eq!(told, ["a-1 [\"A\"]", "b-2 [\"the developers of b\"]"]);
+    }
+
+    #[test]
+    fn our_own_notice_is_no_part_of_a_licence_that_others_share() {
+        let text =
+            permission("MIT License\n\nCopyright (c) We\n\nPermission is hereby granted, free\n");
+        assert_eq!(text.unwrap(), "Permission is hereby granted, free\n");
+        assert!(permission("MIT License\n").is_err());
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail};
 
 use super::VERSION;
+use super::clean_debian;
 use super::source::{self, Edition, News};
 use crate::shell::{self, program, say};
 
@@ -15,14 +16,23 @@ pub(super) struct Packages {
     pub(super) cheeseshop: PathBuf,
     /// The links under devpi's names.
     pub(super) devpi: PathBuf,
+    /// What debuggers and profilers read, unless it was left out.
+    symbols: Option<PathBuf>,
     /// What describes the build.
     changes: PathBuf,
     pub(super) version: String,
 }
 
 impl Packages {
-    pub(super) fn files(&self) -> [&Path; 2] {
+    /// What is installed.
+    pub(super) fn programs(&self) -> [&Path; 2] {
         [&self.cheeseshop, &self.devpi]
+    }
+
+    /// Everything that was built.
+    pub(super) fn files(&self) -> Vec<PathBuf> {
+        let named = [&self.cheeseshop, &self.devpi].into_iter();
+        named.chain(&self.symbols).cloned().collect()
     }
 }
 
@@ -56,7 +66,7 @@ pub(super) fn build_for_check(program_file: &Path, folder: &Path) -> Result<(Pac
     let packages = build_laid_out(&edition, &this)?;
     let again = build_laid_out(&edition, &again)?;
     for (one, other) in again.files().into_iter().zip(packages.files()) {
-        if std::fs::read(one)? != std::fs::read(other)? {
+        if std::fs::read(&one)? != std::fs::read(&other)? {
             bail!(
                 "two builds of one source differ: compare {} and {}",
                 one.display(),
@@ -91,6 +101,9 @@ fn build_laid_out(edition: &Edition, folder: &Path) -> Result<Packages> {
         .current_dir(&source)
         .env("SOURCE_DATE_EPOCH", source::moment()?)
         .env("LC_ALL", "C.UTF-8");
+    if edition.news == News::OfNobody || !has_debug_information(&edition.program)? {
+        command.env("DEB_BUILD_OPTIONS", "noautodbgsym");
+    }
     if edition.quick {
         command
             .env("DPKG_DEB_COMPRESSOR_TYPE", "gzip")
@@ -117,21 +130,45 @@ fn build_laid_out(edition: &Edition, folder: &Path) -> Result<Packages> {
     Ok(Packages {
         cheeseshop: find("cheeseshop", "deb")?,
         devpi: find("cheeseshop-devpi", "deb")?,
+        symbols: find("cheeseshop-dbgsym", "deb").ok(),
         changes: find("cheeseshop", "changes")?,
         version: edition.version.clone(),
     })
 }
+
+/// Whether a program tells debuggers more than the names of its functions.
+fn has_debug_information(program_file: &Path) -> Result<bool> {
+    let sections = shell::output_of(
+        program("readelf")
+            .args(["--wide", "--section-headers"])
+            .arg(program_file),
+    )?;
+    Ok(sections.contains(" .debug_line ") || sections.contains(" .zdebug_line "))
+}
+
+/// How lintian is asked.
+pub(super) const LINTIAN: &[&str] = &["--fail-on=error,warning", "--allow-root", "--no-cfg"];
 
 /// Debian's own look at the packages. Errors and warnings fail; exceptions have their reason in
 /// `deploy/debian/*.lintian-overrides`.
 pub(super) fn lint(packages: &Packages) -> Result<()> {
     let mut command = program("lintian");
     command
-        .args(["--fail-on", "error,warning", "--allow-root", "--no-cfg"])
+        .args(LINTIAN)
         .arg(&packages.changes)
         .env("LC_ALL", "C.UTF-8")
         .stdout(std::io::stderr());
     shell::run(&mut command)?;
     say("lintian: no errors, no warnings but those that are explained");
     Ok(())
+}
+
+/// The same by the lintian of another release, which knows more and newer rules. The packages lie below `folder`.
+pub(super) fn lint_on(codename: &str, folder: &Path, packages: &Packages) -> Result<()> {
+    let mut words = vec!["lintian".to_owned(), LINTIAN.join(" ")];
+    for file in packages.programs() {
+        let below = file.strip_prefix(folder).context("a package elsewhere")?;
+        words.push(format!("/packages/{}", below.display()));
+    }
+    clean_debian::run_with(codename, &["lintian"], folder, &words.join(" "))
 }

@@ -10,8 +10,9 @@ use super::changelog::{self, Entry, Signature};
 use super::{copyright, deploy_folder};
 use crate::shell::{self, output_of, program, workspace_root};
 
-/// Who is named when nobody has said so in Debian's own variables, `DEBFULLNAME` and `DEBEMAIL`.
-const MAINTAINER: (&str, &str) = ("Cheeseshop maintainers", "maintainers@cheeseshop.example");
+/// Who is named when nobody has said so in Debian's own variables, `DEBFULLNAME` and `DEBEMAIL`: an address that
+/// cannot be anybody's. Who hands packages on says who answers for them.
+const MAINTAINER: (&str, &str) = ("Cheeseshop maintainers", "nobody@cheeseshop.invalid");
 
 /// The name that the service, its user and the packages begin with.
 const NAME: &str = "cheeseshop";
@@ -51,6 +52,13 @@ pub(super) fn lay_out(edition: &Edition, folder: &Path) -> Result<()> {
     std::fs::create_dir_all(&debian)?;
     let programs = generate(&edition.program, &built)?;
     copy_fixed(&built)?;
+
+    if edition.news == News::OfNobody {
+        // dpkg replaces it where nobody has changed it, and asks where somebody has.
+        let settings = built.join("etc/cheeseshop/cheeseshop.toml");
+        let text = std::fs::read_to_string(&settings)?;
+        write(&settings, format!("# Of the release before.\n{text}"))?;
+    }
 
     let (newest, before) = schema()?;
     let schema = match edition.news {
@@ -94,6 +102,16 @@ pub(super) fn lay_out(edition: &Edition, folder: &Path) -> Result<()> {
         let target = debian.join(file.file_name().unwrap_or_default());
         write(&target, &text)?;
         if target.file_name() == Some(OsStr::new("rules")) {
+            shell::run(program("chmod").arg("755").arg(&target))?;
+        }
+    }
+
+    for file in files_of(&templates.join("tests"))? {
+        let target = debian
+            .join("tests")
+            .join(file.file_name().unwrap_or_default());
+        copy(&file, &target)?;
+        if target.file_name() != Some(OsStr::new("control")) {
             shell::run(program("chmod").arg("755").arg(&target))?;
         }
     }
@@ -170,7 +188,19 @@ fn copy_fixed(built: &Path) -> Result<()> {
         ("debian/cheeseshop.toml", "etc/cheeseshop/cheeseshop.toml"),
         ("debian/profile.sh", "etc/profile.d/cheeseshop.sh"),
         ("shell/devpi_use.sh", "share/cheeseshop/devpi_use.sh"),
+        (
+            "monitoring/cheeseshop.rules.yml",
+            "share/cheeseshop/monitoring/cheeseshop.rules.yml",
+        ),
+        (
+            "monitoring/cheeseshop.dashboard.json",
+            "share/cheeseshop/monitoring/cheeseshop.dashboard.json",
+        ),
         ("layout/team.toml", "examples/team.toml"),
+        ("theme/theme.css", "examples/theme/theme.css"),
+        ("theme/logo.svg", "examples/theme/logo.svg"),
+        ("theme/favicon.svg", "examples/theme/favicon.svg"),
+        ("theme/pattern.svg", "examples/theme/pattern.svg"),
     ] {
         copy(&deploy.join(from), &built.join(to))?;
     }

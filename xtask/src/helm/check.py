@@ -5,6 +5,7 @@ the schemas of Kubernetes and against what the chart promises; combinations that
 The settings go to the real program, and one release is acted out: server, probes, password, layout, CronJobs, test.
 """
 
+import base64
 import io
 import json
 import os
@@ -30,7 +31,7 @@ HELM = FOLDER / "helm"
 # The oldest that Chart.yaml allows, and the newest that has schemas.
 KUBERNETES = ["1.30", "1.37"]
 # Kinds of others, whose schemas are in no package.
-FOREIGN = {"HTTPRoute", "ServiceMonitor"}
+FOREIGN = {"HTTPRoute", "ServiceMonitor", "PrometheusRule"}
 USER = 31415
 DEADLINE = 60
 
@@ -74,6 +75,9 @@ REFUSED = [
     (external(backup={"enabled": True}), "/backup/enabled"),
     ({"ingress": {"enabled": True}}, "/ingress/hosts"),
     ({"httpRoute": {"enabled": True}}, "/httpRoute/parentRefs"),
+    ({"settings": {"auth": {"root_password_file": "/x"}}}, "/settings/auth/root_password_file"),
+    ({"prometheusRule": {"enabled": True, "rules": []}}, "rules"),
+    ({"dashboard": {"labels": {"a": 1}}}, "/dashboard/labels/a"),
     ({"secretFiles": [{"name": "../x", "existingSecret": "a", "key": "b"}]}, "/secretFiles/0/name"),
     ({"layout": {"enabled": True, "content": "version = 1"}}, "/rootPassword/existingSecret"),
     (layout("version = "), "is no TOML"),
@@ -135,10 +139,10 @@ def check_kubernetes(documents):
                 raise AssertionError(f"{name}, Kubernetes {version}: {list(error.path)}: {error.message}") from None
 
 
-def check_pod(kind, metadata, spec):
+def check_pod(kind, spec, user):
     security = spec["securityContext"]
     assert security["runAsNonRoot"] is True and security["seccompProfile"] == {"type": "RuntimeDefault"}, security
-    assert {security[key] for key in ("runAsUser", "runAsGroup", "fsGroup")} == {USER}, security
+    assert {security.get(key) for key in ("runAsUser", "runAsGroup", "fsGroup")} == {user}, security
     assert spec["automountServiceAccountToken"] is False
     assert not any(spec.get(key) for key in ("hostNetwork", "hostPID", "hostIPC", "initContainers"))
     volumes = {volume["name"]: volume for volume in spec["volumes"]}
@@ -162,13 +166,14 @@ def check_pod(kind, metadata, spec):
         assert "hostPath" not in volume, volume
 
 
-def check_promises(documents):
+def check_promises(documents, values):
     kinds = [document["kind"] for document in documents]
     assert "Secret" not in kinds, "secrets exist already"
     everything = {kind: metadata["labels"] for kind, metadata, _ in pods(documents)}
     assert everything, "no pod"
-    for kind, metadata, spec in pods(documents):
-        check_pod(kind, metadata, spec)
+    for kind, _, spec in pods(documents):
+        check_pod(kind, spec, None if values.get("openshift") else USER)
+    check_monitoring(documents, values)
     server = next(document for document in documents if document["kind"] in ("StatefulSet", "Deployment"))
     ports = {port["name"] for port in server["spec"]["template"]["spec"]["containers"][0]["ports"]}
     service = next(document for document in documents if document["kind"] == "Service")
@@ -189,6 +194,22 @@ def check_promises(documents):
         if document["kind"] == "ConfigMap":
             for text in document["data"].values():
                 assert not re.search(r"(?m)://[^/\s]*@|^\s*\W?(password|secret_key|url)\W?\s*=", text), text
+
+
+def check_monitoring(documents, values):
+    """What is rendered is what the files say that Prometheus' own tool has looked at."""
+    files = CHART.parents[1] / "monitoring"
+    rules = [document["spec"] for document in documents if document["kind"] == "PrometheusRule"]
+    expected = [yaml.safe_load((files / "cheeseshop.rules.yml").read_text())]
+    assert rules == (expected if values.get("prometheusRule", {}).get("enabled") else []), rules
+    maps = [document for document in documents if document["metadata"]["name"].endswith("-dashboard")]
+    if values.get("dashboard", {}).get("enabled"):
+        (dashboard,) = maps
+        assert values["dashboard"]["labels"].items() <= dashboard["metadata"]["labels"].items(), dashboard["metadata"]
+        expected = json.loads((files / "cheeseshop.dashboard.json").read_text())
+        assert json.loads(dashboard["data"]["cheeseshop.json"]) == expected
+    else:
+        assert maps == []
 
 
 class Mounted:
@@ -242,7 +263,7 @@ def secrets():
         "shop-s3": {"secret-key": "geheim"},
         "shop-tls": {"tls.crt": certificate, "tls.key": key, "ca.crt": certificate},
         "people-ca": {"ca.crt": certificate},
-        "shop-root": dict.fromkeys(("password", "token"), "password-of-root"),
+        "shop-root": dict.fromkeys(("password", "root"), "password-of-root"),
         "shop-people": {"team": "password-of-team", "partner-url": "https://bob:geheim@partner.test/simple/"},
     }
 
@@ -258,7 +279,27 @@ def check_settings(documents, contents, root):
     )
     assert result.returncode == 0, result.stderr
     assert "the settings are fine" in result.stderr, result.stderr
+    given = {name: value for name, value in environment.items() if "ROOT_PASSWORD" in name}
+    if "root" in [volume["name"] for volume in spec["volumes"]]:
+        assert given == {"CHEESESHOP_AUTH__ROOT_PASSWORD_FILE": f"{root}/run/cheeseshop/root/password"}, given
+    else:
+        assert given == {"CHEESESHOP_AUTH__PRINT_ROOT_PASSWORD": "never"}, given
+    for _, metadata, spec in pods(documents):
+        if metadata["labels"].get("app.kubernetes.io/component") == "preflight":
+            check_preflight(documents, contents, root.with_name(f"{root.name}-preflight"), spec)
     return mounted, environment
+
+
+def check_preflight(documents, contents, root, spec):
+    """The hook takes these settings, and stops where one of them is wrong or a secret is empty."""
+    container = spec["containers"][0]
+    mounted = Mounted(root, documents, spec, contents)
+    file = pathlib.Path(f"{root}/etc/cheeseshop/cheeseshop.toml")
+    environment = {**mounted.environment(container), "CHEESESHOP_CONFIG": str(file)}
+    assert "the settings are fine" in run(container["args"], environment)
+    file.write_text(file.read_text() + "\n[servr]\nlisten = 1\n")
+    result = subprocess.run([PROGRAM, *container["args"]], env=environment, capture_output=True, text=True)
+    assert result.returncode != 0 and "did you mean `server" in result.stderr, result.stderr
 
 
 def run(arguments, environment, **options):
@@ -285,14 +326,13 @@ def act_out(documents, contents, root):
         for probe in "startupProbe", "livenessProbe", "readinessProbe":
             wait_for(f"http://{address}{server[probe]['httpGet']['path']}", process)
         told = pathlib.Path(f"{root}/server.log").read_text()
-        assert "Created the user `root`" in told and "the password: " not in told, told
-        run(["passwd", "root"], environment, input=contents["shop-root"]["password"] + "\n")
+        assert "with the password of `auth.root_password_file`" in told and "password-of" not in told, told
         _, spec, job = everything["layout"]
         jobs = Mounted(root, documents, spec, contents)
         arguments = [jobs.placed(argument) for argument in job["args"]]
         url = next(argument for argument in arguments if argument.startswith("--server="))
         arguments[arguments.index(url)] = f"--server=http://{address}/"
-        told = wait_for_password(arguments, jobs.environment(job))
+        told = run(arguments, jobs.environment(job))
         assert "password-of" not in told and "geheim" not in told, told
         # A hook runs again at each upgrade.
         assert "0 to create" in run([*arguments, "--check"], jobs.environment(job))
@@ -302,11 +342,42 @@ def act_out(documents, contents, root):
         test = everything["test"][2]
         arguments = [argument.replace(f"{url.removeprefix('--server=')}", f"http://{address}/") for argument in test["args"]]
         assert "version   cheeseshop" in run(arguments, jobs.environment(test))
+        install(everything["test"][1]["containers"][1], f"http://{address}/", root)
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=DEADLINE) == 0
     finally:
         process.kill()
         process.wait()
+
+
+def install(container, url, root):
+    """What the test does with pip, of a release that the team has uploaded."""
+    folder = pathlib.Path(f"{root}/upload")
+    folder.mkdir()
+    info = "hello_shop-1.0.dist-info"
+    files = {
+        "hello_shop.py": "",
+        f"{info}/METADATA": "Metadata-Version: 2.1\nName: hello-shop\nVersion: 1.0\n",
+        f"{info}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        f"{info}/RECORD": "".join(f"{name},,\n" for name in ("hello_shop.py", f"{info}/METADATA", f"{info}/WHEEL", f"{info}/RECORD")),
+    }
+    wheel = folder / "hello_shop-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        for name, text in files.items():
+            archive.writestr(name, text)
+    form = {":action": "file_upload", "name": "hello-shop", "version": "1.0", "filetype": "bdist_wheel", "pyversion": "py3"}
+    parts = [f'--X\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{text}\r\n' for name, text in form.items()]
+    parts.append(f'--X\r\nContent-Disposition: form-data; name="content"; filename="{wheel.name}"\r\n\r\n')
+    body = "".join(parts).encode() + wheel.read_bytes() + b"\r\n--X--\r\n"
+    login = base64.b64encode(b"team:password-of-team").decode()
+    headers = {"Content-Type": "multipart/form-data; boundary=X", "Authorization": f"Basic {login}"}
+    urllib.request.urlopen(urllib.request.Request(f"{url}team/dev/", body, headers), timeout=DEADLINE)
+    arguments = [argument for argument in container["command"][1:] if not argument.startswith("--trusted-host=")]
+    arguments = [argument.replace("--target=/tmp", f"--target={root}/tmp") for argument in arguments]
+    arguments = [re.sub(r"^--index-url=[a-z]+://[^/]+/", f"--index-url={url}", argument) for argument in arguments]
+    pip = [sys.executable, "-m", container["command"][0], "--isolated", *arguments]
+    subprocess.run(pip, check=True, timeout=DEADLINE, stdout=sys.stderr)
+    assert pathlib.Path(f"{root}/tmp/pip/hello_shop.py").exists()
 
 
 def wait_for(url, process):
@@ -320,17 +391,6 @@ def wait_for(url, process):
             assert process.poll() is None, "the server has ended"
             assert time.monotonic() < deadline, f"{url}: {error}"
             time.sleep(0.05)
-
-
-def wait_for_password(arguments, environment):
-    """As the Job does: it tries again. The server notices a new password within a second."""
-    deadline = time.monotonic() + DEADLINE
-    while True:
-        result = subprocess.run([PROGRAM, *arguments], env=environment, capture_output=True, text=True)
-        if result.returncode == 0:
-            return result.stdout + result.stderr
-        assert time.monotonic() < deadline, result.stdout + result.stderr
-        time.sleep(0.5)
 
 
 def check_values():
@@ -372,7 +432,7 @@ def main():
         assert result.returncode == 0, result.stdout + result.stderr
         documents = render(case)
         check_kubernetes(documents)
-        check_promises(documents)
+        check_promises(documents, yaml.safe_load(case.read_text()) or {})
         root = FOLDER / "root" / case.stem
         shutil.rmtree(root, ignore_errors=True)
         if case.stem == "embedded":

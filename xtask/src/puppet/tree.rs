@@ -8,8 +8,11 @@ use super::{REFERENCE, folder, module};
 use crate::deb::clean_debian;
 use crate::shell::{self, program, say};
 
-/// What there is beside a clean Debian: Puppet with its tools, and a proxy for the company of the example.
+/// What there is beside a clean Debian: Puppet with its tools, a proxy for the company of the example, and a database
+/// for several nodes.
 const PACKAGES: &[&str] = &[
+    "metadata-json-lint",
+    "postgresql",
     "puppet-agent",
     "puppet-lint",
     "puppet-module-puppetlabs-stdlib",
@@ -22,8 +25,8 @@ const PACKAGES: &[&str] = &[
 const FETCHED: &[&str] = &["acl", "nginx", "procps"];
 
 /// Makes the tree out of a copy of the clean one. [`FETCHED`] is not installed: apt will find it in its cache, for a
-/// machine in a test has no network. The agent and the proxy of the packages are not to start by themselves. Facter would ask
-/// the addresses of clouds.
+/// machine in a test has no network. Agent, proxy and database of the packages are not to start by themselves. Facter would
+/// ask the addresses of clouds.
 const SCRIPT: &str = r#"
 printf '#!/bin/sh\nexit 101\n' > /usr/sbin/policy-rc.d
 chmod 755 /usr/sbin/policy-rc.d
@@ -32,8 +35,7 @@ apt-get update -q
 apt-get install -q -y --no-install-recommends $PACKAGES
 apt-get install -q -y --download-only $FETCHED
 rm /usr/sbin/policy-rc.d
-ln -sf /dev/null /etc/systemd/system/puppet.service
-ln -sf /dev/null /etc/systemd/system/tinyproxy.service
+for unit in postgresql puppet tinyproxy; do ln -sf /dev/null "/etc/systemd/system/$unit.service"; done
 mkdir -p /etc/facter
 echo 'facts : { blocklist : [ "ec2_metadata", "ec2_userdata", "gce", "az_metadata", "cloud", "augeas" ] }' > /etc/facter/facter.conf
 "#;
@@ -44,10 +46,10 @@ pub(super) struct Tree {
     root: PathBuf,
 }
 
-/// The tree, made now unless it is there.
-pub(super) fn tree() -> Result<Tree> {
-    let clean = clean_debian::tree()?;
-    let folder = folder().join("clean-debian");
+/// The tree of a release of Debian, made now unless it is there.
+pub(super) fn of(release: &str) -> Result<Tree> {
+    let clean = clean_debian::tree_of(release)?;
+    let folder = folder().join(format!("debian-{release}"));
     let root = folder.join("root");
     let mark = folder.join("complete");
     // The mark of a complete tree: the tree itself is touched by whoever boots it.

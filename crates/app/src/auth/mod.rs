@@ -11,6 +11,7 @@ mod held;
 mod password;
 mod remembered;
 mod settings;
+pub(crate) mod telemetry;
 mod throttle;
 mod token;
 
@@ -163,8 +164,24 @@ impl Auth {
         }
     }
 
-    /// Whether `secret` is the password of `user`, as fast and as often as allowed.
+    /// Whether `secret` is the password of `user`, as fast and as often as allowed. Counts what is not.
     async fn check_password(
+        &self,
+        name: &str,
+        user: Option<&User>,
+        secret: &SecretString,
+        address: Option<IpAddr>,
+    ) -> Result<Answer, Error> {
+        let answer = self.judge_password(name, user, secret, address).await;
+        match &answer {
+            Ok(Answer::Right) => {}
+            Ok(Answer::Wrong) => telemetry::wrong("password"),
+            Err(error) => telemetry::refused("password", error),
+        }
+        answer
+    }
+
+    async fn judge_password(
         &self,
         name: &str,
         user: Option<&User>,
@@ -270,13 +287,19 @@ impl App {
         // Another node may have removed the user or the token, or changed the password.
         self.catch_up().await?;
         if let Some(token) = credentials.token() {
-            return self.authenticate_token(token, address).await;
+            let caller = self.authenticate_token(token, address).await;
+            return caller.inspect_err(|error| telemetry::refused("token", error));
         }
         let Credentials { user: name, secret } = credentials;
         let directory = self.directory();
         let user = directory.user(name).map(|user| &**user);
         let proved = if token::looks_like_token(secret.expose_secret()) {
-            user.is_some_and(|user| self.auth().tokens.verify(secret, user, self.clock().now()))
+            let holds = user
+                .is_some_and(|user| self.auth().tokens.verify(secret, user, self.clock().now()));
+            if !holds {
+                telemetry::wrong("token");
+            }
+            holds
         } else {
             let answer = self
                 .auth()

@@ -36,7 +36,7 @@ mod project_list;
 mod reading;
 mod settings;
 mod source;
-mod telemetry;
+pub(crate) mod telemetry;
 mod upstream;
 mod wheel;
 

@@ -11,6 +11,13 @@
 
 use metrics::{counter, gauge};
 
+/// Tells the recorder what there is to be counted. An alert sees the step from 0 to 1 only where there was a 0.
+pub(crate) fn describe() {
+    for reason in ["length", "digest"] {
+        counter!("cheeseshop_mirror_refused_files_total", "reason" => reason).increment(0);
+    }
+}
+
 /// Counts one request to an upstream.
 pub(super) fn upstream_request(result: &'static str) {
     counter!("cheeseshop_upstream_requests_total", "result" => result).increment(1);

@@ -8,7 +8,7 @@
 mod hosts;
 mod post;
 mod settings;
-mod telemetry;
+pub(crate) mod telemetry;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

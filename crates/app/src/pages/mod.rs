@@ -13,3 +13,14 @@ mod turn;
 pub use self::page::{CachePolicy, Encoding, Page, PageOptions, Representation};
 pub(crate) use self::parts::mirror_file_path;
 pub use self::turn::LONGEST_PROMISE;
+
+use bytes::Bytes;
+
+/// A body in an encoding, compressed on the calling thread.
+pub fn encoded(body: &Bytes, encoding: Encoding) -> Bytes {
+    match encoding {
+        Encoding::Identity => body.clone(),
+        Encoding::Gzip => crate::page_cache::gzip(body),
+        Encoding::Zstd => crate::page_cache::zstd(body),
+    }
+}

@@ -48,6 +48,7 @@ async fn garbage_is_counted_spared_and_removed() {
                 dry_run,
                 grace,
                 batch: 2,
+                ..GarbageOptions::default()
             })
             .await
             .unwrap()
@@ -58,7 +59,11 @@ async fn garbage_is_counted_spared_and_removed() {
         removed_bytes: removed * 8,
         spared,
     };
+    let noted = async || test.app.garbage_collected_at().await.unwrap();
+    assert_eq!(collect(true, 0).await, found(5, 0));
+    assert_eq!(noted().await, None, "nothing was collected");
     assert_eq!(collect(false, 3600).await, found(0, 5));
+    assert!(noted().await.is_some());
     assert_eq!(collect(true, 0).await, found(5, 0));
     assert_eq!(test.blob_count().await, 7);
     assert_eq!(collect(false, 0).await, found(5, 0));

@@ -41,7 +41,8 @@ pub(super) fn start(
             .arg(&upstream)
             .args(&arguments)
             .env_clear()
-            .env("HOME", &home);
+            .env("HOME", &home)
+            .env("CHEESESHOP_AUTH__PRINT_ROOT_PASSWORD", "always");
         command
     };
     let log = log_in(folder, name);

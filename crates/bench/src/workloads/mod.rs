@@ -5,6 +5,7 @@ mod cold;
 mod files;
 mod herd;
 mod hot;
+mod import;
 mod list;
 mod pages;
 mod start;
@@ -41,7 +42,7 @@ struct Bench {
 
 type Run = fn(&mut Bench) -> Result<Vec<Figure>>;
 
-const WORKLOADS: [(Workload, Run); 9] = [
+const WORKLOADS: [(Workload, Run); 10] = [
     (Workload::Hot, hot::run),
     (Workload::Team, team::run),
     (Workload::Files, files::run),
@@ -50,6 +51,7 @@ const WORKLOADS: [(Workload, Run); 9] = [
     (Workload::Uploads, uploads::run),
     (Workload::List, list::run),
     (Workload::Client, client::run),
+    (Workload::Import, import::run),
     // Last, for it stops and starts everybody.
     (Workload::Start, start::run),
 ];

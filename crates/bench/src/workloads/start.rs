@@ -17,7 +17,10 @@ const WORKLOAD: &str = "Start";
 const CLIENTS: usize = 8;
 
 /// Files of each project there.
-const FILES_EACH: usize = 100;
+pub(super) const FILES_EACH: usize = 100;
+
+/// What the names of the projects there begin with.
+const PROJECTS: &str = "start";
 
 /// How long a server is left alone before its memory is looked at.
 const REST: Duration = Duration::from_secs(2);
@@ -28,7 +31,7 @@ pub(super) fn run(bench: &mut Bench) -> Result<Vec<Figure>> {
         bench
             .contestants
             .another(&bench.folder, "start", &bench.world, &["--log=warn"])?;
-    let files = fill(bench, &ours)?;
+    let files = fill(bench, &ours, PROJECTS, bench.plan.start_files)?;
     say(&format!("{files} files are there"));
     let mut time = Figure::new(
         WORKLOAD,
@@ -37,7 +40,7 @@ pub(super) fn run(bench: &mut Bench) -> Result<Vec<Figure>> {
         Better::Lower,
     );
     let mut memory = Figure::new(WORKLOAD, "memory when idle", "MB", Better::Lower);
-    let page = ours.page_path(HOSTED, &project(0));
+    let page = ours.page_path(HOSTED, &project(PROJECTS, 0));
     let (times, resident) = start(&mut ours, &page, bench.plan.starts)?;
     time.add(Who::Cheeseshop, median(&times), times);
     memory.add(Who::Cheeseshop, resident, vec![resident]);
@@ -81,17 +84,22 @@ pub(super) fn run(bench: &mut Bench) -> Result<Vec<Figure>> {
     Ok(vec![time, memory])
 }
 
-/// Uploads what the plan wants, as far as the time goes.
-fn fill(bench: &Bench, server: &IndexServer) -> Result<usize> {
-    let count = bench.plan.start_files;
-    say(&format!("uploading {count} wheels to start with"));
+/// Uploads so many wheels of projects whose names begin like this, as far as the time goes; gives how many
+/// there are.
+pub(super) fn fill(
+    bench: &Bench,
+    server: &IndexServer,
+    projects: &str,
+    count: usize,
+) -> Result<usize> {
+    say(&format!("uploading {count} wheels to begin with"));
     let uploads = uploads::run(
         server.address,
         count,
         CLIENTS,
-        bench.plan.start_seeding,
+        bench.plan.seeding,
         &|number| {
-            let file = wheel(&project(number / FILES_EACH), number);
+            let file = wheel(&project(projects, number / FILES_EACH), number);
             server.upload(HOSTED, &file)
         },
     )
@@ -99,8 +107,8 @@ fn fill(bench: &Bench, server: &IndexServer) -> Result<usize> {
     Ok(uploads.accepted)
 }
 
-fn project(number: usize) -> String {
-    format!("start-{number}")
+fn project(projects: &str, number: usize) -> String {
+    format!("{projects}-{number}")
 }
 
 /// Milliseconds of some starts, and the memory in MB a while after the last.
@@ -113,6 +121,6 @@ fn start(server: &mut IndexServer, page: &str, starts: usize) -> Result<(Vec<f64
 }
 
 #[expect(clippy::cast_precision_loss, reason = "bytes of memory")]
-fn megabytes(bytes: u64) -> f64 {
+pub(super) fn megabytes(bytes: u64) -> f64 {
     bytes as f64 / 1e6
 }

@@ -4,6 +4,7 @@ use crate::cli::SettingArgs;
 use crate::config::{self, Config};
 use crate::failure::Failure;
 use crate::output;
+use crate::theme;
 use crate::tls::ServerTls;
 
 /// Reads and checks all settings.
@@ -23,6 +24,10 @@ pub(crate) fn check(settings: &SettingArgs) -> Result<(), Failure> {
         for warning in warnings {
             output::talk(&format!("warning: {warning}"));
         }
+    }
+    let (_, remarks) = theme::read(&config.web).map_err(Failure::into_answer)?;
+    for remark in remarks {
+        output::talk(&remark);
     }
     let files: Vec<String> = config
         .files

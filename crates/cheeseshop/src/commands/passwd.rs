@@ -10,7 +10,7 @@ use crate::cli::{PasswdArgs, SettingArgs};
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::node::Node;
-use crate::{logging, output};
+use crate::{logging, output, root_password};
 
 /// A line longer than this is no password.
 pub(crate) const LONGEST_PASSWORD_BYTES: u64 = 4096;
@@ -40,6 +40,9 @@ pub(crate) async fn set(node: &Node, user: &str, password: &SecretString) -> Res
     match node.app.set_password(user, password).await {
         Ok(()) => {
             output::talk(&format!("the password of user '{user}' is set"));
+            if user == "root" {
+                root_password::forget(node.directory.path());
+            }
             Ok(())
         }
         Err(cheeseshop_app::Error::Invalid(message) | cheeseshop_app::Error::NotFound(message)) => {

@@ -19,12 +19,12 @@ use crate::cli::{ServeArgs, SettingArgs};
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::lifecycle::{Request, Signals};
-use crate::listeners::{Listener, Place, Transport};
+use crate::listeners::{Inherited, Listener, Place, Transport};
 use crate::node::Node;
 use crate::reload::{Reload, Source};
 use crate::systemd::{Pulse, ServiceManager, Watchdog};
 use crate::tls::ServerTls;
-use crate::{backup_watch, limits, listeners, logging, output, server, tls};
+use crate::{backup_watch, limits, listeners, logging, output, server, theme, tls, vitals};
 
 /// How often finished measurements are folded into the histograms.
 const METRICS_UPKEEP: Duration = Duration::from_secs(5);
@@ -37,7 +37,7 @@ const SENDING_TIME: Duration = Duration::from_secs(3);
 
 /// Bounds of duration histograms in seconds: hot pages take microseconds, uploads minutes.
 const DURATION_BUCKETS: &[f64] = &[
-    0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0, 120.0,
+    0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 2.0, 5.0, 30.0, 120.0,
 ];
 
 /// Serves until a signal, making whatever is missing first.
@@ -74,20 +74,30 @@ impl Server {
         let open_files = limits::raise_open_files();
         tracing::debug!(open_files, "starting");
         let signals = Signals::listen()?;
-        let manager = ServiceManager::at(config.surroundings.get("NOTIFY_SOCKET"));
+        let manager = ServiceManager::of(&config.surroundings);
         manager.status("opening the data directory");
-        // Before anything is made: a port in use must not leave a data directory behind.
+        // Before anything is made: a bad theme or a port in use must not leave a data directory behind.
+        config
+            .http
+            .appearance
+            .set(theme::read_and_tell(&config.web)?);
         let names = config.surroundings.get("LISTEN_FDNAMES");
-        let mut listeners = listeners::take_inherited(names)?;
-        let is_activated = !listeners.is_empty();
-        if !is_activated {
-            listeners = listeners::open(&config.listen, config.socket_mode)?;
-        }
+        let Inherited { activated, kept } = listeners::take_inherited(names)?;
+        let is_activated = !activated.is_empty();
+        let listeners = if is_activated {
+            kept.close(&manager);
+            activated
+        } else {
+            listeners::open(&config.listen, config.socket_mode, kept, &manager)?
+        };
         let places: Vec<Place> = listeners
             .iter()
             .filter_map(|listener| listener.place().ok())
             .collect();
         let tls = open_tls(&config, &listeners)?;
+        if tls.is_some() {
+            config.suits_tls()?;
+        }
         if is_activated {
             tracing::info!(
                 sockets = place_list(&places),
@@ -162,7 +172,7 @@ impl Server {
         let Self {
             config,
             node,
-            listeners,
+            mut listeners,
             places,
             tls,
             mut signals,
@@ -189,9 +199,15 @@ impl Server {
             backups,
             stop_background.clone(),
         ));
+        background.spawn(vitals::watch(
+            node.app.clone(),
+            vitals::Places::of(&config),
+            stop_background.clone(),
+        ));
         if let Some(tls) = &tls {
             background.spawn(tls::watch(Arc::clone(tls), stop_background.clone()));
         }
+        listeners::hand_over(&mut listeners, &manager);
         let pulse = Pulse::default();
         let mut serving = tokio::spawn({
             let (connections, pulse) = (config.connections.clone(), pulse.clone());

@@ -183,7 +183,7 @@ impl Reading {
 
     fn keep(&mut self, setting: &'static Setting, value: Value, origin: Origin) {
         let value = match value {
-            Value::Text(path) if setting.kind == Kind::Path => {
+            Value::Text(path) if setting.kind == Kind::Path && !setting.is_late => {
                 self.passed.path(&path).map(Value::Text)
             }
             Value::List(paths) if setting.kind == Kind::Paths => {

@@ -17,7 +17,7 @@ mod surroundings;
 mod value;
 
 pub(crate) use layers::{Given, Origin, names_setting};
-pub(crate) use sections::{BackupConfig, Config, LogConfig, LogFormat};
+pub(crate) use sections::{BackupConfig, Config, LogConfig, LogFormat, PrintRootPassword};
 pub(crate) use show::{holds_secret, show};
 pub(crate) use surroundings::Surroundings;
 

@@ -3,6 +3,7 @@
 //! Each section struct lives beside its reader and reads itself (serde). A value that its reader
 //! refuses is a problem of its key, found by reading one key at a time before all together.
 
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -11,10 +12,10 @@ use cheeseshop_app::auth::AuthSettings;
 use cheeseshop_app::settings::{
     CacheSettings, MirrorSettings, PublishLimits, PushSettings, TriggerSettings,
 };
-use cheeseshop_http::HttpSettings;
+use cheeseshop_http::{HttpSettings, WebSettings};
 use cheeseshop_storage::{BlobConfig, DatabaseConfig, S3BlobConfig};
 
-use super::credentials::Credentials;
+use super::credentials::{Credentials, NoPath, Passed};
 use super::layers::{Origin, Resolved, Sources, resolve};
 use super::problem::{Problem, listing};
 use super::section::{complain, complain_of, number, section, text};
@@ -35,6 +36,10 @@ const BLOB_FOLDER: &str = "blobs";
 /// Where uploads to an S3 store are collected in the data directory.
 const SPOOL_FOLDER: &str = "spool";
 
+/// How long a client may be waited for, in seconds: with none nobody is served, without an end
+/// connections are held for ever.
+const PATIENCE: RangeInclusive<u64> = 1..=3600;
+
 /// All settings of a run.
 #[derive(Debug)]
 pub(crate) struct Config {
@@ -49,11 +54,13 @@ pub(crate) struct Config {
     pub(crate) stop_grace: Duration,
     pub(crate) http: HttpSettings,
     pub(crate) tls: TlsSettings,
+    pub(crate) web: WebSettings,
     pub(crate) database: DatabaseConfig,
     pub(crate) blobs: BlobConfig,
     pub(crate) app: Settings,
     /// The configured upstream of `root/pypi`.
     pub(crate) root_pypi_url: Option<String>,
+    pub(crate) print_root_password: PrintRootPassword,
     pub(crate) backup: BackupConfig,
     pub(crate) log: LogConfig,
     /// The files that were read.
@@ -73,6 +80,15 @@ pub(crate) struct BackupConfig {
     pub(crate) keep: Option<u64>,
     /// Those stay that are not older.
     pub(crate) keep_days: Option<u64>,
+}
+
+/// Where a made-up password of `root` is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PrintRootPassword {
+    /// Where somebody reads who is there only now.
+    OnTerminal,
+    Always,
+    Never,
 }
 
 /// How log lines are written and which.
@@ -132,6 +148,37 @@ impl Config {
             .strip_prefix("sqlite://")
             .or_else(|| url.strip_prefix("sqlite:"))?;
         Some(Path::new(file))
+    }
+
+    /// The path of a setting whose file is looked for only when it is needed; `None` when it is not set.
+    pub(crate) fn late_path(&self, key: &str) -> Result<Option<PathBuf>, Failure> {
+        let Some((Value::Text(written), origin)) = self.resolved.get(key) else {
+            return Ok(None);
+        };
+        match Passed::to_this_process(self.surroundings.variables()).path(written) {
+            Ok(path) => Ok(Some(absolute(&path))),
+            Err(NoPath::OutOfReach(message) | NoPath::Wrong(message)) => {
+                let (origin, key) = (origin.clone(), key.to_owned());
+                let problem = Problem {
+                    origin,
+                    key,
+                    message,
+                };
+                Err(Failure::could_not_try(listing(&[problem])))
+            }
+        }
+    }
+
+    /// Looks at what [`Config::load`] leaves open where a service manager has opened the sockets: whether
+    /// TLS is spoken. It is.
+    pub(crate) fn suits_tls(&self) -> Result<(), Failure> {
+        let mut problems = Vec::new();
+        complain_of_outside_url(&self.resolved, &self.http, &self.tls, &mut problems);
+        if problems.is_empty() {
+            Ok(())
+        } else {
+            Err(Failure::could_not_try(listing(&problems)))
+        }
     }
 
     fn load_from(
@@ -231,6 +278,8 @@ impl Config {
         complain(&resolved, "server", http.problems(), &mut problems);
         let tls: TlsSettings = section(&resolved, "tls", &mut problems);
         complain(&resolved, "tls", tls.problems(), &mut problems);
+        let web: WebSettings = section(&resolved, "web", &mut problems);
+        complain(&resolved, "web", web.problems(), &mut problems);
         let database: DatabaseConfig = section(&resolved, "database", &mut problems);
         complain(&resolved, "database", database.problems(), &mut problems);
         let blobs = blobs(&resolved, s3, &mut problems);
@@ -259,12 +308,12 @@ impl Config {
                 let message = "an https address needs `tls.certificate`".to_owned();
                 complain_of(&resolved, "server.listen", message, &mut problems);
             }
-            let is_plain = |url: &url::Url| url.scheme() == "http";
-            if tls.refuses_plain_logins() && http.outside_url.as_ref().is_some_and(is_plain) {
-                let message = "clients would send their passwords to an http URL, where \
-                               `tls.plain_http` refuses them: begin it with https"
-                    .to_owned();
-                complain_of(&resolved, "server.outside_url", message, &mut problems);
+            complain_of_outside_url(&resolved, &http, &tls, &mut problems);
+        }
+        for key in ["server.header_read_timeout", "server.write_timeout"] {
+            if !PATIENCE.contains(&number(&resolved, key)) {
+                let message = "must be from 1s to 1h".to_owned();
+                complain_of(&resolved, key, message, &mut problems);
             }
         }
         let socket_mode = text(&resolved, "server.socket_mode").unwrap_or_default();
@@ -291,9 +340,16 @@ impl Config {
                 max_connections: usize::try_from(number(&resolved, "server.max_connections"))
                     .unwrap_or(usize::MAX),
                 header_read_timeout: seconds("server.header_read_timeout"),
+                write_timeout: seconds("server.write_timeout"),
+                proxies: http.trusted_proxies.clone(),
             },
             stop_grace: seconds("server.stop_grace"),
             root_pypi_url: text(&resolved, "mirror.root_pypi_url"),
+            print_root_password: match text(&resolved, "auth.print_root_password").as_deref() {
+                Some("always") => PrintRootPassword::Always,
+                Some("never") => PrintRootPassword::Never,
+                _ => PrintRootPassword::OnTerminal,
+            },
             backup: BackupConfig {
                 directory: text(&resolved, "backup.directory").map(|path| absolute(&path)),
                 keep: resolved
@@ -310,6 +366,7 @@ impl Config {
             data_dir,
             http,
             tls,
+            web,
             database,
             blobs,
             app,
@@ -317,6 +374,21 @@ impl Config {
             resolved,
             surroundings,
         })
+    }
+}
+
+fn complain_of_outside_url(
+    resolved: &Resolved,
+    http: &HttpSettings,
+    tls: &TlsSettings,
+    problems: &mut Vec<Problem>,
+) {
+    let is_plain = |url: &url::Url| url.scheme() == "http";
+    if tls.refuses_plain_logins() && http.outside_url.as_ref().is_some_and(is_plain) {
+        let message = "clients would send their passwords to an http URL, where \
+                       `tls.plain_http` refuses them: begin it with https"
+            .to_owned();
+        complain_of(resolved, "server.outside_url", message, problems);
     }
 }
 
@@ -392,6 +464,7 @@ mod tests {
         assert_eq!(config.data_dir, data_dir);
         same(&config.http, &HttpSettings::default());
         same(&config.tls, &TlsSettings::default());
+        same(&config.web, &WebSettings::default());
         same(
             &config.database,
             &DatabaseConfig::sqlite(&data_dir.join(DATABASE_FILE)),
@@ -450,6 +523,7 @@ mod tests {
         }
         check::<HttpSettings>("server", &[]);
         check::<TlsSettings>("tls", &[]);
+        check::<WebSettings>("web", &[]);
         // The binary reads files of secrets itself, the same way for all.
         check::<DatabaseConfig>("database", &["url_file"]);
         let mut s3 = fields::<S3BlobConfig>();

@@ -21,8 +21,14 @@ const PLAIN_HTTP: &[&str] = &["redirect", "read-only", "serve"];
 /// Whether clients show certificates.
 const CLIENT_CERTIFICATES: &[&str] = &["none", "optional", "required"];
 
+/// What becomes of certificates when the list of revoked ones is out of date.
+const REVOKED_EXPIRED: &[&str] = &["refuse", "accept"];
+
 /// What of a client's certificate names the user.
 const CLIENT_USER: &[&str] = &["none", "common_name", "email", "dns"];
+
+/// Where a made-up password of `root` is printed.
+const PRINT_ROOT_PASSWORD: &[&str] = &["terminal", "always", "never"];
 
 /// More connections than a process can have, and so no limit.
 const MANY: u64 = 1_000_000;
@@ -44,6 +50,8 @@ pub(crate) struct Setting {
     pub(crate) field: Option<&'static str>,
     /// Who reads it.
     pub(crate) reader: Reader,
+    /// The file is looked for when it is needed, so that it may be away later, or out of reach for others.
+    pub(crate) is_late: bool,
 }
 
 /// How much of a value may be printed.
@@ -81,6 +89,7 @@ impl Setting {
             shown: Shown::Open,
             field: None,
             reader: Reader::Crate,
+            is_late: false,
         }
     }
 
@@ -99,6 +108,12 @@ impl Setting {
         self.reader = Reader::Binary;
         self
     }
+
+    /// A path that [`super::Config::late_path`] gives, and nothing before.
+    const fn late(mut self) -> Self {
+        self.is_late = true;
+        self
+    }
 }
 
 /// The sections in the order of the reference, with what they are about.
@@ -109,7 +124,7 @@ pub(crate) const SECTIONS: &[(&str, &str)] = &[
     ),
     (
         "tls",
-        "TLS in the server itself, for addresses that begin with `https://`: see docs/manual/tls.md. Everything here is read again on SIGHUP.",
+        "TLS in the server itself, for addresses that begin with `https://`: see docs/manual/tls.md. Everything here is read again on SIGHUP, and the files when they change.",
     ),
     (
         "database",
@@ -136,6 +151,10 @@ pub(crate) const SECTIONS: &[(&str, &str)] = &[
     ("auth.throttle", "How guessing is slowed down."),
     ("upload", "What an upload may cost."),
     (
+        "web",
+        "How the pages for people look: see docs/manual/web-pages.md. Everything here is read again on SIGHUP.",
+    ),
+    (
         "backup",
         "Where `cheeseshop backup` puts backups, and which it keeps.",
     ),
@@ -148,15 +167,16 @@ pub(crate) const SETTINGS: &[Setting] = &[
     Setting::new("server.listen", Kind::List, "127.0.0.1:3141", "Addresses to listen on: `HOST:PORT`, where port 0 takes a free one, `https://HOST:PORT` for TLS (see `[tls]`), or `unix:/path` for a socket of the file system. Not used when a service manager passes sockets.").here(),
     Setting::new("server.socket_mode", Kind::Text, "600", "The mode of such sockets, in octal digits. Whoever may open one counts as a trusted proxy on this machine.").here(),
     Setting::new("server.data_dir", Kind::Path, "", "Directory of the embedded database, of local blobs and of the lock. Default: that of the service manager (`$STATE_DIRECTORY`), else `$XDG_DATA_HOME/cheeseshop`, else `~/.local/share/cheeseshop`.").here(),
-    Setting::new("server.max_connections", Kind::Number(1, MANY), "4096", "Connections open at once; more wait until one ends.").here(),
-    Setting::new("server.header_read_timeout", Kind::Duration, "75s", "How long the head of a request may take, and a kept connection may idle.").here(),
+    Setting::new("server.max_connections", Kind::Number(1, MANY), "4096", "Connections open at once; more wait until one ends. The last eighth is for addresses (IPv6: networks of 64 bits) that have no more than a quarter, and for trusted proxies.").here(),
+    Setting::new("server.header_read_timeout", Kind::Duration, "75s", "How long the head of a request may take, and a kept connection may idle; from 1s to 1h.").here(),
+    Setting::new("server.write_timeout", Kind::Duration, "60s", "How long a client may take nothing at all of its answer before its connection is ended; from 1s to 1h. Whoever has just taken much has more time to read it; whoever waits for an answer is not meant. See docs/manual/operations.md.").here(),
     Setting::new("server.stop_grace", Kind::Duration, "60s", "How long running requests may go on after SIGTERM or SIGINT. A second signal ends them at once.").here(),
     Setting::new("server.outside_url", Kind::Url, "", "The URL that users see, when it is not the one that requests name; with a path when the server is mounted below one."),
     Setting::new("server.trusted_proxies", Kind::List, "127.0.0.0/8, ::1/128", "Addresses and networks whose `X-Outside-Url`, `Forwarded`, `X-Forwarded-*` and `X-Real-IP` are believed. Where those about the client contradict each other, none is, and the proxy itself counts as the client: let it remove those that it does not set."),
     Setting::new("server.accel_location", Kind::Text, "", "Where nginx in front has the local blobs under an `internal` location, for example `/+blobs/`: nginx then sends files itself (`X-Accel-Redirect`) once the server has allowed it. Only for requests of trusted proxies that ask for it; see docs/manual/nginx.md."),
     Setting::new("server.absolute_urls", Kind::Flag, "false", "Whether links of simple pages are absolute."),
     Setting::new("server.max_json_bytes", Kind::Size, "1 MiB", "The largest JSON body of a request."),
-    Setting::new("server.body_idle_timeout", Kind::Duration, "60s", "How long a request's body may pause before the request is given up.").field("body_idle_seconds"),
+    Setting::new("server.body_idle_timeout", Kind::Duration, "60s", "How long a request's body may pause before the request is given up. What comes in crumbs, of less than 1 KiB together in that time, counts as a pause.").field("body_idle_seconds"),
     Setting::new("server.drain_timeout", Kind::Duration, "60s", "How long the rest of a refused body is read, so that clients that send before they listen see the answer.").field("drain_seconds"),
 
     Setting::new("tls.certificate", Kind::Paths, "", "PEM file with the server's certificate and the chain behind it. Several files: the client gets the certificate for the name that it asks for, else the first."),
@@ -168,7 +188,10 @@ pub(crate) const SETTINGS: &[Setting] = &[
     Setting::new("tls.client_certificates", Kind::Choice(CLIENT_CERTIFICATES), "none", "Whether clients are asked for a certificate, and whether they may do without."),
     Setting::new("tls.client_ca", Kind::Path, "", "PEM file of the authorities whose certificates clients may show."),
     Setting::new("tls.client_revoked", Kind::Path, "", "PEM file of lists of revoked certificates (CRL), one of each authority that issues them to clients."),
+    Setting::new("tls.client_revoked_expired", Kind::Choice(REVOKED_EXPIRED), "refuse", "What becomes of clients' certificates when the list of their issuer is out of date: `refuse` lets none of them in; `accept` goes on as if nothing had been revoked since."),
     Setting::new("tls.client_user", Kind::Choice(CLIENT_USER), "none", "What of a client's certificate is the name of the user that it stands for. `none`: users log in as ever."),
+
+    Setting::new("tls.watch_interval", Kind::Duration, "60s", "How often the server looks whether the files of this section have changed, and reads them again if so; at most 1d. 0: on SIGHUP only.").field("watch_interval_seconds"),
 
     Setting::new("database.url", Kind::Text, "", "`sqlite:///absolute/path.db` or `postgres://user:password@host/name`. Default: `cheeseshop.db` in the data directory.").shown(Shown::WithoutPassword),
     Setting::new("database.migrate", Kind::Flag, "true", "Bring the schema up to date at start. When off, pending migrations stop the start."),
@@ -219,6 +242,8 @@ pub(crate) const SETTINGS: &[Setting] = &[
     Setting::new("trigger.timeout", Kind::Duration, "10s", "How long a call may take; the upload waits for it."),
     Setting::new("trigger.concurrent", Kind::Number(1, MANY), "32", "Calls at once; what is more is not called, and the uploader is told."),
 
+    Setting::new("auth.root_password_file", Kind::Path, "", "File with the password that the first start gives to `root`: one line, 8 to 1024 bytes. It is read then and never again, so it may go, or change, afterwards. Default: a password is made up.").here().late(),
+    Setting::new("auth.print_root_password", Kind::Choice(PRINT_ROOT_PASSWORD), "terminal", "Where a made-up password is printed: on a `terminal` only, `always` (a script that reads the output) or `never`. Otherwise it goes to the file `root-password` in the data directory, for its owner's eyes, until `cheeseshop passwd root` sets another.").here(),
     Setting::new("auth.self_registration", Kind::Flag, "false", "Whether anybody may create a user, as with devpi-server."),
     Setting::new("auth.restrict_modify", Kind::Text, "", "Who alone may create and change users and indexes: names and `:group` items, parted by commas."),
     Setting::new("auth.allow_empty_password", Kind::Flag, "false", "Whether a user may have the empty password, as with devpi-server."),
@@ -246,6 +271,11 @@ pub(crate) const SETTINGS: &[Setting] = &[
     Setting::new("upload.max_documentation_bytes", Kind::Size, "2 GiB", "All files of an archive of documentation together, unpacked. It is unpacked once, into nowhere, when it is uploaded."),
     Setting::new("upload.max_test_result_bytes", Kind::Size, "32 MiB", "The largest test result."),
     Setting::new("upload.max_test_results_per_file", Kind::Number(0, MANY), "1000", "How many test results a file may have."),
+
+    Setting::new("web.theme", Kind::Path, "", "Directory of a theme: `theme.css`, `logo.svg`, `favicon.svg` and what the style sheet names. One that breaks a rule stops the start; at a reload the theme from before stays."),
+    Setting::new("web.title", Kind::Text, "Cheeseshop", "The name of the site."),
+    Setting::new("web.footer", Kind::Text, "", "A line at the end of every page."),
+    Setting::new("web.links", Kind::List, "", "Links at the end of every page, each as `LABEL URL`: `Help desk https://help.example/`."),
 
     Setting::new("backup.directory", Kind::Path, "", "The directory for backups, where the command names none. Best on another disk.").here(),
     Setting::new("backup.keep", Kind::Number(1, MANY), "", "So many of the newest backups stay when another is made. Without this and the next all stay.").here(),

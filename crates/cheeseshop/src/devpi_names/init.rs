@@ -33,7 +33,12 @@ pub(super) async fn make_root(options: &Options, node: &Node) -> Result<FirstSta
     let upstream = &node.default_upstream().url;
     let wants_mirror = !options.flag("no-root-pypi");
     let mirrored = wants_mirror.then(|| upstream.expose());
-    let password = SecretString::from(options.text("root-passwd").unwrap_or_default());
+    let password = match options.text("root-passwd") {
+        Some(password) => SecretString::from(password),
+        // Only where it is needed: the file may be gone by now.
+        None if node.is_initialised() => SecretString::default(),
+        None => node.given_root_password()?.unwrap_or_default(),
+    };
     // The hash goes first, as in devpi.
     let hash = options
         .text("root-passwd-hash")

@@ -106,7 +106,7 @@ pub(super) const OPTIONS: &[DevpiOption] = &[
     nothing("proxy-timeout", Takes::Number("SECS"), SERVER, NO_REPLICAS, "Seconds that a primary may take"),
 
     // devpi-web.
-    nothing("theme", Takes::Text("PATH"), SERVER, TEMPLATES, "Folder with templates"),
+    sets("theme", Takes::Text("PATH"), SERVER, "web.theme", unless_empty, "Folder with a theme; of one for devpi-web, its static/"),
     nothing("debug-macros", Takes::Nothing, SERVER, TEMPLATES, "Mark templates in pages"),
     nothing("documentation-path", Takes::Text("PATH"), SERVER, "documentation is served out of its archive", "Where documentation is unpacked"),
     nothing("keep-docs-packed", Takes::Nothing, SERVER, "documentation is never unpacked", "Serve documentation out of archives"),

@@ -300,6 +300,7 @@ mod tests {
                 "unix:/x,a.test:1 (flag --unix-socket)",
             ),
             (&["--debug"], "log.filter", "debug (flag --debug)"),
+            (&["--theme", "/t"], "web.theme", "/t (flag --theme)"),
             (
                 &["--offline-mode"],
                 "mirror.offline",
@@ -324,12 +325,13 @@ mod tests {
 
     #[test]
     fn options_without_a_meaning_are_told_in_one_line_each() {
-        let (_, lines) = translated(&["--threads", "3", "--theme", "t", "--role=primary"]).unwrap();
+        let (_, lines) =
+            translated(&["--threads", "3", "--debug-macros", "--role=primary"]).unwrap();
         assert_eq!(
             lines,
             [
                 "devpi-server: --threads has no effect: no request holds a thread",
-                "devpi-server: --theme has no effect: the pages are our own; devpi-web's \
+                "devpi-server: --debug-macros has no effect: the pages are our own; devpi-web's \
                  templates do not fit them",
                 "devpi-server: --role primary is the same as standalone: there are no replicas \
                  yet",

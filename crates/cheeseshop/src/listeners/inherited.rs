@@ -1,4 +1,5 @@
-//! Sockets that a service manager has opened for us (systemd's socket activation).
+//! Sockets that a service manager passes: those that it has opened for us (systemd's socket activation),
+//! and those that it has kept for us ([`super::kept`]).
 //!
 //! The protocol of sd_listen_fds(3): `LISTEN_FDS` sockets from number 3 on, meant for the process
 //! `LISTEN_PID`, with names in `LISTEN_FDNAMES`. The manager keeps them open while nobody serves, so
@@ -12,9 +13,11 @@ use listenfd::ListenFd;
 use socket2::SockRef;
 use tokio::net::{TcpListener, UnixListener};
 
-use super::{Listener, ListeningSocket, Transport};
+use super::kept::{self, Kept, KeptSocket};
+use super::{Keeping, Listener, ListeningSocket, Transport};
 use crate::config::Surroundings;
 use crate::failure::Failure;
+use crate::systemd::ServiceManager;
 
 /// More than any manager passes; what is larger was not written by one.
 const MOST: usize = 1000;
@@ -38,50 +41,82 @@ pub(crate) fn note_inherited() {
     }
 }
 
-/// The sockets that were passed, for whoever asks first. `names` are those of `LISTEN_FDNAMES`.
-pub(crate) fn take_inherited(names: Option<&str>) -> Result<Vec<Listener>, Failure> {
-    let passed = PASSED.lock().unwrap_or_else(PoisonError::into_inner).take();
-    let Some(mut passed) = passed else {
-        return Ok(Vec::new());
-    };
-    let mut names = names.unwrap_or_default().split(':');
-    (0..passed.len())
-        .map(|number| {
-            let name = names.next().unwrap_or_default();
-            take(&mut passed, number, name).map_err(|error| {
-                Failure::could_not_try(format!(
-                    "the service manager has passed `{name}`, on which nothing can be served: {error}"
-                ))
-                .with_hint("a socket unit needs ListenStream=, and Accept=no")
-            })
-        })
-        .collect()
+/// What was passed.
+#[derive(Debug, Default)]
+pub(crate) struct Inherited {
+    /// Opened by the manager, to be served on whatever the settings say.
+    pub(crate) activated: Vec<Listener>,
+    /// Opened by an earlier run.
+    pub(crate) kept: Kept,
 }
 
-fn take(passed: &mut ListenFd, number: usize, name: &str) -> io::Result<Listener> {
-    let absent = || io::Error::from(io::ErrorKind::NotFound);
-    let transport = if name.contains(TLS_NAME) {
-        Transport::Tls
-    } else {
-        Transport::Plain
+/// The sockets that were passed, for whoever asks first. `names` are those of `LISTEN_FDNAMES`.
+pub(crate) fn take_inherited(names: Option<&str>) -> Result<Inherited, Failure> {
+    let passed = PASSED.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let mut inherited = Inherited::default();
+    let Some(mut passed) = passed else {
+        return Ok(inherited);
     };
+    let mut names = names.unwrap_or_default().split(':');
+    for number in 0..passed.len() {
+        let name = names.next().unwrap_or_default();
+        let taken = take(&mut passed, number);
+        if name.starts_with(kept::PREFIX) {
+            // Another one can be opened in its place.
+            if let Err(error) = &taken {
+                tracing::warn!(%error, name, "nothing can be served on a socket that was kept");
+            }
+            inherited.kept.add(KeptSocket {
+                name: name.to_owned(),
+                socket: taken.ok(),
+            });
+            continue;
+        }
+        let socket = taken.map_err(|error| {
+            Failure::could_not_try(format!(
+                "the service manager has passed `{name}`, on which nothing can be served: {error}"
+            ))
+            .with_hint("a socket unit needs ListenStream=, and Accept=no")
+        })?;
+        inherited.activated.push(Listener {
+            socket,
+            transport: if name.contains(TLS_NAME) {
+                Transport::Tls
+            } else {
+                Transport::Plain
+            },
+            keeping: Keeping::Manager,
+        });
+    }
+    Ok(inherited)
+}
+
+/// Closes what an earlier run has left to this one, which ends without having served. Those who wait are told
+/// so, and whoever stands in front asks elsewhere. What a socket unit has opened stays.
+pub(crate) fn close_unserved() {
+    let surroundings = Surroundings::of_this_process();
+    // Those that nobody has asked for yet; an error is told by whoever fails.
+    let _ = take_inherited(surroundings.get("LISTEN_FDNAMES"));
+    kept::close_unserved(&ServiceManager::of(&surroundings));
+}
+
+fn take(passed: &mut ListenFd, number: usize) -> io::Result<ListeningSocket> {
+    let absent = || io::Error::from(io::ErrorKind::NotFound);
     // What is no TCP socket stays where it is, and is tried as the other kind.
-    let socket = if let Ok(listener) = passed.take_tcp_listener(number) {
+    if let Ok(listener) = passed.take_tcp_listener(number) {
         let listener = listener.ok_or_else(absent)?;
         check(&SockRef::from(&listener))?;
-        ListeningSocket::Tcp(TcpListener::from_std(listener)?)
-    } else {
-        let listener = passed.take_unix_listener(number)?.ok_or_else(absent)?;
-        check(&SockRef::from(&listener))?;
-        let path = name_of(&listener.local_addr()?);
-        // Its file is the manager's, and stays.
-        ListeningSocket::Unix {
-            listener: UnixListener::from_std(listener)?,
-            path,
-            _file: None,
-        }
-    };
-    Ok(Listener { socket, transport })
+        return Ok(ListeningSocket::tcp(TcpListener::from_std(listener)?));
+    }
+    let listener = passed.take_unix_listener(number)?.ok_or_else(absent)?;
+    check(&SockRef::from(&listener))?;
+    let path = name_of(&listener.local_addr()?);
+    // Its file is not ours to remove: the manager has the socket too.
+    Ok(ListeningSocket::Unix {
+        listener: UnixListener::from_std(listener)?,
+        path,
+        file: None,
+    })
 }
 
 /// A connection that was accepted already (`Accept=yes`) is not for us.

@@ -2,27 +2,35 @@
 //! manager has opened for us.
 //!
 //! This module says what an open one is. How addresses are written is in [`address`], opening them in
-//! [`open`], taking over those of a service manager in [`inherited`]. What becomes of an accepted
-//! connection is the server's.
+//! [`open`], taking over those of a service manager in [`inherited`], having it keep ours in [`kept`].
+//! What becomes of an accepted connection is the server's.
 
 mod address;
 mod inherited;
+mod kept;
 mod open;
 
 use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::PathBuf;
 
+use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio_util::either::Either;
 
 pub(crate) use self::address::{parse_mode, problems, speak_tls, url_of};
-pub(crate) use self::inherited::{note_inherited, take_inherited};
+pub(crate) use self::inherited::{Inherited, close_unserved, note_inherited, take_inherited};
+pub(crate) use self::kept::hand_over;
 pub(crate) use self::open::open;
 
 /// What a written address begins with that is a path.
 const UNIX: &str = "unix:";
+
+/// Bytes that a connection may hold in the kernel beside those that are on their way. Without a bound it
+/// is megabytes for each client that does not read, and slow ones seem to stand still for minutes.
+const MOST_UNSENT: u32 = 128 << 10;
 
 /// Whether connections are encrypted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +54,18 @@ impl Transport {
 pub(crate) struct Listener {
     socket: ListeningSocket,
     transport: Transport,
+    keeping: Keeping,
+}
+
+/// Who else has a handle of a socket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Keeping {
+    /// Nobody: it ends with this process.
+    Nobody,
+    /// Nobody yet; the service manager would have it under this name.
+    Offered(String),
+    /// The service manager.
+    Manager,
 }
 
 #[derive(Debug)]
@@ -54,30 +74,61 @@ enum ListeningSocket {
     Unix {
         listener: UnixListener,
         path: PathBuf,
-        /// Only a socket of our own takes its name along when it goes.
-        _file: Option<SocketFile>,
+        /// Only a socket that ends with us takes its name along.
+        file: Option<SocketFile>,
     },
 }
 
 /// A connection of either kind.
 pub(crate) type Stream = Either<TcpStream, UnixStream>;
 
-/// The name of a socket in the file system; it goes with the listener.
+impl ListeningSocket {
+    /// Takes connections on a port.
+    fn tcp(listener: TcpListener) -> Self {
+        // Connections take it over.
+        if let Err(error) = SockRef::from(&listener).set_tcp_notsent_lowat(MOST_UNSENT) {
+            tracing::debug!(%error, "TCP_NOTSENT_LOWAT could not be set");
+        }
+        Self::Tcp(listener)
+    }
+}
+
+impl AsFd for ListeningSocket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Tcp(listener) => listener.as_fd(),
+            Self::Unix { listener, .. } => listener.as_fd(),
+        }
+    }
+}
+
+/// The name of a socket in the file system; it goes with the listener, unless it is left.
 #[derive(Debug)]
-struct SocketFile(PathBuf);
+struct SocketFile(Option<PathBuf>);
+
+impl SocketFile {
+    fn leave(mut self) {
+        self.0 = None;
+    }
+}
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
         // One that stays behind is found out by the next start.
-        let _ = std::fs::remove_file(&self.0);
+        if let Some(path) = &self.0 {
+            let _ = std::fs::remove_file(path);
+        }
     }
 }
 
 impl Listener {
-    pub(crate) const fn tcp(listener: TcpListener, transport: Transport) -> Self {
+    #[cfg(test)]
+    /// Takes connections on a port.
+    pub(crate) fn tcp(listener: TcpListener, transport: Transport) -> Self {
         Self {
-            socket: ListeningSocket::Tcp(listener),
+            socket: ListeningSocket::tcp(listener),
             transport,
+            keeping: Keeping::Nobody,
         }
     }
 

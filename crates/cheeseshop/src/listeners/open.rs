@@ -9,47 +9,36 @@ use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use tokio::net::{TcpListener, UnixListener};
 
 use super::address::{Address, HOW_TO_WRITE};
-use super::{Listener, ListeningSocket, SocketFile, Transport, UNIX};
+use super::kept::{self, Kept, KeptSocket};
+use super::{Keeping, Listener, ListeningSocket, SocketFile, Transport, UNIX};
 use crate::failure::Failure;
+use crate::systemd::ServiceManager;
 
 /// Connections that may wait to be accepted; the kernel cuts it to its own limit.
 const BACKLOG: i32 = 1024;
 
-/// Opens every address of every name. A name such as `localhost` may stand for several. Sockets
-/// of the file system get this mode.
-pub(crate) fn open(addresses: &[String], mode: u32) -> Result<Vec<Listener>, Failure> {
+/// Opens every address of every name, or takes what was kept of it. A name such as `localhost` may stand for
+/// several. Sockets of the file system get this mode. What was kept and is not asked for any more is closed.
+pub(crate) fn open(
+    addresses: &[String],
+    mode: u32,
+    mut kept: Kept,
+    manager: &ServiceManager,
+) -> Result<Vec<Listener>, Failure> {
+    let asked: Vec<Asked<'_>> = addresses
+        .iter()
+        .map(|written| Asked::of(written))
+        .collect::<Result<_, _>>()?;
+    // First: a wildcard and one address of its port exclude each other.
+    kept.close_unless(manager, |kept| asked.iter().any(|asked| asked.has(kept)));
     let mut listeners = Vec::new();
-    for written in addresses {
-        let (place, transport) = match Address::of(written) {
-            Address::Tcp(place, transport) => (place, transport),
-            Address::Unix(path) => {
-                listeners.push(listen_at(path, mode).map_err(|error| refused_at(path, &error))?);
-                continue;
+    for asked in asked {
+        match asked {
+            Asked::Unix(path) => listeners
+                .push(listen_at(path, mode, &mut kept).map_err(|error| refused_at(path, &error))?),
+            Asked::Tcp(resolved, transport) => {
+                open_name(&mut listeners, resolved, transport, &mut kept)?;
             }
-        };
-        let resolved: Vec<SocketAddr> = match place.to_socket_addrs() {
-            Ok(resolved) => resolved.collect(),
-            Err(error) => {
-                return Err(Failure::could_not_try(format!(
-                    "`{written}` is no address to listen on: {error}"
-                ))
-                .with_hint(format!("write {HOW_TO_WRITE}")));
-            }
-        };
-        let mut last_error = None;
-        let before = listeners.len();
-        for address in resolved {
-            match listen(address) {
-                Ok(listener) => listeners.push(Listener::tcp(listener, transport)),
-                // One family of a name may be missing on this machine; the other is enough.
-                Err(error) if error.kind() == io::ErrorKind::AddrNotAvailable => {
-                    last_error = Some((address, error));
-                }
-                Err(error) => return Err(refused(address, &error)),
-            }
-        }
-        if let (true, Some((address, error))) = (listeners.len() == before, last_error) {
-            return Err(refused(address, &error));
         }
     }
     if listeners.is_empty() {
@@ -59,7 +48,73 @@ pub(crate) fn open(addresses: &[String], mode: u32) -> Result<Vec<Listener>, Fai
     Ok(listeners)
 }
 
-fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+/// What the settings ask for.
+enum Asked<'a> {
+    /// All addresses of a name.
+    Tcp(Vec<SocketAddr>, Transport),
+    Unix(&'a Path),
+}
+
+impl<'a> Asked<'a> {
+    fn of(written: &'a str) -> Result<Self, Failure> {
+        match Address::of(written) {
+            Address::Unix(path) => Ok(Self::Unix(path)),
+            Address::Tcp(place, transport) => match place.to_socket_addrs() {
+                Ok(resolved) => Ok(Self::Tcp(resolved.collect(), transport)),
+                Err(error) => Err(Failure::could_not_try(format!(
+                    "`{written}` is no address to listen on: {error}"
+                ))
+                .with_hint(format!("write {HOW_TO_WRITE}"))),
+            },
+        }
+    }
+
+    fn has(&self, kept: &KeptSocket) -> bool {
+        match self {
+            Self::Tcp(addresses, _) => addresses.iter().any(|address| kept.is_tcp_at(*address)),
+            Self::Unix(path) => kept.is_unix_at(path),
+        }
+    }
+}
+
+/// Opens the addresses of one name.
+fn open_name(
+    listeners: &mut Vec<Listener>,
+    resolved: Vec<SocketAddr>,
+    transport: Transport,
+    kept: &mut Kept,
+) -> Result<(), Failure> {
+    let mut last_error = None;
+    let before = listeners.len();
+    for address in resolved {
+        match listen(address, kept) {
+            Ok((socket, keeping)) => listeners.push(Listener {
+                socket,
+                transport,
+                keeping,
+            }),
+            // One family of a name may be missing on this machine; the other is enough.
+            Err(error) if error.kind() == io::ErrorKind::AddrNotAvailable => {
+                last_error = Some((address, error));
+            }
+            Err(error) => return Err(refused(address, &error)),
+        }
+    }
+    match last_error {
+        Some((address, error)) if listeners.len() == before => Err(refused(address, &error)),
+        _ => Ok(()),
+    }
+}
+
+fn listen(address: SocketAddr, kept: &mut Kept) -> io::Result<(ListeningSocket, Keeping)> {
+    if let Some(socket) = kept.take_tcp(address) {
+        return Ok((socket, Keeping::Manager));
+    }
+    let offered = kept::name_of_address(address).map_or(Keeping::Nobody, Keeping::Offered);
+    Ok((ListeningSocket::tcp(bind(address)?), offered))
+}
+
+fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = Socket::new(
         Domain::for_address(address),
         Type::STREAM.nonblocking(),
@@ -76,7 +131,15 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     TcpListener::from_std(socket.into())
 }
 
-fn listen_at(path: &Path, mode: u32) -> io::Result<Listener> {
+fn listen_at(path: &Path, mode: u32, kept: &mut Kept) -> io::Result<Listener> {
+    if let Some(socket) = kept.take_unix(path) {
+        std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(mode))?;
+        return Ok(Listener {
+            socket,
+            transport: Transport::Plain,
+            keeping: Keeping::Manager,
+        });
+    }
     let is_socket = path
         .symlink_metadata()
         .is_ok_and(|metadata| metadata.file_type().is_socket());
@@ -94,7 +157,7 @@ fn listen_at(path: &Path, mode: u32) -> io::Result<Listener> {
     // it is open to others at no moment.
     rustix::fs::fchmod(&socket, rustix::fs::Mode::from_raw_mode(mode & 0o700))?;
     socket.bind(&SockAddr::unix(path)?)?;
-    let file = SocketFile(path.to_path_buf());
+    let file = SocketFile(Some(path.to_path_buf()));
     socket.listen(BACKLOG)?;
     std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(mode))?;
     let listener = UnixListener::from_std(socket.into())?;
@@ -102,9 +165,10 @@ fn listen_at(path: &Path, mode: u32) -> io::Result<Listener> {
         socket: ListeningSocket::Unix {
             listener,
             path: path.to_path_buf(),
-            _file: Some(file),
+            file: Some(file),
         },
         transport: Transport::Plain,
+        keeping: kept::name_of_path(path).map_or(Keeping::Nobody, Keeping::Offered),
     })
 }
 
@@ -116,7 +180,11 @@ fn refused(address: SocketAddr, error: &io::Error) -> Failure {
         .with_hint("stop that program, or choose another port with --listen HOST:PORT"),
         io::ErrorKind::PermissionDenied => {
             Failure::could_not_try(format!("cannot listen on {address}: permission denied"))
-                .with_hint("ports below 1024 need a privilege; choose another with --listen")
+                .with_hint(
+                    "ports below 1024 need a privilege: in a unit of systemd \
+                     AmbientCapabilities=CAP_NET_BIND_SERVICE and the same in \
+                     CapabilityBoundingSet=; or choose another port with --listen",
+                )
         }
         _ => Failure::could_not_try(format!("cannot listen on {address}: {error}"))
             .with_hint("choose an address of this machine with --listen HOST:PORT"),
@@ -139,6 +207,11 @@ fn refused_at(path: &Path, error: &io::Error) -> Failure {
 mod tests {
     use super::super::Place;
     use super::*;
+
+    /// Opens them where nothing is kept.
+    fn open(addresses: &[String], mode: u32) -> Result<Vec<Listener>, Failure> {
+        super::open(addresses, mode, Kept::default(), &ServiceManager::at(None))
+    }
 
     #[tokio::test]
     async fn a_taken_port_is_told_with_a_way_out() {

@@ -5,14 +5,19 @@
 
 mod watchdog;
 
+use std::io::IoSlice;
+use std::mem::MaybeUninit;
+use std::os::fd::AsFd;
 use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 use rustix::time::{ClockId, clock_gettime};
 
 pub(crate) use self::watchdog::{Beat, Pulse, Watchdog};
+use crate::config::Surroundings;
 
 /// How long the manager is asked to wait each time that something takes long.
 const EXTENSION: Duration = Duration::from_mins(1);
@@ -27,9 +32,21 @@ const EXTENDING: Duration = Duration::from_secs(15);
 #[derive(Debug, Clone)]
 pub(crate) struct ServiceManager {
     address: Option<SocketAddr>,
+    /// How many file descriptors it keeps while the service restarts.
+    store: u32,
 }
 
 impl ServiceManager {
+    /// The one that has started this process. `FDSTORE` is set by systemd since 254, and by our unit for
+    /// those before.
+    pub(crate) fn of(surroundings: &Surroundings) -> Self {
+        let store = surroundings.get("FDSTORE");
+        Self {
+            store: store.and_then(|most| most.parse().ok()).unwrap_or(0),
+            ..Self::at(surroundings.get("NOTIFY_SOCKET"))
+        }
+    }
+
     /// Takes the value of `NOTIFY_SOCKET`. One that makes no sense is as good as none: a service
     /// does not fail because nobody wants to hear of it.
     pub(crate) fn at(notify_socket: Option<&str>) -> Self {
@@ -37,7 +54,22 @@ impl ServiceManager {
             Some(name) => SocketAddr::from_abstract_name(name).ok(),
             None => SocketAddr::from_pathname(PathBuf::from(name)).ok(),
         });
-        Self { address }
+        Self { address, store: 0 }
+    }
+
+    /// Whether it keeps sockets for the next run.
+    pub(crate) const fn keeps_sockets(&self) -> bool {
+        self.address.is_some() && self.store > 0
+    }
+
+    /// Has it keep a socket under a name; says whether it was told.
+    pub(crate) fn keep(&self, name: &str, socket: &impl AsFd) -> bool {
+        self.send_with(&format!("FDSTORE=1\nFDNAME={name}"), Some(socket))
+    }
+
+    /// Has it close what it keeps under a name.
+    pub(crate) fn forget(&self, name: &str) {
+        self.send(&format!("FDSTOREREMOVE=1\nFDNAME={name}"));
     }
 
     /// The service answers requests from now on.
@@ -86,17 +118,36 @@ impl ServiceManager {
     }
 
     fn send(&self, message: &str) {
+        self.send_with(message, None::<&UnixDatagram>);
+    }
+
+    /// Says whether it was told.
+    fn send_with(&self, message: &str, passed: Option<&impl AsFd>) -> bool {
         let Some(address) = &self.address else {
-            return;
+            return false;
         };
         let sent = UnixDatagram::unbound().and_then(|socket| {
             // A manager that does not read must not hold up the thread for long.
             socket.set_write_timeout(Some(MOST_WAITING))?;
-            socket.send_to_addr(message.as_bytes(), address)
+            socket.connect_addr(address)?;
+            let passed: Vec<_> = passed.map(AsFd::as_fd).into_iter().collect();
+            let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+            let mut rights = SendAncillaryBuffer::new(&mut space);
+            if !passed.is_empty() {
+                rights.push(SendAncillaryMessage::ScmRights(&passed));
+            }
+            let message = [IoSlice::new(message.as_bytes())];
+            Ok(sendmsg(
+                &socket,
+                &message,
+                &mut rights,
+                SendFlags::NOSIGNAL,
+            )?)
         });
-        if let Err(error) = sent {
+        if let Err(error) = &sent {
             tracing::warn!(%error, "the service manager could not be told");
         }
+        sent.is_ok()
     }
 }
 

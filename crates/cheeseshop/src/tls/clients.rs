@@ -13,15 +13,15 @@ use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::ClientCertVerifier;
 use rustls::{CertificateError, RootCertStore};
 use rustls_pki_types::pem::PemObject as _;
-use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, UnixTime};
+use rustls_pki_types::{CertificateDer, UnixTime};
 use x509_parser::extensions::{GeneralName, ParsedExtension};
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
-use super::settings::{ClientCertificates, ClientUser, TlsSettings};
+use super::revocations::{REVOKED, Revocations};
+use super::settings::{ClientCertificates, ClientUser, RevokedExpired, TlsSettings};
 use super::trouble::Trouble;
 
 const AUTHORITIES: &str = "tls.client_ca";
-const REVOKED: &str = "tls.client_revoked";
 
 /// How the certificates of clients are judged.
 #[derive(Debug)]
@@ -31,6 +31,7 @@ pub(super) struct Clients {
     user: ClientUser,
     /// The first moment at which one of the authorities is not valid any more, with its subject.
     authority_ends: Option<(Timestamp, String)>,
+    pub(super) revocations: Option<Revocations>,
 }
 
 impl Clients {
@@ -62,12 +63,19 @@ impl Clients {
         let is_required = settings.client_certificates == ClientCertificates::Required;
         let mut verifier =
             WebPkiClientVerifier::builder_with_provider(roots.into(), Arc::clone(provider));
-        if let Some(file) = &settings.client_revoked {
+        let revocations = match &settings.client_revoked {
+            Some(file) => Some(Revocations::read(file, settings.client_revoked_expired)?),
+            None => None,
+        };
+        if let Some(revocations) = &revocations {
             // An authority in between may have no list; whoever names lists wants clients' certificates
             // to be looked up, and one whose issuer has none in the file is refused.
             verifier = verifier
-                .with_crls(revocations(file)?)
+                .with_crls(revocations.lists.clone())
                 .only_check_end_entity_revocation();
+            if revocations.when_expired == RevokedExpired::Refuse {
+                verifier = verifier.enforce_revocation_expiration();
+            }
         }
         if !is_required {
             verifier = verifier.allow_unauthenticated();
@@ -82,6 +90,7 @@ impl Clients {
             is_required,
             user: settings.client_user,
             authority_ends,
+            revocations,
         }))
     }
 
@@ -110,8 +119,20 @@ impl Clients {
         }
     }
 
-    /// What the log says of the authorities' time.
-    pub(super) fn end_in_sight(&self, now: Timestamp) -> Option<String> {
+    /// The next moment at which [`Clients::judge`] may say something else of the same certificate, as far
+    /// as that does not depend on the certificate.
+    pub(super) fn next_end(&self, now: Timestamp) -> Option<Timestamp> {
+        self.revocations.as_ref()?.next_end(now)
+    }
+
+    /// What the log says of the time of authorities and lists.
+    pub(super) fn ends_in_sight(&self, now: Timestamp) -> Vec<String> {
+        let lists = self.revocations.iter();
+        let lists = lists.flat_map(|lists| lists.ends_in_sight(now));
+        self.end_in_sight(now).into_iter().chain(lists).collect()
+    }
+
+    fn end_in_sight(&self, now: Timestamp) -> Option<String> {
         let (end, subject) = self.authority_ends.as_ref()?;
         let days = (end.as_second() - now.as_second()).div_euclid(86_400);
         (days < super::identity::DAYS_OF_WARNING).then(|| {
@@ -148,19 +169,6 @@ fn authorities(file: &Path) -> Result<Vec<CertificateDer<'static>>, Trouble> {
     Ok(found)
 }
 
-fn revocations(file: &Path) -> Result<Vec<CertificateRevocationListDer<'static>>, Trouble> {
-    let found = CertificateRevocationListDer::pem_slice_iter(&read(REVOKED, file)?)
-        .collect::<Result<Vec<_>, _>>()
-        .unwrap_or_default();
-    if found.is_empty() {
-        let hint = "a PEM file has a line `-----BEGIN X509 CRL-----` for each; \
-                    `openssl crl -inform der -in FILE -out FILE.pem` makes one of DER";
-        let what = "holds no list of revoked certificates that can be read";
-        return Err(Trouble::of(REVOKED, file, what, hint));
-    }
-    Ok(found)
-}
-
 fn read(setting: &str, file: &Path) -> Result<Vec<u8>, Trouble> {
     std::fs::read(file).map_err(|error| Trouble::unreadable(setting, file, &error))
 }
@@ -187,6 +195,11 @@ pub(super) fn why_not(error: &rustls::Error) -> String {
         CertificateError::Revoked => "was revoked".to_owned(),
         CertificateError::UnknownRevocationStatus => {
             "may have been revoked: `tls.client_revoked` has no list of its issuer".to_owned()
+        }
+        CertificateError::ExpiredRevocationList
+        | CertificateError::ExpiredRevocationListContext { .. } => {
+            "may have been revoked: the list of its issuer in `tls.client_revoked` is out of date"
+                .to_owned()
         }
         CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
             "is not one for clients (extended key usage)".to_owned()
@@ -365,6 +378,7 @@ mod tests {
             is_required: false,
             user: ClientUser::None,
             authority_ends: Some((end.parse().unwrap(), "CN=Company".to_owned())),
+            revocations: None,
         };
         let now: Timestamp = "2026-11-01T00:00:00Z".parse().unwrap();
         for (end, expected) in [

@@ -16,9 +16,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::{ServerTls, Visitor, clients, metrics};
 use crate::listeners::Stream;
+use crate::server::{Flow, Watched};
 
 /// A connection on which TLS is spoken.
-pub(crate) type TlsStream = tokio_rustls::server::TlsStream<Stream>;
+pub(crate) type TlsStream = tokio_rustls::server::TlsStream<Watched>;
 
 /// The first byte of all that TLS sends before it is encrypted: the type of a handshake record.
 const HANDSHAKE_RECORD: u8 = 22;
@@ -28,6 +29,9 @@ const MOST_OF_A_PLAIN_REQUEST: u64 = 1 << 20;
 
 /// How long a stop waits for the first byte of a connection that was there before.
 const LATE_START: Duration = Duration::from_secs(1);
+
+/// How long a stop waits for a handshake that has begun; the request has a moment of its own.
+const LATE_END: Duration = Duration::from_secs(3);
 
 /// What somebody is told who speaks HTTP without TLS.
 const PLAIN_ANSWER: &str = "HTTP/1.1 400 Bad Request: this port speaks TLS, use https in the URL\r\n\
@@ -45,9 +49,10 @@ impl ServerTls {
         stream: Stream,
         peer: SocketAddr,
         stop: &CancellationToken,
+        flow: Arc<Flow>,
     ) -> Option<(TlsStream, Visitor)> {
         let limit = self.state.load().settings.handshake_timeout();
-        match tokio::time::timeout(limit, self.attempt(stream, peer, stop)).await {
+        match tokio::time::timeout(limit, self.attempt(stream, peer, stop, flow)).await {
             Ok(Ok(stream)) => {
                 metrics::handshake("ok");
                 let chain = stream.get_ref().1.peer_certificates();
@@ -74,11 +79,12 @@ impl ServerTls {
         mut stream: Stream,
         peer: SocketAddr,
         stop: &CancellationToken,
+        flow: Arc<Flow>,
     ) -> Result<TlsStream, &'static str> {
         if let Either::Left(tcp) = &mut stream {
             let first = tokio::select! {
                 // Whoever was let in before the stop may begin a moment later.
-                () = a_moment_after(stop) => return Err("closed"),
+                () = a_moment_after(stop, LATE_START) => return Err("closed"),
                 first = first_byte(tcp) => first,
             };
             match first {
@@ -94,8 +100,14 @@ impl ServerTls {
                 Ok(None) | Err(_) => return Err("closed"),
             }
         }
+        let stream = Watched::new(stream, flow);
         let accepting = self.state.load().acceptor().accept(stream);
-        accepting.await.map_err(|error| {
+        let accepted = tokio::select! {
+            // Nobody is held up for long by those who do not go on.
+            () = a_moment_after(stop, LATE_END) => return Err("closed"),
+            accepted = accepting => accepted,
+        };
+        accepted.map_err(|error| {
             if let Some(error) = of_certificate(&error) {
                 let reason = clients::why_not(error);
                 tracing::info!(%peer, "a client was not let in: its certificate {reason}");
@@ -108,9 +120,9 @@ impl ServerTls {
     }
 }
 
-async fn a_moment_after(stop: &CancellationToken) {
+async fn a_moment_after(stop: &CancellationToken, moment: Duration) {
     stop.cancelled().await;
-    tokio::time::sleep(LATE_START).await;
+    tokio::time::sleep(moment).await;
 }
 
 async fn first_byte(stream: &TcpStream) -> io::Result<Option<u8>> {

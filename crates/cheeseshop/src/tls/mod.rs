@@ -2,22 +2,25 @@
 //!
 //! Everything that `[tls]` says is one [`State`], which is made as a whole or not at all, and swapped
 //! while the server runs ([`ServerTls::reload`]): handshakes take the one that is in force when they
-//! begin, connections that are there stay. What a client's certificate means is judged anew when the
+//! begin, connections that are there stay. That happens when somebody asks for it, and when the files
+//! on the disk have become others ([`watch`]). What a client's certificate means is judged anew when the
 //! state has changed or the certificate has expired, so that neither a long connection nor a resumed
 //! session outlives what it was allowed by ([`visitor`]).
 
 mod clients;
+mod files;
 mod handshake;
 mod identity;
 mod metrics;
 mod names;
+mod revocations;
 mod settings;
 mod trouble;
 mod visitor;
 mod watch;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
 use cheeseshop_domain::Clock as _;
@@ -26,9 +29,11 @@ use jiff::Timestamp;
 use rustls::crypto::CryptoProvider;
 use rustls::version::{TLS12, TLS13};
 use rustls::{ServerConfig, SupportedProtocolVersion};
+use tokio::sync::Notify;
 use tokio_rustls::TlsAcceptor;
 
 use self::clients::Clients;
+use self::files::Looks;
 use self::identity::Identity;
 use self::names::ByName;
 use self::settings::MinimumVersion;
@@ -47,6 +52,18 @@ pub(crate) struct ServerTls {
     state: ArcSwap<State>,
     /// Numbers the states.
     reloads: AtomicU64,
+    last: Mutex<Attempt>,
+    /// Wakes whoever waits by the settings of the state before.
+    changed: Notify,
+}
+
+/// The last time that the files were read.
+#[derive(Debug)]
+struct Attempt {
+    looks: Looks,
+    /// What was wrong with them.
+    trouble: Option<String>,
+    at: Timestamp,
 }
 
 /// All that `[tls]` says, with what is in its files.
@@ -66,6 +83,7 @@ impl ServerTls {
     /// # Errors
     /// What is wrong with the files, and what to do.
     pub(crate) fn open(settings: &TlsSettings) -> Result<Arc<Self>, Failure> {
+        let looks = Looks::at(settings);
         let state = State::read(settings, 0).map_err(|troubles| trouble::failure(&troubles))?;
         state.log();
         for trouble in state.outdated() {
@@ -74,6 +92,12 @@ impl ServerTls {
         Ok(Arc::new(Self {
             state: ArcSwap::from_pointee(state),
             reloads: AtomicU64::new(0),
+            last: Mutex::new(Attempt {
+                looks,
+                trouble: None,
+                at: now(),
+            }),
+            changed: Notify::new(),
         }))
     }
 
@@ -88,12 +112,71 @@ impl ServerTls {
                     .with_hint("a server stops speaking TLS when it is restarted"),
             );
         }
+        self.take(settings)
+    }
+
+    /// Whether the files are others than those that were read last, or could not be taken then: a
+    /// clock, a permission or the rest of a file may have come right since.
+    fn is_worth_a_try(&self) -> bool {
+        let looks = Looks::at(&self.state.load().settings);
+        let last = self.last();
+        last.trouble.is_some() || last.looks != looks
+    }
+
+    /// Reads the files again if that is worth a try. What is wrong with them is told once, and again
+    /// when they have changed and it still is.
+    fn refresh(&self) {
+        let settings = self.state.load().settings.clone();
+        if !self.is_worth_a_try() {
+            return;
+        }
+        let (looks, told) = {
+            let last = self.last();
+            (last.looks.clone(), last.trouble.clone())
+        };
+        match self.take(&settings) {
+            Ok(()) => tracing::info!("the files of [tls] have changed; they are in force now"),
+            Err(failure) => {
+                let trouble = failure.to_string();
+                if self.last().looks != looks || told.as_ref() != Some(&trouble) {
+                    tracing::error!(
+                        problem = trouble.replace('\n', "; "),
+                        "the files of [tls] have changed and cannot be used; those from before stay \
+                         in force"
+                    );
+                }
+            }
+        }
+    }
+
+    fn take(&self, settings: &TlsSettings) -> Result<(), Failure> {
+        // One after the other, or an older state could replace a newer one.
+        let mut last = self.last();
+        let looks = Looks::at(settings);
         let number = self.reloads.fetch_add(1, Ordering::Relaxed) + 1;
-        let state = State::read_current(settings, number)?;
-        state.log();
-        self.state.store(Arc::new(state));
-        watch::look(self, now());
-        Ok(())
+        let state = State::read_current(settings, number);
+        let at = now();
+        let result = match state {
+            Ok(state) => {
+                state.log();
+                self.state.store(Arc::new(state));
+                metrics::taken_over(at);
+                Ok(())
+            }
+            Err(failure) => Err(failure),
+        };
+        metrics::reloaded(result.is_ok());
+        let trouble = result.as_ref().err().map(ToString::to_string);
+        if self.state.load().settings == *settings {
+            *last = Attempt { looks, trouble, at };
+        }
+        drop(last);
+        self.changed.notify_one();
+        result
+    }
+
+    fn last(&self) -> MutexGuard<'_, Attempt> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Looks whether a server could start with these settings; gives what may not please clients.
@@ -163,9 +246,10 @@ impl State {
     }
 
     fn ends_in_sight(&self, now: Timestamp) -> Vec<String> {
-        let own = self.identities.iter().map(|one| one.end_in_sight(now));
-        let clients = self.clients.as_ref().and_then(|one| one.end_in_sight(now));
-        own.chain([clients]).flatten().collect()
+        let own = self.identities.iter();
+        let own = own.filter_map(|one| one.end_in_sight(now));
+        let clients = self.clients.iter().flat_map(|one| one.ends_in_sight(now));
+        own.chain(clients).collect()
     }
 
     fn log(&self) {

@@ -6,6 +6,9 @@ use std::time::Duration;
 use cheeseshop_http::PlainPolicy;
 use serde::Deserialize;
 
+/// In seconds: who looks once a day might as well not.
+const LONGEST_WATCH_INTERVAL: u64 = 86_400;
+
 /// How TLS is spoken, and what is asked of clients.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -28,8 +31,23 @@ pub(crate) struct TlsSettings {
     pub(crate) client_ca: Option<PathBuf>,
     /// PEM file of the lists of certificates that these have taken back.
     pub(crate) client_revoked: Option<PathBuf>,
+    /// What becomes of certificates when such a list is out of date.
+    pub(crate) client_revoked_expired: RevokedExpired,
     /// What of a certificate names the user.
     pub(crate) client_user: ClientUser,
+    /// How often it is looked whether the files have changed; 0: never.
+    pub(crate) watch_interval_seconds: u64,
+}
+
+/// What becomes of certificates whose issuer's list of revoked ones is out of date.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum RevokedExpired {
+    /// They are refused: nobody knows which of them were taken back since.
+    #[default]
+    Refuse,
+    /// Those that it does not name are taken.
+    Accept,
 }
 
 /// The oldest version of TLS that is spoken.
@@ -86,7 +104,9 @@ impl Default for TlsSettings {
             client_certificates: ClientCertificates::default(),
             client_ca: None,
             client_revoked: None,
+            client_revoked_expired: RevokedExpired::default(),
             client_user: ClientUser::default(),
+            watch_interval_seconds: 60,
         }
     }
 }
@@ -117,6 +137,15 @@ impl TlsSettings {
         if self.handshake_timeout_seconds == 0 {
             problems.push("`handshake_timeout_seconds` must be at least 1s".to_owned());
         }
+        if self.watch_interval_seconds > LONGEST_WATCH_INTERVAL {
+            problems.push("`watch_interval_seconds` must be at most 1d; 0 is off".to_owned());
+        }
+        let is_set = self.client_revoked_expired != RevokedExpired::default();
+        if is_set && self.client_revoked.is_none() {
+            problems.push(
+                "`client_revoked_expired` does nothing without `tls.client_revoked`".to_owned(),
+            );
+        }
         if self.client_certificates != ClientCertificates::None {
             if self.client_ca.is_none() {
                 problems.push(
@@ -140,6 +169,12 @@ impl TlsSettings {
             }
         }
         problems
+    }
+
+    /// How often to look at the files, if at all.
+    pub(super) fn watch_interval(&self) -> Option<Duration> {
+        let seconds = self.watch_interval_seconds;
+        (seconds > 0).then(|| Duration::from_secs(seconds))
     }
 
     pub(super) fn handshake_timeout(&self) -> Duration {
@@ -198,6 +233,15 @@ mod tests {
             ("client_ca = 'x'", Some("`client_ca` does nothing")),
             ("client_revoked = 'x'", Some("`client_revoked` does")),
             ("client_user = 'email'", Some("`client_user` does nothing")),
+            ("watch_interval_seconds = 0", None),
+            (
+                "watch_interval_seconds = 90000",
+                Some("`watch_interval_seconds` must be at most 1d"),
+            ),
+            (
+                "client_revoked_expired = 'accept'",
+                Some("`client_revoked_expired` does nothing"),
+            ),
         ] {
             let found = problems(text);
             assert_eq!(

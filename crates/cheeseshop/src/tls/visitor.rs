@@ -57,9 +57,11 @@ impl Visitor {
             client,
             hsts_seconds: state.settings.hsts_seconds,
         }));
+        let rules_end = state.clients.as_ref().and_then(|one| one.next_end(now));
+        let end = self.first_end(now);
         *last = Some(Judgement {
             state: state.number,
-            until: self.first_end(now),
+            until: rules_end.map_or(end, |rules_end| end.min(rules_end)),
             channel: channel.clone(),
         });
         channel

@@ -5,7 +5,7 @@ use std::net::TcpStream;
 
 use reqwest::{StatusCode, Version};
 
-use crate::support::{Home, Server};
+use crate::support::{DEADLINE, Home, Server};
 
 #[test]
 fn the_limit_of_open_files_is_raised_to_what_is_allowed() {
@@ -79,5 +79,47 @@ async fn several_addresses_are_served() {
     for url in urls {
         let response = server.anonymous().get(&format!("{url}/+api")).await;
         assert_eq!(response.status(), StatusCode::OK);
+    }
+}
+
+#[test]
+fn what_two_readers_could_read_differently_is_not_answered_twice() {
+    let home = Home::new();
+    let server = Server::start(&home, &[]);
+    let address = server.url.strip_prefix("http://").unwrap();
+    let smuggled = "GET /+status HTTP/1.1\r\nHost: a.test\r\n\r\n";
+    let both = format!(
+        "POST /+login HTTP/1.1\r\nHost: a.test\r\nContent-Length: {}\r\n\
+         Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n{smuggled}",
+        smuggled.len() + 5
+    );
+    let head = |lines: &str| {
+        format!("POST /+login HTTP/1.1\r\nHost: a.test\r\n{lines}\r\n\r\n0\r\n\r\n{smuggled}")
+    };
+    for request in [
+        both,
+        head("Content-Length: 3\r\nContent-Length: 5"),
+        head("Content-Length: 5, 5"),
+        head("Content-Length: +5"),
+        head("Transfer-Encoding: chunked, identity"),
+        head("Transfer-Encoding: xchunked"),
+        head("Transfer-Encoding : chunked\r\nContent-Length: 5"),
+        head("Transfer-Encoding:\r\n chunked\r\nContent-Length: 5"),
+        "GET /+status HTTP/1.1\r\nHost: a.test\r\nHost: b.test\r\nConnection: close\r\n\r\n"
+            .to_owned(),
+    ] {
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(DEADLINE)).unwrap();
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = Vec::new();
+        // What was not read makes it a reset.
+        let _ = stream.read_to_end(&mut answer);
+        let answer = String::from_utf8_lossy(&answer);
+        assert!(answer.starts_with("HTTP/1.1 400 "), "{request}: {answer}");
+        assert_eq!(
+            answer.matches("HTTP/1.1 ").count(),
+            1,
+            "{request}: {answer}"
+        );
     }
 }

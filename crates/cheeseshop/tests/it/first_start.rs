@@ -72,41 +72,175 @@ async fn init_makes_the_same_without_serving() {
     Api::login(&server.url, "root", &password).await;
 }
 
-/// What systemd does for a service: its output is the journal, and `JOURNAL_STREAM` says which file that is.
-#[test]
-fn a_log_does_not_keep_the_password() {
-    use std::os::unix::fs::MetadataExt as _;
+/// The password in the file of a first start that did not print it.
+fn kept_password(home: &Home) -> String {
+    let file = home.data_dir().join("root-password");
+    let mode = std::fs::metadata(&file).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let text = std::fs::read_to_string(&file).unwrap();
+    text.trim_end().to_owned()
+}
 
-    for (stands_for_the_journal, is_told) in [(true, false), (false, true)] {
+/// The journal, a container's log, supervisord, a file: nothing of that forgets.
+#[tokio::test]
+async fn a_password_that_nobody_would_see_goes_to_a_file_until_there_is_another() {
+    let home = Home::new();
+    let mut command = home.cheeseshop(&["serve", "--listen", "127.0.0.1:0"]);
+    command.env_remove("CHEESESHOP_AUTH__PRINT_ROOT_PASSWORD");
+    let server = Server::spawn(&home, command);
+    let password = kept_password(&home);
+    assert!(
+        !server.announcement.contains(&password),
+        "{}",
+        server.announcement
+    );
+    let file = home.data_dir().join("root-password");
+    assert!(
+        server
+            .announcement
+            .contains(&format!("its password is in {}", file.display())),
+        "{}",
+        server.announcement
+    );
+    Api::login(&server.url, "root", &password).await;
+
+    let output = home.run_with_input(&["passwd", "root"], "another-one\n");
+    assert_eq!(output.code, Some(0), "{output:?}");
+    assert!(!file.exists(), "{output:?}");
+    assert!(!server.stop().contains(&password));
+}
+
+#[test]
+fn where_a_made_up_password_is_printed_is_a_setting() {
+    for (wanted, on_a_terminal, is_printed) in [
+        ("terminal", true, true),
+        ("terminal", false, false),
+        ("always", false, true),
+        ("never", true, false),
+    ] {
         let home = Home::new();
-        let journal = std::fs::File::create(home.path().join("journal")).unwrap();
-        let other = std::fs::File::create(home.path().join("other")).unwrap();
-        let of = if stands_for_the_journal {
-            &journal
-        } else {
-            &other
-        };
-        let file = of.metadata().unwrap();
         let mut command = home.cheeseshop(&["init"]);
-        command
-            .env("JOURNAL_STREAM", format!("{}:{}", file.dev(), file.ino()))
-            .stdout(journal);
-        assert!(command.status().unwrap().success());
-        let printed = std::fs::read_to_string(home.path().join("journal")).unwrap();
+        if on_a_terminal {
+            let program = env!("CARGO_BIN_EXE_cheeseshop");
+            let inner = command;
+            command = std::process::Command::new("script");
+            command
+                .args(["--quiet", "--return", "--command"])
+                .arg(format!("{program} init"))
+                .arg("/dev/null")
+                .env_clear()
+                .envs(
+                    inner
+                        .get_envs()
+                        .filter_map(|(name, value)| Some((name, value?))),
+                )
+                .current_dir(home.path())
+                .stdin(std::process::Stdio::null());
+        }
+        command.env("CHEESESHOP_AUTH__PRINT_ROOT_PASSWORD", wanted);
+        let output = command.output().unwrap();
+        let printed = String::from_utf8(output.stdout).unwrap();
+        assert!(output.status.success(), "{wanted} {printed}");
         assert!(printed.contains("Created the user `root`"), "{printed}");
-        assert_eq!(printed.contains("the password: "), is_told, "{printed}");
+        assert_eq!(
+            printed.contains("with the password: "),
+            is_printed,
+            "{wanted} {on_a_terminal}: {printed}"
+        );
+        let file = home.data_dir().join("root-password");
+        assert_eq!(file.exists(), !is_printed, "{wanted} {on_a_terminal}");
     }
 }
 
-/// What supervisord does for a program: it keeps the output, and says that the program is its own.
-#[test]
-fn a_log_of_supervisord_does_not_keep_the_password() {
+#[tokio::test]
+async fn the_password_of_root_can_come_from_a_file_that_is_needed_once() {
     let home = Home::new();
-    let mut command = home.cheeseshop(&["init"]);
-    let output = command.env("SUPERVISOR_ENABLED", "1").output().unwrap();
-    let printed = String::from_utf8(output.stdout).unwrap();
-    assert!(printed.contains("Created the user `root`"), "{printed}");
-    assert!(!printed.contains("the password: "), "{printed}");
+    let file = home.write("secret", "geheimes-wort\n");
+    let setting = format!("auth.root_password_file={}", file.display());
+    let server = Server::start(&home, &["--set", &setting]);
+    assert!(
+        server
+            .announcement
+            .contains("Created the user `root` with the password of `auth.root_password_file`"),
+        "{}",
+        server.announcement
+    );
+    Api::login(&server.url, "root", "geheimes-wort").await;
+    let announcement = server.announcement.clone();
+    let said = announcement + &server.stop();
+    assert!(!said.contains("geheimes-wort"), "{said}");
+    assert!(!home.data_dir().join("root-password").exists());
+
+    // From then on it is of no account, whatever becomes of it.
+    std::fs::write(&file, "short\n").unwrap();
+    Server::start(&home, &["--set", &setting]).stop();
+    std::fs::remove_file(&file).unwrap();
+    let server = Server::start(&home, &["--set", &setting]);
+    Api::login(&server.url, "root", "geheimes-wort").await;
+}
+
+#[tokio::test]
+async fn the_password_of_root_can_be_a_credential_of_the_service_manager() {
+    let home = Home::new();
+    let setting = "auth.root_password_file=credential:root-password";
+    let refused = home.run(&["init", "--set", setting]);
+    assert_eq!(refused.code, Some(2), "{refused:?}");
+    assert!(
+        refused
+            .stderr
+            .contains("the unit needs LoadCredential=root-password:/path/of/the/file"),
+        "{refused:?}"
+    );
+    home.write("credentials/root-password", "geheimes-wort");
+    let mut command = home.cheeseshop(&["serve", "--listen", "127.0.0.1:0", "--set", setting]);
+    command.env("CREDENTIALS_DIRECTORY", home.path().join("credentials"));
+    let server = Server::spawn(&home, command);
+    Api::login(&server.url, "root", "geheimes-wort").await;
+    // Commands by hand do not have it, and do not need it.
+    let output = home.run(&["gc", "--set", setting]);
+    assert_eq!(output.code, Some(0), "{output:?}");
+}
+
+#[tokio::test]
+async fn an_unusable_file_stops_the_first_start_and_leaves_it_to_be_repeated() {
+    let home = Home::new();
+    let file = home.write("secret", "geheim1\n");
+    let setting = format!("auth.root_password_file={}", file.display());
+    for command in ["init", "serve"] {
+        let output = home.run(&[command, "--set", &setting]);
+        assert_eq!(output.code, Some(2), "{output:?}");
+        assert!(
+            output.stderr.contains(&format!(
+                "`auth.root_password_file`: {}: is too short: 8 characters are the least",
+                file.display()
+            )),
+            "{output:?}"
+        );
+        assert!(!output.stderr.contains("geheim1"), "{output:?}");
+        assert!(!output.stdout.contains("Created"), "{output:?}");
+    }
+    std::fs::write(&file, "geheimes-wort\n").unwrap();
+    let server = Server::start(&home, &["--set", &setting]);
+    Api::login(&server.url, "root", "geheimes-wort").await;
+}
+
+#[test]
+fn devpis_name_takes_the_file_where_no_password_is_given() {
+    for (arguments, kind) in [
+        (&[][..], "given"),
+        (&["--root-passwd", ""], "empty"),
+        (&["--root-passwd", "x"], "given"),
+    ] {
+        let home = Home::new();
+        let file = home.write("secret", "geheimes-wort");
+        let arguments = [super::support::CHEAP_HASH, arguments].concat();
+        let mut command = home.devpi("devpi-init", &arguments);
+        command.env("CHEESESHOP_AUTH__ROOT_PASSWORD_FILE", file);
+        let output = super::support::finish(command, "");
+        assert_eq!(output.code, Some(0), "{output:?}");
+        let expected = format!("created user 'root' with the {kind} password");
+        assert!(output.stdout.contains(&expected), "{output:?}");
+    }
 }
 
 #[tokio::test]

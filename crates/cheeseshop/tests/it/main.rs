@@ -44,9 +44,13 @@ mod herd;
 #[cfg(test)]
 mod manual;
 #[cfg(test)]
+mod monitoring;
+#[cfg(test)]
 mod moving;
 #[cfg(test)]
 mod nodes;
+#[cfg(test)]
+mod pages;
 #[cfg(test)]
 mod passwd;
 #[cfg(test)]

@@ -7,7 +7,7 @@ use crate::{Index, IndexName, UserName, token::Permission};
 pub enum Action<'a> {
     /// See the index: pages, lists, files, configuration.
     ReadIndex(&'a Index),
-    /// Upload files and metadata, push to the index, yank.
+    /// Upload files and metadata, push to the index.
     Upload(&'a Index),
     /// Send what the index holds to another server.
     PushOutside(&'a Index),

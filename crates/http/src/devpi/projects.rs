@@ -1,5 +1,6 @@
 //! `/{user}/{index}/{project}` and `/{user}/{index}/{project}/{version}`.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -7,6 +8,7 @@ use axum::response::Response;
 use cheeseshop_app::removal::Force;
 use cheeseshop_app::{Error, Scope};
 use cheeseshop_domain::api::Kind;
+use cheeseshop_domain::{IndexKind, IndexName, MirrorConfig};
 use cheeseshop_packaging::ProjectName;
 use http::StatusCode;
 
@@ -36,15 +38,24 @@ pub(crate) async fn show_project(
         .await?;
     if negotiate::asks_for_html(&ask.headers) {
         let directory = shared.app.directory();
-        let is_mirrored = document
+        let holders: BTreeSet<&IndexName> = document
             .releases
             .iter()
             .flat_map(|release| std::iter::once(release).chain(&release.shadowing))
-            .filter_map(|release| directory.index_by_name(&release.index))
-            .any(|holder| holder.is_mirror());
+            .map(|release| &release.index)
+            .collect();
+        let mirrors: Vec<&MirrorConfig> = holders
+            .into_iter()
+            .filter_map(
+                |holder| match &directory.index_by_name(holder)?.config.kind {
+                    IndexKind::Mirror(mirror) => Some(mirror),
+                    IndexKind::Hosted(_) => None,
+                },
+            )
+            .collect();
         let path = format!("{index}/{}", project.normalized());
         let page = Page::new(&ask, &caller).below(&path);
-        let response = web::projects::project_page(&page, &index, &document, is_mirrored);
+        let response = web::projects::project_page(&page, &index, &document, &mirrors);
         return Ok(response);
     }
     ask.json_only()?;

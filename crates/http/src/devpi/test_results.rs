@@ -17,6 +17,7 @@ use super::{documents, envelope};
 use crate::ask::Ask;
 use crate::failure::DevpiError;
 use crate::front::Shared;
+use crate::web::shop::Page;
 use crate::{drain, files, json_body, negotiate, web};
 
 /// `POST /{user}/{index}/+f/…`: the body is kept byte for byte.
@@ -84,7 +85,9 @@ pub(crate) async fn list(
         })
         .collect();
     let title = title(&index, &project, version);
-    Ok(personal(web::test_results::list_page(&title, &documents)))
+    let place = format!("{index}/{}/{version}", project.written());
+    let page = Page::new(&ask, &caller).below(&place);
+    Ok(web::test_results::list_page(&page, &title, &documents))
 }
 
 /// `GET /{user}/{index}/{project}/{version}/+toxresults/{file}/{toxresult}`
@@ -101,13 +104,14 @@ pub(crate) async fn show(
         .test_result(&caller, &index, release, file, name)
         .await?;
     let document = document(&ask, &run, TestRunDetail::Commands);
-    let response = if negotiate::asks_for_html(&ask.headers) {
-        let title = title(&index, &project, ask.segment("version")?);
-        web::test_results::run_page(&title, &document)
-    } else {
-        envelope::result(Kind::ToxResult, document)
-    };
-    Ok(personal(response))
+    if !negotiate::asks_for_html(&ask.headers) {
+        return Ok(personal(envelope::result(Kind::ToxResult, document)));
+    }
+    let version = ask.segment("version")?;
+    let title = title(&index, &project, version);
+    let place = format!("{index}/{}/{version}", project.written());
+    let page = Page::new(&ask, &caller).below(&place);
+    Ok(web::test_results::run_page(&page, &title, &document))
 }
 
 /// devpi-web's title of both pages.

@@ -90,7 +90,7 @@ pub(crate) async fn framed(
         .app
         .documented_versions(&caller, &asked.index, &asked.project)
         .await?;
-    Ok(frame::page(&found, &versions, asked.path))
+    Ok(frame::page(&ask.context, &found, &versions, asked.path))
 }
 
 /// What a URL of documentation names.

@@ -6,29 +6,14 @@ use http::StatusCode;
 use hyper::ext::ReasonPhrase;
 
 use crate::devpi::envelope;
-use crate::failure::plain_text;
+use crate::failure::{plain_text, status};
 
 /// The longest reason phrase in bytes; some proxies cut the status line off beyond this.
 const MAX_REASON: usize = 400;
 
 /// The text as reason phrase and once more as body, for HTTP/2 has no reason phrases.
 pub(crate) fn spell(error: &Error, asks_for_json: bool) -> Response {
-    let status = match error {
-        Error::NotFound(_) => StatusCode::NOT_FOUND,
-        Error::Gone(_) => StatusCode::GONE,
-        Error::Forbidden(_) => StatusCode::FORBIDDEN,
-        Error::Unauthenticated(_) => StatusCode::UNAUTHORIZED,
-        Error::Invalid(_) => StatusCode::BAD_REQUEST,
-        Error::Conflict(_) => StatusCode::CONFLICT,
-        Error::ReadOnly(_) => StatusCode::METHOD_NOT_ALLOWED,
-        Error::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
-        Error::Throttled { .. } => StatusCode::TOO_MANY_REQUESTS,
-        Error::UpstreamFailed { timeout: true, .. } => StatusCode::GATEWAY_TIMEOUT,
-        Error::UpstreamFailed { timeout: false, .. } => StatusCode::BAD_GATEWAY,
-        Error::Busy => StatusCode::SERVICE_UNAVAILABLE,
-        Error::NoSpace => StatusCode::INSUFFICIENT_STORAGE,
-        Error::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
-    };
+    let status = status(error);
     let text = error.to_string();
     if status == StatusCode::UNAUTHORIZED {
         // Scripts around devpi's client look for the usual phrase of this one.

@@ -13,6 +13,8 @@ use futures_util::Stream;
 use http_body::Body as _;
 use tokio::time::{Instant, Sleep};
 
+use crate::pace::Pace;
+
 /// How much the parser may swallow without giving anything back: the headers of a part are
 /// short, so more than this is no form. Keeps a hostile form from filling memory.
 const MAX_UNSEEN: usize = 4 << 20;
@@ -30,7 +32,8 @@ pub(super) fn split(body: Body, idle: Duration) -> (Incoming, Rest) {
     }));
     let incoming = Incoming {
         shared: Arc::clone(&shared),
-        idle,
+        pace: Pace::new(idle),
+        waits_since: None,
         pause: Box::pin(tokio::time::sleep(idle)),
     };
     (incoming, Rest(shared))
@@ -44,7 +47,8 @@ struct Shared {
 /// The data of a body; an error when it pauses for too long or breaks off.
 pub(super) struct Incoming {
     shared: Arc<Mutex<Shared>>,
-    idle: Duration,
+    pace: Pace,
+    waits_since: Option<Instant>,
     pause: Pin<Box<Sleep>>,
 }
 
@@ -83,7 +87,8 @@ impl Stream for Incoming {
                     let Ok(data) = frame.into_data() else {
                         continue;
                     };
-                    this.pause.as_mut().reset(Instant::now() + this.idle);
+                    let wait = this.waits_since.take().map(|since| since.elapsed());
+                    this.pace.came(data.len(), wait.unwrap_or_default());
                     shared.unseen += data.len();
                     if shared.unseen > MAX_UNSEEN.max(data.len()) {
                         return failed("the upload form is malformed: a part has no end");
@@ -91,6 +96,12 @@ impl Stream for Incoming {
                     return Poll::Ready(Some(Ok(data)));
                 }
                 Poll::Pending => {
+                    let pause = this.pause.as_mut();
+                    if this.waits_since.is_none() {
+                        let now = Instant::now();
+                        this.waits_since = Some(now);
+                        pause.reset(now + this.pace.left());
+                    }
                     return match this.pause.as_mut().poll(context) {
                         Poll::Ready(()) => failed("the request body paused for too long"),
                         Poll::Pending => Poll::Pending,
@@ -124,6 +135,29 @@ mod tests {
         let (mut incoming, _rest) = split(body, Duration::from_millis(10));
         let error = incoming.next().await.unwrap().unwrap_err();
         assert!(error.to_string().contains("paused"), "{error}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_drips_is_given_up_and_the_time_that_we_take_is_ours() {
+        let idle = Duration::from_mins(1);
+        let piece = |length: usize| {
+            move |()| async move {
+                tokio::time::sleep(idle * 2 / 3).await;
+                let data = Bytes::from(vec![b'x'; length]);
+                Some((Ok::<_, std::io::Error>(data), ()))
+            }
+        };
+        let drips = Body::from_stream(futures_util::stream::unfold((), piece(1)));
+        let (mut incoming, _rest) = split(drips, idle);
+        assert!(incoming.next().await.unwrap().is_ok());
+        assert!(incoming.next().await.unwrap().is_err());
+
+        let comes = Body::from_stream(futures_util::stream::unfold((), piece(2000)));
+        let (mut incoming, _rest) = split(comes, idle);
+        for _ in 0..10 {
+            incoming.next().await.unwrap().unwrap();
+            tokio::time::sleep(2 * idle).await;
+        }
     }
 
     #[tokio::test]

@@ -32,6 +32,29 @@ impl Html {
         self
     }
 
+    /// The beginning of a table that scrolls by itself where the window is too narrow for it. What
+    /// scrolls has a name, and the keyboard reaches it.
+    pub(crate) fn begin_table(
+        &mut self,
+        name: &'static str,
+        columns: &[&'static str],
+    ) -> &mut Self {
+        self.markup("<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"")
+            .markup(name)
+            .markup("\">\n<table>\n<thead><tr>");
+        for column in columns {
+            self.markup("<th scope=\"col\">")
+                .markup(column)
+                .markup("</th>");
+        }
+        self.markup("</tr></thead>\n<tbody>\n")
+    }
+
+    /// Its end.
+    pub(crate) fn end_table(&mut self) -> &mut Self {
+        self.markup("</tbody>\n</table>\n</div>\n")
+    }
+
     /// A link to a page of ours.
     pub(crate) fn link(&mut self, address: &str, text: &str) -> &mut Self {
         self.markup("<a href=\"")
@@ -65,8 +88,8 @@ impl Html {
         self.0.is_empty()
     }
 
-    pub(super) fn as_str(&self) -> &str {
-        &self.0
+    pub(crate) fn into_string(self) -> String {
+        self.0
     }
 }
 
@@ -89,7 +112,7 @@ mod tests {
         ] {
             let mut html = Html::new();
             html.outward_link(address, "<b>");
-            assert_eq!(html.as_str(), expected, "{address}");
+            assert_eq!(html.0, expected, "{address}");
         }
     }
 
@@ -97,6 +120,6 @@ mod tests {
     fn lines_stay_lines() {
         let mut html = Html::new();
         html.lines("a\r\n\tb<\n\nc");
-        assert_eq!(html.as_str(), "a\n    b&lt;\n\nc\n");
+        assert_eq!(html.0, "a\n    b&lt;\n\nc\n");
     }
 }

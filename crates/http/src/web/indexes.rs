@@ -17,7 +17,7 @@ pub(crate) const AFTER: &str = "after";
 /// `/`: everybody with their indexes.
 pub(crate) fn root_page(page: &Page<'_>, users: &[UserView]) -> Response {
     let mut body = Html::new();
-    body.markup("<table>\n<thead><tr><th>User</th><th>Indexes</th></tr></thead>\n<tbody>\n");
+    body.begin_table("Users", &["User", "Indexes"]);
     for view in users {
         let name = view.user.name.as_str();
         body.markup("<tr><td>")
@@ -32,8 +32,8 @@ pub(crate) fn root_page(page: &Page<'_>, users: &[UserView]) -> Response {
         }
         body.markup("</td></tr>\n");
     }
-    body.markup("</tbody>\n</table>\n");
-    page.show("Cheeseshop", &body)
+    body.end_table();
+    page.show(page.site(), &body)
 }
 
 /// `/{user}`: their indexes.

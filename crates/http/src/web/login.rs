@@ -15,7 +15,8 @@ use http::{HeaderValue, StatusCode};
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use secrecy::{ExposeSecret, SecretString};
 
-use super::page::{dialog, escaped};
+use super::html::Html;
+use super::page::dialog;
 use crate::ask::Ask;
 use crate::credentials::COOKIE_NAME;
 use crate::failure::DevpiError;
@@ -35,13 +36,14 @@ pub(crate) async fn login_page(
 ) -> Result<Response, DevpiError> {
     for_browsers(&ask)?;
     let caller = ask.caller(&shared.app).await?;
-    let known = caller.user_name().map(|user| {
-        format!(
-            "<p>You are logged in as <strong>{}</strong>.</p>\n",
-            escaped(user.as_str())
-        )
-    });
-    Ok(form(StatusCode::OK, &known.unwrap_or_default()))
+    let mut notice = Html::new();
+    if let Some(user) = caller.user_name() {
+        notice
+            .markup("<p>You are logged in as <strong>")
+            .text(user.as_str())
+            .markup("</strong>.</p>\n");
+    }
+    Ok(form(&ask, StatusCode::OK, &notice))
 }
 
 /// Whether a `POST /+login` comes from the form. Tools send JSON, and some of them call it a form.
@@ -68,18 +70,16 @@ pub(crate) async fn log_in(shared: &Shared, ask: &Ask, body: Body) -> Result<Res
             let cookie = cookie(ask, &value, login.expires_in.as_secs());
             Ok(redirect(&destination(ask), cookie))
         }
-        Err(error) => refused(error).map_err(DevpiError),
+        Err(error) => refused(ask, error).map_err(DevpiError),
     }
 }
 
 /// `GET /+logout`
 pub(crate) async fn logout_page(ask: Ask) -> Result<Response, DevpiError> {
     for_browsers(&ask)?;
-    Ok(dialog(
-        StatusCode::OK,
-        "Log out",
-        "<form method=\"post\">\n<button name=\"submit\">Log out</button>\n</form>\n",
-    ))
+    let mut body = Html::new();
+    body.markup("<form method=\"post\">\n<button name=\"submit\">Log out</button>\n</form>\n");
+    Ok(dialog(&ask.context, StatusCode::OK, "Log out", &body))
 }
 
 /// `POST /+logout`
@@ -100,15 +100,19 @@ fn for_browsers(ask: &Ask) -> Result<(), DevpiError> {
 
 /// The page again, with what went wrong. No challenge goes with the 401: the browser would put its
 /// own window over the form.
-fn refused(error: Error) -> Result<Response, Error> {
+fn refused(ask: &Ask, error: Error) -> Result<Response, Error> {
     let status = match &error {
         Error::Unauthenticated(_) => StatusCode::UNAUTHORIZED,
         Error::Throttled { .. } => StatusCode::TOO_MANY_REQUESTS,
         Error::Busy => StatusCode::SERVICE_UNAVAILABLE,
         _ => return Err(error),
     };
-    let notice = format!("<p role=\"alert\">{}</p>\n", escaped(&error.to_string()));
-    let mut response = form(status, &notice);
+    let mut notice = Html::new();
+    notice
+        .markup("<p role=\"alert\">")
+        .text(&error.to_string())
+        .markup("</p>\n");
+    let mut response = form(ask, status, &notice);
     if let Error::Throttled { retry_after } = error {
         response
             .headers_mut()
@@ -118,17 +122,18 @@ fn refused(error: Error) -> Result<Response, Error> {
 }
 
 /// The form goes to its own URL, and so takes the destination with it.
-fn form(status: StatusCode, notice: &str) -> Response {
-    let body = format!(
-        "{notice}<form method=\"post\">\n\
+fn form(ask: &Ask, status: StatusCode, notice: &Html) -> Response {
+    let mut body = Html::new();
+    body.part(notice).markup(
+        "<form method=\"post\">\n\
          <label for=\"username\">User</label>\n\
          <input id=\"username\" name=\"username\" autocomplete=\"username\" autofocus required>\n\
          <label for=\"password\">Password</label>\n\
          <input id=\"password\" name=\"password\" type=\"password\" \
          autocomplete=\"current-password\">\n\
-         <button name=\"submit\">Log in</button>\n</form>\n"
+         <button name=\"submit\">Log in</button>\n</form>\n",
     );
-    dialog(status, "Log in", &body)
+    dialog(&ask.context, status, "Log in", &body)
 }
 
 fn redirect(location: &str, cookie: HeaderValue) -> Response {

@@ -3,6 +3,7 @@
 pub(crate) mod html;
 pub(crate) mod indexes;
 mod login;
+pub(crate) mod look;
 pub(crate) mod page;
 pub(crate) mod projects;
 mod search;

@@ -1,4 +1,4 @@
-//! Small pages of our own: words and forms, no scripts.
+//! The outside of every page of ours: words and forms, no scripts, and the look that is in force.
 
 use std::fmt::Write as _;
 
@@ -7,74 +7,92 @@ use cheeseshop_app::Error;
 use http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use http::{HeaderValue, StatusCode};
 
-/// Nothing but the style below is loaded, and forms go nowhere but here.
+use super::html::Html;
+use crate::request_context::RequestContext;
+
+/// Nothing is loaded from anywhere else, nothing in a page itself is a style or a script, and forms
+/// go nowhere but here. A theme brings style sheets, images and fonts, which are files of ours.
 const POLICY: HeaderValue = HeaderValue::from_static(
-    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'self'; \
-     frame-ancestors 'none'",
+    "default-src 'none'; style-src 'self'; img-src 'self'; font-src 'self'; base-uri 'none'; \
+     form-action 'self'; frame-ancestors 'none'",
 );
 
-/// A form stands in the middle of the window.
-const FORM_STYLE: &str = "body{font:1rem/1.5 system-ui,sans-serif;max-width:22rem;\
-margin:15vh auto;padding:0 1rem;color-scheme:light dark}label{display:block;margin-top:1rem}\
-input{width:100%;box-sizing:border-box;font:inherit;padding:.4rem}\
-button{margin-top:1.5rem;font:inherit;padding:.4rem 1.2rem}\
-[role=alert]{border-left:.25rem solid #c00;padding-left:.75rem}";
-
-/// A report takes the room that it needs.
-const REPORT_STYLE: &str = "body{font:1rem/1.5 system-ui,sans-serif;max-width:70rem;\
-margin:2rem auto;padding:0 1rem;color-scheme:light dark}h1{font-size:1.4rem}h2{font-size:1.1rem}\
-table{border-collapse:collapse;width:100%}th,td{text-align:left;padding:.3rem .6rem;\
-border-bottom:1px solid #8886;vertical-align:top}.failed{color:#c00;font-weight:600}\
-pre{overflow:auto;max-height:30rem;padding:.6rem;border-left:.25rem solid #8886;\
-background:#8881}code{overflow-wrap:anywhere}header{display:flex;gap:1rem;flex-wrap:wrap;\
-align-items:center;justify-content:space-between}input,button{font:inherit}";
-
-/// A short form with this title; `body` is HTML.
-pub(super) fn dialog(status: StatusCode, title: &str, body: &str) -> Response {
-    page(status, FORM_STYLE, title, "", body)
+/// A short form with this title.
+pub(super) fn dialog(
+    context: &RequestContext,
+    status: StatusCode,
+    title: &str,
+    body: &Html,
+) -> Response {
+    let mut header = Html::new();
+    header
+        .markup("<header class=\"site\">\n")
+        .part(&context.look.home(crate::outside::prefix(&context.base_url)))
+        .markup("\n</header>\n");
+    let page = Outside {
+        class: "form",
+        title,
+        header,
+    };
+    page.around(context, status, body)
 }
 
 /// What went wrong, for people, with the ways out.
-pub(crate) fn problem(status: StatusCode, error: &Error, base_url: &str) -> Response {
-    let base = escaped(base_url);
-    let login = match error {
-        Error::Unauthenticated(_) => format!(" <a href=\"{base}/+login\">Log in</a>"),
-        _ => String::new(),
-    };
-    let body = format!(
-        "<p role=\"alert\">{}</p>\n<p><a href=\"{base}/\">Start</a>{login}</p>\n",
-        escaped(&error.to_string())
-    );
+pub(crate) fn problem(context: &RequestContext, status: StatusCode, error: &Error) -> Response {
+    let base = &context.base_url;
+    let mut body = Html::new();
+    body.markup("<p role=\"alert\">")
+        .text(&error.to_string())
+        .markup("</p>\n<p>")
+        .link(&format!("{base}/"), "Start");
+    if let Error::Unauthenticated(_) = error {
+        body.markup(" ").link(&format!("{base}/+login"), "Log in");
+    }
+    body.markup("</p>\n");
     let title = status.canonical_reason().unwrap_or("Error");
-    dialog(status, title, &body)
+    dialog(context, status, title, &body)
 }
 
-/// A report with this title; `body` is HTML.
-pub(super) fn report(title: &str, body: &str) -> Response {
-    page(StatusCode::OK, REPORT_STYLE, title, "", body)
+/// A page with this header above its title.
+pub(super) fn report(context: &RequestContext, title: &str, header: Html, body: &Html) -> Response {
+    let page = Outside {
+        class: "report",
+        title,
+        header,
+    };
+    page.around(context, StatusCode::OK, body)
 }
 
-/// The same with a header above the title; both are HTML.
-pub(super) fn framed_report(title: &str, header: &str, body: &str) -> Response {
-    page(StatusCode::OK, REPORT_STYLE, title, header, body)
+struct Outside<'a> {
+    class: &'static str,
+    title: &'a str,
+    header: Html,
 }
 
-fn page(status: StatusCode, style: &str, title: &str, header: &str, body: &str) -> Response {
-    let title = escaped(title);
-    let html = format!(
-        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <title>{title}</title>\n<style>{style}</style>\n</head>\n\
-         <body>\n{header}<h1>{title}</h1>\n{body}</body>\n</html>\n"
-    );
-    let headers = [
-        (
-            CONTENT_TYPE,
-            HeaderValue::from_static("text/html; charset=utf-8"),
-        ),
-        (CONTENT_SECURITY_POLICY, POLICY),
-    ];
-    (status, headers, html).into_response()
+impl Outside<'_> {
+    fn around(&self, context: &RequestContext, status: StatusCode, body: &Html) -> Response {
+        let look = &context.look;
+        let mut html = look.head(crate::outside::prefix(&context.base_url), self.title);
+        html.markup("<body class=\"")
+            .markup(self.class)
+            .markup("\">\n")
+            .part(&self.header)
+            .markup("<main id=\"content\">\n<h1>")
+            .text(self.title)
+            .markup("</h1>\n")
+            .part(body)
+            .markup("</main>\n")
+            .part(&look.footer())
+            .markup("</body>\n</html>\n");
+        let headers = [
+            (
+                CONTENT_TYPE,
+                HeaderValue::from_static("text/html; charset=utf-8"),
+            ),
+            (CONTENT_SECURITY_POLICY, POLICY),
+        ];
+        (status, headers, html.into_string()).into_response()
+    }
 }
 
 /// A text as part of HTML, in an attribute as well.

@@ -2,7 +2,7 @@
 
 use axum::response::Response;
 use cheeseshop_app::releases::{ProjectDocument, ReleaseDocument, ReleaseLink};
-use cheeseshop_domain::{IndexName, LogEntry};
+use cheeseshop_domain::{IndexName, LogEntry, MirrorConfig};
 use cheeseshop_packaging::HashAlgorithm;
 use serde_json::Value;
 
@@ -13,12 +13,12 @@ use super::shop::Page;
 const SHOWN_APART: [&str; 4] = ["name", "version", "summary", "description"];
 
 /// `/{user}/{index}/{project}`: its releases, newest first, with those of later indexes behind.
-/// A project that a mirror takes part in can be looked for upstream again.
+/// A project that mirrors take part in can be looked for upstream again, and read about there.
 pub(crate) fn project_page(
     page: &Page<'_>,
     index: &IndexName,
     document: &ProjectDocument,
-    is_mirrored: bool,
+    mirrors: &[&MirrorConfig],
 ) -> Response {
     let name = document.name.normalized();
     let mut body = Html::new();
@@ -31,8 +31,11 @@ pub(crate) fn project_page(
         body.markup(", latest version here: ")
             .link(&address, latest.version.as_str());
     }
+    for about in mirrors.iter().filter_map(|mirror| mirror.web_url(name)) {
+        body.markup(", ").outward_link(&about, "its page upstream");
+    }
     body.markup("</p>\n");
-    if is_mirrored {
+    if !mirrors.is_empty() {
         let refresh = page.address(&format!("{index}/{name}/refresh"));
         body.markup("<form method=\"post\" action=\"")
             .text(&refresh)
@@ -41,16 +44,14 @@ pub(crate) fn project_page(
     if let Some(summary) = document.releases.first().and_then(summary) {
         body.markup("<p>").text(summary).markup("</p>\n");
     }
-    body.markup(
-        "<table>\n<thead><tr><th>Version</th><th>Index</th><th>Files</th><th>Documentation</th></tr></thead>\n<tbody>\n",
-    );
+    body.begin_table("Releases", &["Version", "Index", "Files", "Documentation"]);
     for release in &document.releases {
         release_row(&mut body, page, name, release);
         for shadowed in &release.shadowing {
             release_row(&mut body, page, name, shadowed);
         }
     }
-    body.markup("</tbody>\n</table>\n");
+    body.end_table();
     page.show(&format!("{index}/: {name} versions"), &body)
 }
 
@@ -123,18 +124,18 @@ fn list_files(body: &mut Html, page: &Page<'_>, release: &str, links: &[ReleaseL
         body.markup("<p>No files.</p>\n");
         return;
     }
-    body.markup(
-        "<table>\n<thead><tr><th>File</th><th>Bytes</th><th>Digest</th><th>Test results</th>\
-         <th>History</th></tr></thead>\n<tbody>\n",
+    body.begin_table(
+        "Files",
+        &["File", "Bytes", "Digest", "Test results", "History"],
     );
     for file in links.iter().filter(|link| is_file(link)) {
         let name = file.path.name().to_string();
         let address = page.address(&format!("{}/{}", file.index, file.path));
-        body.markup("<tr><td>")
+        body.markup("<tr><td class=\"name\">")
             .link(&address, &name)
             .markup("</td><td>")
             .text(&file.size.map_or_else(String::new, |size| size.to_string()))
-            .markup("</td><td><code>");
+            .markup("</td><td class=\"digest\"><code>");
         if let Some((algorithm, digest)) = file.hashes.best() {
             if algorithm != HashAlgorithm::Sha256 {
                 body.text(algorithm.as_str()).markup(" ");
@@ -150,13 +151,13 @@ fn list_files(body: &mut Html, page: &Page<'_>, release: &str, links: &[ReleaseL
             let address = page.address(&format!("{release}/+toxresults/{name}"));
             body.link(&address, &count.to_string());
         }
-        body.markup("</td><td>");
+        body.markup("</td><td class=\"history\">");
         for entry in file.log.iter().flatten() {
             body.text(&history(entry)).markup("<br>");
         }
         body.markup("</td></tr>\n");
     }
-    body.markup("</tbody>\n</table>\n");
+    body.end_table();
 }
 
 fn list_metadata(body: &mut Html, release: &ReleaseDocument) {

@@ -83,9 +83,7 @@ pub(crate) async fn help(
 }
 
 fn list_hits(body: &mut Html, page: &Page<'_>, found: &Found) {
-    body.markup(
-        "<table>\n<thead><tr><th>Project</th><th>Index</th><th>Summary</th></tr></thead>\n<tbody>\n",
-    );
+    body.begin_table("Projects", &["Project", "Index", "Summary"]);
     for hit in &found.hits {
         let index = hit.index.name.to_string();
         let mut path = format!("{index}/{}", hit.name);
@@ -102,7 +100,7 @@ fn list_hits(body: &mut Html, page: &Page<'_>, found: &Found) {
             .text(hit.summary.as_deref().unwrap_or_default())
             .markup("</td></tr>\n");
     }
-    body.markup("</tbody>\n</table>\n");
+    body.end_table();
 }
 
 fn list_pages(body: &mut Html, page: &Page<'_>, query: &str, number: usize, found: &Found) {

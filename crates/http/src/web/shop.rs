@@ -8,15 +8,16 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::GOTO;
 use super::html::Html;
-use super::page::framed_report;
+use super::page::report;
 use crate::ask::Ask;
 use crate::devpi::documents::absolute;
+use crate::outside::prefix;
 
 /// A page, put together by a handler.
 pub(crate) struct Page<'a> {
     ask: &'a Ask,
     caller: &'a Caller,
-    /// Name and path below the root of the places above this one.
+    /// Name and path of the places above this one, below the root.
     places: Vec<(String, String)>,
     /// What the field of the search shows.
     query: String,
@@ -28,7 +29,7 @@ impl<'a> Page<'a> {
         Self {
             ask,
             caller,
-            places: vec![("Cheeseshop".to_owned(), String::new())],
+            places: Vec::new(),
             query: String::new(),
         }
     }
@@ -57,10 +58,14 @@ impl<'a> Page<'a> {
         absolute(self.ask, path)
     }
 
+    /// The name of the site.
+    pub(super) fn site(&self) -> &str {
+        self.ask.context.look.title()
+    }
+
     /// The finished page. What it shows depends on who asks.
     pub(crate) fn show(&self, title: &str, body: &Html) -> Response {
-        let header = self.navigation();
-        let mut response = framed_report(title, header.as_str(), body.as_str());
+        let mut response = report(&self.ask.context, title, self.navigation(), body);
         let headers = response.headers_mut();
         headers.insert(
             VARY,
@@ -72,18 +77,20 @@ impl<'a> Page<'a> {
 
     fn navigation(&self) -> Html {
         let mut html = Html::new();
-        html.markup("<header>\n<nav aria-label=\"Breadcrumb\">");
-        for (number, (name, path)) in self.places.iter().enumerate() {
-            if number > 0 {
-                html.markup(" / ");
-            }
-            html.link(&self.address(path), name);
+        let look = &self.ask.context.look;
+        html.markup(
+            "<header class=\"site\">\n<a class=\"skip\" href=\"#content\">Skip to the content</a>\n\
+             <nav aria-label=\"Breadcrumb\">",
+        )
+        .part(&look.home(prefix(&self.ask.context.base_url)));
+        for (name, path) in &self.places {
+            html.markup(" / ").link(&self.address(path), name);
         }
         html.markup("</nav>\n<form role=\"search\" action=\"")
             .text(&self.address("+search"))
             .markup("\"><input type=\"search\" name=\"query\" aria-label=\"Search for projects\" value=\"")
             .text(&self.query)
-            .markup("\"> <button>Search</button></form>\n<span>");
+            .markup("\"> <button>Search</button></form>\n<span class=\"account\">");
         if let Some(user) = self.caller.user_name() {
             html.text(user.as_str())
                 .markup(" ")

@@ -1,64 +1,82 @@
 //! Test results for people: one table for a file, one report for a run. Both are made of the
 //! documents that programs get, and show what they show.
 
-use std::fmt::Write as _;
-
 use axum::response::Response;
 use cheeseshop_domain::api::{TestCommandDocument, TestEnvironmentDocument, TestRunDocument};
 
-use super::page::{escaped, report};
+use super::html::Html;
+use super::shop::Page;
 
 /// The results of a file. Each run is told with the address of its own page.
-pub(crate) fn list_page(title: &str, runs: &[(TestRunDocument, String)]) -> Response {
+pub(crate) fn list_page(
+    page: &Page<'_>,
+    title: &str,
+    runs: &[(TestRunDocument, String)],
+) -> Response {
+    let mut body = Html::new();
     if runs.is_empty() {
-        return report(title, "<p>No test results.</p>\n");
+        body.markup("<p>No test results.</p>\n");
+        return page.show(title, &body);
     }
-    let mut rows = String::new();
-    for (run, address) in runs {
-        list_run(&mut rows, run, address);
-    }
-    let body = format!(
-        "<table>\n<thead><tr><th>Uploaded</th><th>Host</th><th>Platform</th><th>Environment</th>\
-         <th>Python</th><th>Tests</th></tr></thead>\n<tbody>\n{rows}</tbody>\n</table>\n"
+    body.begin_table(
+        "Test results",
+        &[
+            "Uploaded",
+            "Host",
+            "Platform",
+            "Environment",
+            "Python",
+            "Tests",
+        ],
     );
-    report(title, &body)
+    for (run, address) in runs {
+        list_run(&mut body, run, address);
+    }
+    body.end_table();
+    page.show(title, &body)
 }
 
 /// One run with its commands and what they wrote.
-pub(crate) fn run_page(title: &str, run: &TestRunDocument) -> Response {
-    let raw = format!(
-        "<p><a href=\"{}\">As it was uploaded</a>, {} UTC</p>\n",
-        escaped(&run.href),
-        escaped(&run.uploaded)
-    );
+pub(crate) fn run_page(page: &Page<'_>, title: &str, run: &TestRunDocument) -> Response {
+    let mut raw = Html::new();
+    raw.markup("<p>")
+        .link(&run.href, "As it was uploaded")
+        .markup(", ")
+        .text(&run.uploaded)
+        .markup("</p>\n");
+    let mut body = Html::new();
     let Some(told) = &run.report else {
-        return report(title, &format!("{raw}{NOT_UNDERSTOOD}"));
+        body.part(&raw).markup(NOT_UNDERSTOOD);
+        return page.show(title, &body);
     };
-    let mut body = format!(
-        "<p>{} on {}{}: <strong{}>{}</strong></p>\n{raw}",
-        escaped(&told.host),
-        escaped(&told.platform),
-        told.toxversion
-            .as_deref()
-            .map_or_else(String::new, |version| format!(", tox {}", escaped(version))),
-        class(&told.outcome),
-        escaped(&told.outcome),
-    );
+    body.markup("<p>")
+        .text(&told.host)
+        .markup(" on ")
+        .text(&told.platform);
+    if let Some(version) = &told.toxversion {
+        body.markup(", tox ").text(version);
+    }
+    body.markup(": <strong")
+        .markup(class(&told.outcome))
+        .markup(">")
+        .text(&told.outcome)
+        .markup("</strong></p>\n")
+        .part(&raw);
     for environment in &told.testenvs {
         for (part, anchor, commands) in [
-            ("setup", Part::Setup, &environment.setup),
-            ("tests", Part::Test, &environment.test),
+            (" setup", Part::Setup, &environment.setup),
+            (" tests", Part::Test, &environment.test),
         ] {
-            let _ = writeln!(
-                body,
-                "<h2 id=\"{}\">{} {part}</h2>",
-                escaped(&anchor.of(&told.host, &told.platform, environment)),
-                escaped(&environment.name),
-            );
+            body.markup("<h2 id=\"")
+                .text(&anchor.of(&told.host, &told.platform, environment))
+                .markup("\">")
+                .text(&environment.name)
+                .markup(part)
+                .markup("</h2>\n");
             write_commands(&mut body, commands.as_deref().unwrap_or_default());
         }
     }
-    report(title, &body)
+    page.show(title, &body)
 }
 
 const NOT_UNDERSTOOD: &str = "<p>Not a report of tox, or one of too many to be read.</p>\n";
@@ -80,15 +98,13 @@ impl Part {
     }
 }
 
-fn list_run(rows: &mut String, run: &TestRunDocument, address: &str) {
-    let uploaded = escaped(&run.uploaded);
+fn list_run(rows: &mut Html, run: &TestRunDocument, address: &str) {
     let Some(told) = &run.report else {
-        let _ = writeln!(
-            rows,
-            "<tr><td>{uploaded}</td><td colspan=\"4\"></td>\
-             <td><a href=\"{}\">not understood</a></td></tr>",
-            escaped(address)
-        );
+        rows.markup("<tr><td>")
+            .text(&run.uploaded)
+            .markup("</td><td colspan=\"4\"></td><td>")
+            .link(address, "not understood")
+            .markup("</td></tr>\n");
         return;
     };
     for environment in &told.testenvs {
@@ -103,35 +119,41 @@ fn list_run(rows: &mut String, run: &TestRunDocument, address: &str) {
         } else {
             &environment.outcome
         };
-        let _ = writeln!(
-            rows,
-            "<tr><td>{uploaded}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td>\
-             <td><a href=\"{}#{}\"{}>{}</a></td></tr>",
-            escaped(&told.host),
-            escaped(&told.platform),
-            escaped(&environment.name),
-            escaped(environment.python.as_deref().unwrap_or_default()),
-            escaped(address),
-            escaped(&anchor),
-            class(&environment.outcome),
-            escaped(said),
-        );
+        rows.markup("<tr>");
+        for cell in [
+            run.uploaded.as_str(),
+            &told.host,
+            &told.platform,
+            &environment.name,
+            environment.python.as_deref().unwrap_or_default(),
+        ] {
+            rows.markup("<td>").text(cell).markup("</td>");
+        }
+        rows.markup("<td><a href=\"")
+            .text(&format!("{address}#{anchor}"))
+            .markup("\"")
+            .markup(class(&environment.outcome))
+            .markup(">")
+            .text(said)
+            .markup("</a></td></tr>\n");
     }
 }
 
-fn write_commands(body: &mut String, commands: &[TestCommandDocument]) {
+fn write_commands(body: &mut Html, commands: &[TestCommandDocument]) {
     if commands.is_empty() {
-        body.push_str("<p>Nothing was run.</p>\n");
+        body.markup("<p>Nothing was run.</p>\n");
     }
     for command in commands {
         let failed = if command.failed { "failed" } else { "passed" };
-        let _ = writeln!(
-            body,
-            "<p><code>{}</code> <span{}>{failed}</span></p>\n<pre>{}</pre>",
-            escaped(&command.command),
-            class(failed),
-            lines(&command.output),
-        );
+        body.markup("<p><code>")
+            .text(&command.command)
+            .markup("</code> <span")
+            .markup(class(failed))
+            .markup(">")
+            .markup(failed)
+            .markup("</span></p>\n<pre>")
+            .lines(&command.output)
+            .markup("</pre>\n");
     }
 }
 
@@ -141,13 +163,4 @@ fn class(outcome: &str) -> &'static str {
     } else {
         ""
     }
-}
-
-/// What a program wrote, line by line: escaping alone would replace the ends of lines, too.
-fn lines(output: &str) -> String {
-    let lines: Vec<String> = output
-        .lines()
-        .map(|line| escaped(&line.replace('\t', "    ")))
-        .collect();
-    lines.join("\n")
 }

@@ -1,20 +1,26 @@
 //! What one may not read does not exist: the same on every route and through bases.
 
-use cheeseshop_test_support::Wheel;
+use cheeseshop_test_support::{BuiltFile, Wheel};
 use serde_json::json;
 
 use crate::support::{Server, User, file_path};
 
-#[tokio::test]
-async fn a_closed_index_is_closed_on_every_route() {
-    let server = Server::start().await;
+/// The user alice, and the wheel in her index `private`, which she alone may read.
+async fn closed_index(server: &Server) -> (User<'_>, BuiltFile) {
     let alice = server.user("alice").await;
-    let eve = server.user("eve").await;
     server
         .index(&alice, "private", json!({"acl_read": ["alice"]}))
         .await;
     let wheel = Wheel::named("secret").build();
     alice.publish("alice/private", &wheel).await;
+    (alice, wheel)
+}
+
+#[tokio::test]
+async fn a_closed_index_is_closed_on_every_route() {
+    let server = Server::start().await;
+    let (alice, wheel) = closed_index(&server).await;
+    let eve = server.user("eve").await;
     let file = file_path(&wheel);
     let routes = [
         "/alice/private".to_owned(),
@@ -60,12 +66,7 @@ async fn a_closed_index_is_closed_on_every_route() {
 #[tokio::test]
 async fn a_wrong_password_is_named_as_the_reason() {
     let server = Server::start().await;
-    let alice = server.user("alice").await;
-    server
-        .index(&alice, "private", json!({"acl_read": ["alice"]}))
-        .await;
-    let wheel = Wheel::named("secret").build();
-    alice.publish("alice/private", &wheel).await;
+    let (_alice, wheel) = closed_index(&server).await;
     let wrong = User::with_password(&server, "alice", "wrong");
     let unknown = User::with_password(&server, "nobody", "x");
     let blame = "name or password is wrong, or the login has expired (";
@@ -174,12 +175,7 @@ async fn a_base_is_judged_by_its_own_list() {
 #[tokio::test]
 async fn answers_of_closed_indexes_are_private() {
     let server = Server::start().await;
-    let alice = server.user("alice").await;
-    server
-        .index(&alice, "private", json!({"acl_read": ["alice"]}))
-        .await;
-    let wheel = Wheel::named("secret").build();
-    alice.publish("alice/private", &wheel).await;
+    let (alice, wheel) = closed_index(&server).await;
     let path = format!("/alice/private/{}", file_path(&wheel));
     for _ in 0..2 {
         let answer = alice.get(&path).await;

@@ -23,19 +23,19 @@ pub(super) enum Got {
     Wrong,
 }
 
-/// Makes a file share the bytes of another. False where the file system, its owner or the number of names
-/// that a file may have forbids it.
+/// Makes a file share the bytes of another, which must be a regular file of this size. [`Got::Absent`] also
+/// where the file system, its owner or the number of names that a file may have forbids it.
 pub(super) fn link(source: &Path, target: &Path, size: u64) -> Result<Got, BackupError> {
-    let metadata = match fs::symlink_metadata(source) {
-        Ok(metadata) => metadata,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Got::Absent),
-        Err(error) => return Err(BackupError::io("read", source, error)),
-    };
-    if !metadata.is_file() || metadata.len() != size {
-        return Ok(Got::Wrong);
-    }
     match fs::hard_link(source, target) {
-        Ok(()) => Ok(Got::Linked),
+        // Looked at under the new name: the old one may stand for something else by now.
+        Ok(()) => match fs::symlink_metadata(target) {
+            Ok(linked) if linked.is_file() && linked.len() == size => Ok(Got::Linked),
+            _ => {
+                fs::remove_file(target)
+                    .map_err(|error| BackupError::io("remove", target, error))?;
+                Ok(Got::Wrong)
+            }
+        },
         Err(error) if error.kind() == io::ErrorKind::StorageFull => {
             Err(BackupError::io("link", target, error))
         }
@@ -44,8 +44,14 @@ pub(super) fn link(source: &Path, target: &Path, size: u64) -> Result<Got, Backu
     }
 }
 
-/// Copies a file whose bytes must have this digest; what has another one is not kept.
-pub(super) fn copy(source: &Path, target: &Path, expected: &Sha256) -> Result<Got, BackupError> {
+/// Copies a file whose bytes must have this digest; what has another one is not kept. With `share` the copy
+/// has the same blocks on the disk, where the file system can do that.
+pub(super) fn copy(
+    source: &Path,
+    target: &Path,
+    expected: &Sha256,
+    share: bool,
+) -> Result<Got, BackupError> {
     let file = match File::open(source) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Got::Absent),
@@ -53,10 +59,15 @@ pub(super) fn copy(source: &Path, target: &Path, expected: &Sha256) -> Result<Go
     };
     let mut copy = create(target)?;
     let mut failure = None;
-    let read = read_through(file, |chunk| {
-        copy.write_all(chunk)
-            .map_err(|error| failure.insert(error).kind().into())
-    });
+    let read = if share && shares_blocks(&file, &copy) {
+        // What is in the copy is what counts: the source may be written to, which is not supposed to be.
+        digest_of(target)
+    } else {
+        read_through(file, |chunk| {
+            copy.write_all(chunk)
+                .map_err(|error| failure.insert(error).kind().into())
+        })
+    };
     if let Some(error) = failure {
         return Err(BackupError::io("write", target, error));
     }
@@ -66,6 +77,15 @@ pub(super) fn copy(source: &Path, target: &Path, expected: &Sha256) -> Result<Go
     }
     fs::remove_file(target).map_err(|error| BackupError::io("remove", target, error))?;
     Ok(Got::Wrong)
+}
+
+/// Has a new file share the blocks of another one (XFS, Btrfs and others), which works across mounts of one file
+/// system, where links do not. False where it cannot be done, and nothing was done.
+fn shares_blocks(source: &File, copy: &File) -> bool {
+    #[cfg(target_os = "linux")]
+    return rustix::fs::ioctl_ficlone(copy, source).is_ok();
+    #[cfg(not(target_os = "linux"))]
+    return false;
 }
 
 /// Makes a file that was not there, for its owner alone.

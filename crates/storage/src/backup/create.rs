@@ -1,27 +1,29 @@
 //! Making a backup.
 
-use std::collections::HashSet;
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use cheeseshop_domain::Clock;
 use cheeseshop_packaging::hash::Sha256;
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use sha2::Digest as _;
+use jiff::Timestamp;
 
 use super::blob_list::{ListReader, ListWriter, Listed};
-use super::copy::{self, Got};
+use super::copy;
 use super::directory::{self, Target};
 use super::dump::Origin;
 use super::manifest::{BlobPart, Counts, DatabasePart};
+use super::taken::{BlobPlace, Source, Taken, take_local, take_remote};
 use super::{
     BLOB_LIST, BLOBS, Backup, BackupError, Keep, MANIFEST, Manifest, Progress, Pruned, Stage,
 };
-use crate::blobs::{BlobConfig, BlobStore, RemovalLock};
+use crate::blobs::{BlobConfig, BlobStore};
 use crate::config::DatabaseConfig;
-use crate::database::{Reader, change_log, inventory, snapshot};
+use crate::database::{Reader, RemovalLock, Turn, change_log, inventory, snapshot};
+use crate::holder::Holder;
+use crate::owner::Owner;
 
 /// What the database names, before it is known what the store has of it.
 const TODO_LIST: &str = ".blobs.todo";
@@ -29,8 +31,8 @@ const TODO_LIST: &str = ".blobs.todo";
 /// Rows of a list that are read at once.
 const BATCH: usize = 1000;
 
-/// Blobs that are fetched from an object store at the same time.
-const FETCHES: usize = 8;
+/// What others are told who wait for this.
+const PURPOSE: &str = "cheeseshop backup create";
 
 /// How a backup is made.
 #[derive(Clone, Copy, Debug, Default)]
@@ -40,6 +42,10 @@ pub struct CreateOptions {
     pub copy: bool,
     /// Fetch the blobs of an object store as well; else only their list is made.
     pub include_remote: bool,
+    /// Read also the bytes of blobs that are shared, and compare them with their digests.
+    pub verify: bool,
+    /// How long the end of a garbage collection is waited for.
+    pub wait: Duration,
     /// Which older backups stay in the directory afterwards.
     pub keep: Keep,
 }
@@ -68,16 +74,24 @@ pub async fn create(
     let origin = Origin::of(database)?;
     let target =
         std::path::absolute(target).map_err(|error| BackupError::io("find", target, error))?;
-    let target = blocking(move || Target::open(&target)).await?;
+    let holder = Holder::this(PURPOSE, clock.now());
+    let target = blocking(move || Target::open(&target, &holder)).await?;
     progress.enter(Stage::Waiting);
-    let _no_removals = match blobs {
-        BlobConfig::Local { path } if path.is_dir() => {
-            let waiting = || tracing::info!("garbage is being collected; the backup waits for it");
-            Some(RemovalLock::forbid(path, waiting).await?)
-        }
-        BlobConfig::Local { .. } | BlobConfig::S3(_) => None,
+    let takes_blobs = options.include_remote || matches!(blobs, BlobConfig::Local { .. });
+    let no_removals = if takes_blobs {
+        let turn = Turn {
+            purpose: PURPOSE,
+            now: clock.now(),
+            wait: options.wait,
+        };
+        Some(RemovalLock::forbid(database, turn).await?)
+    } else {
+        None
     };
     let started = clock.now();
+    // Root works for whoever owns the directory, and must be able to read and remove what is in it.
+    let owner =
+        Owner::of(&target.path).map_err(|error| BackupError::io("look at", &target.path, error))?;
     let name = target.free_name(started);
     let incomplete = target.incomplete(&name);
     let work = Work {
@@ -86,7 +100,8 @@ pub async fn create(
         blobs,
         options,
         place: incomplete.clone(),
-        earlier: earlier_blobs(&target.path)?,
+        owner,
+        earlier: earlier_blobs(&target.path, started)?,
         progress,
     };
     let made = async {
@@ -100,6 +115,9 @@ pub async fn create(
         let written = manifest.clone();
         blocking(move || {
             write_manifest(&from, &written)?;
+            owner
+                .take_below(&from)
+                .map_err(|error| BackupError::io("change the owner of", &from, error))?;
             copy::sync_file_system(&from)?;
             fs::rename(&from, &to).map_err(|error| BackupError::io("rename to", &to, error))?;
             copy::sync_directory(&parent)
@@ -107,7 +125,11 @@ pub async fn create(
         .await?;
         Ok(Backup { path, manifest })
     };
-    let backup = match made.await {
+    let made = made.await;
+    if let Some(lock) = no_removals {
+        lock.release().await;
+    }
+    let backup = match made {
         Ok(backup) => backup,
         Err(error) => {
             // What cannot be removed now is recognised as unfinished by its name.
@@ -126,8 +148,14 @@ pub async fn create(
 }
 
 /// The blobs of the newest backup that has any.
-fn earlier_blobs(target: &Path) -> Result<Option<PathBuf>, BackupError> {
+fn earlier_blobs(target: &Path, now: Timestamp) -> Result<Option<PathBuf>, BackupError> {
     let backups = directory::list(target)?;
+    if let Some(later) = backups.last().filter(|last| last.manifest.started > now) {
+        tracing::warn!(
+            path = %later.path.display(),
+            "this backup is of a moment that is still to come; it is taken for the newest until then"
+        );
+    }
     let newest = backups
         .into_iter()
         .rev()
@@ -141,6 +169,7 @@ struct Work<'a> {
     blobs: &'a BlobConfig,
     options: CreateOptions,
     place: PathBuf,
+    owner: Owner,
     earlier: Option<PathBuf>,
     progress: &'a Progress,
 }
@@ -240,11 +269,12 @@ impl Work<'_> {
             list: ListWriter::create(&self.place, BLOB_LIST)?,
             progress: self.progress.clone(),
         };
-        let here = BlobPlace {
-            place: self.place.join(BLOBS),
-            earlier: self.earlier.clone(),
-            made: HashSet::new(),
-        };
+        let here = BlobPlace::new(
+            self.place.join(BLOBS),
+            self.earlier.clone(),
+            self.options.verify,
+            self.owner,
+        );
         let mut part = match self.blobs {
             BlobConfig::Local { path } => {
                 let store = path.clone();
@@ -271,171 +301,6 @@ impl Work<'_> {
         }
         Ok(part)
     }
-}
-
-/// Where a blob of the backup came from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Source {
-    Earlier,
-    Store,
-    Nowhere,
-    NotAsked,
-}
-
-/// What was taken so far.
-struct Taken {
-    part: BlobPart,
-    list: ListWriter,
-    progress: Progress,
-}
-
-impl Taken {
-    fn note(&mut self, mut blob: Listed, source: Source) -> Result<(), BackupError> {
-        self.part.count += 1;
-        self.part.bytes += blob.size;
-        match source {
-            Source::Earlier | Source::NotAsked => {}
-            Source::Store => {
-                self.part.new += 1;
-                self.part.new_bytes += blob.size;
-            }
-            Source::Nowhere => {
-                blob.missing = true;
-                self.part.missing += 1;
-            }
-        }
-        self.progress.add(blob.size);
-        self.list.add(&blob)
-    }
-
-    fn finish(mut self) -> Result<BlobPart, BackupError> {
-        self.part.list_sha256 = self.list.finish()?;
-        Ok(self.part)
-    }
-}
-
-/// The blobs of the backup that is being made.
-struct BlobPlace {
-    place: PathBuf,
-    earlier: Option<PathBuf>,
-    made: HashSet<String>,
-}
-
-impl BlobPlace {
-    /// Where a blob goes; its directory is made.
-    fn place(&mut self, blob: &Listed) -> Result<PathBuf, BackupError> {
-        let (directory, name) = crate::blobs::key_parts(&blob.sha256);
-        let path = self.place.join(&directory);
-        if self.made.insert(directory) {
-            copy::make_directory(&path)?;
-        }
-        Ok(path.join(name))
-    }
-
-    /// Shares a blob with the earlier backup, if that has it.
-    fn share(&self, blob: &Listed, target: &Path) -> Result<bool, BackupError> {
-        let Some(earlier) = &self.earlier else {
-            return Ok(false);
-        };
-        let source = blob_in(earlier, &blob.sha256);
-        Ok(copy::link(&source, target, blob.size)? == Got::Linked)
-    }
-}
-
-/// Where a blob lies below a directory of blobs.
-pub(super) fn blob_in(blobs: &Path, sha256: &Sha256) -> PathBuf {
-    let (directory, name) = crate::blobs::key_parts(sha256);
-    blobs.join(directory).join(name)
-}
-
-fn take_local(
-    todo: ListReader,
-    mut here: BlobPlace,
-    store: &Path,
-    share: bool,
-    mut taken: Taken,
-) -> Result<BlobPart, BackupError> {
-    for blob in todo {
-        let blob = blob?;
-        let target = here.place(&blob)?;
-        if here.share(&blob, &target)? {
-            taken.note(blob, Source::Earlier)?;
-            continue;
-        }
-        let source = blob_in(store, &blob.sha256);
-        let linked = if share {
-            copy::link(&source, &target, blob.size)?
-        } else {
-            Got::Absent
-        };
-        let got = match linked {
-            Got::Linked => Got::Linked,
-            _ => copy::copy(&source, &target, &blob.sha256)?,
-        };
-        let source = match got {
-            Got::Linked | Got::Copied => Source::Store,
-            Got::Absent | Got::Wrong => Source::Nowhere,
-        };
-        taken.note(blob, source)?;
-    }
-    taken.finish()
-}
-
-async fn take_remote(
-    todo: ListReader,
-    mut here: BlobPlace,
-    store: &BlobStore,
-    mut taken: Taken,
-) -> Result<BlobPart, BackupError> {
-    let mut fetches = Vec::with_capacity(BATCH);
-    let mut todo = todo.fuse();
-    loop {
-        for blob in todo.by_ref().take(BATCH) {
-            let blob = blob?;
-            let target = here.place(&blob)?;
-            let is_there = here.share(&blob, &target)?;
-            fetches.push((blob, target, is_there));
-        }
-        if fetches.is_empty() {
-            return taken.finish();
-        }
-        let mut done = stream::iter(fetches.drain(..))
-            .map(async |(blob, target, is_there)| {
-                let source = if is_there {
-                    Source::Earlier
-                } else {
-                    fetch(store, &blob, &target).await?
-                };
-                Ok::<_, BackupError>((blob, source))
-            })
-            .buffered(FETCHES);
-        while let Some((blob, source)) = done.try_next().await? {
-            taken.note(blob, source)?;
-        }
-    }
-}
-
-async fn fetch(store: &BlobStore, blob: &Listed, target: &Path) -> Result<Source, BackupError> {
-    let Some(opened) = store.open_stored(&blob.sha256).await? else {
-        return Ok(Source::Nowhere);
-    };
-    let mut file = copy::create(target)?;
-    let mut hasher = sha2::Sha256::new();
-    let mut chunks = opened.read_all();
-    while let Some(chunk) = chunks
-        .try_next()
-        .await
-        .map_err(|error| BackupError::io("fetch", target, error))?
-    {
-        hasher.update(&chunk);
-        let written = tokio::task::block_in_place(|| file.write_all(&chunk));
-        written.map_err(|error| BackupError::io("write", target, error))?;
-    }
-    if Sha256(hasher.finalize().into()) == blob.sha256 {
-        return Ok(Source::Store);
-    }
-    fs::remove_file(target).map_err(|error| BackupError::io("remove", target, error))?;
-    Ok(Source::Nowhere)
 }
 
 fn write_manifest(place: &Path, manifest: &Manifest) -> Result<(), BackupError> {

@@ -1,15 +1,20 @@
 //! The directory that backups are in: which are there, which may go.
 
 use std::fs::{self, File, TryLockError};
+use std::io::{Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::copy::{make_directory, sync_directory};
 use super::{BackupError, Manifest};
+use crate::holder::{self, Holder};
 
 /// Held while backups are made or removed.
 const LOCK: &str = ".lock";
+
+/// More is no holder's line.
+const MAX_LINE: u64 = 512;
 
 /// What is being made. The name hides it from whoever looks for backups.
 const INCOMPLETE: &str = ".incomplete-";
@@ -54,6 +59,14 @@ impl Backup {
             path: path.to_owned(),
             manifest,
         }))
+    }
+
+    /// Whether it has the name still that it got when it was made. Whoever gives a backup another one wants to
+    /// keep it, or has made a copy.
+    fn is_named_as_made(&self) -> bool {
+        self.path
+            .file_name()
+            .is_some_and(|name| *name == *self.manifest.name)
     }
 
     /// Whether it has every blob that its database names, and the log of changes was sound.
@@ -138,11 +151,18 @@ pub fn prune(
     if dry_run || keep.is_everything() {
         return Ok(sort_out(list(target)?, keep, now, None));
     }
-    Target::open(target)?.prune(keep, now, None)
+    let holder = Holder::this("cheeseshop backup prune", now);
+    Target::open(target, &holder)?.prune(keep, now, None)
 }
 
 fn sort_out(backups: Vec<Backup>, keep: Keep, now: Timestamp, made: Option<&Path>) -> Pruned {
-    let mut pruned = Pruned::default();
+    // What has got another name neither goes nor counts.
+    let (backups, renamed): (Vec<_>, Vec<_>) =
+        backups.into_iter().partition(Backup::is_named_as_made);
+    let mut pruned = Pruned {
+        removed: Vec::new(),
+        kept: renamed,
+    };
     let count = backups.len();
     // What lacks something must not push out the last that does not.
     let sound = backups.iter().rposition(Backup::lacks_nothing);
@@ -167,16 +187,30 @@ pub(super) struct Target {
 
 impl Target {
     /// Makes the directory if need be, takes it, and removes what dead processes left in it.
-    pub(super) fn open(path: &Path) -> Result<Self, BackupError> {
+    pub(super) fn open(path: &Path, holder: &Holder) -> Result<Self, BackupError> {
         make_directory(path)?;
         let place = path.join(LOCK);
         let failed = |error| BackupError::io("lock", &place, error);
-        let lock = crate::owner::open_lock(&place, path).map_err(failed)?;
+        let mut lock = crate::owner::open_lock(&place, path).map_err(failed)?;
         match lock.try_lock() {
             Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(BackupError::InUse(path.to_owned())),
+            Err(TryLockError::WouldBlock) => {
+                let mut line = String::new();
+                // It may not have been written yet, or not be ours to read.
+                let _ = (&lock).take(MAX_LINE).read_to_string(&mut line);
+                let found: Vec<Holder> = Holder::parse(&line).into_iter().collect();
+                return Err(BackupError::InUse {
+                    path: path.to_owned(),
+                    by: holder::named(&found),
+                });
+            }
             Err(TryLockError::Error(error)) => return Err(failed(error)),
         }
+        // Only for those who are refused. Nothing else needs it, so a full disk shows elsewhere.
+        let _ = lock
+            .set_len(0)
+            .and_then(|()| lock.rewind())
+            .and_then(|()| lock.write_all(holder.line().as_bytes()));
         let target = Self {
             path: path.to_owned(),
             _lock: lock,
@@ -334,6 +368,28 @@ mod tests {
         };
         assert_eq!(kept(backups(), Some("made")), ["made", "future"]);
         assert_eq!(kept(backups(), None), ["future"]);
+    }
+
+    #[test]
+    fn one_with_another_name_neither_goes_nor_counts() {
+        let renamed = |second| {
+            let mut renamed = backup("made", second, 0);
+            renamed.path = PathBuf::from("before the great clean-up");
+            renamed
+        };
+        let backups = vec![
+            renamed(1),
+            backup("old", 2, 0),
+            backup("new", 3, 0),
+            renamed(4),
+        ];
+        let keep = Keep {
+            newest: Some(1),
+            younger: None,
+        };
+        let sorted = sort_out(backups, keep, Timestamp::UNIX_EPOCH, None);
+        assert_eq!(sorted.removed.len(), 1);
+        assert_eq!(sorted.removed[0].path, Path::new("old"));
     }
 
     #[test]

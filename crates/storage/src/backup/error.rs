@@ -27,8 +27,13 @@ pub enum BackupError {
         source: io::Error,
     },
     /// Another process makes or removes backups in this directory.
-    #[error("another backup is being made in `{}`", .0.display())]
-    InUse(PathBuf),
+    #[error("`{}` is in use by {by}", path.display())]
+    InUse {
+        /// The directory.
+        path: PathBuf,
+        /// Who works in it.
+        by: String,
+    },
     /// There is no backup where one was looked for.
     #[error("`{}` holds no backup", .0.display())]
     NoBackup(PathBuf),

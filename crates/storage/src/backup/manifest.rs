@@ -12,6 +12,9 @@ use crate::database::migration_names;
 /// The form of backups that this release writes. A higher one means another layout.
 const FORMAT: u32 = 1;
 
+/// More is no manifest.
+const MAX_BYTES: u64 = 1 << 20;
+
 /// What a backup is. Fields that a later release adds are ignored by this one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
@@ -103,8 +106,17 @@ impl Manifest {
     /// Reads the manifest of the backup in a directory; `None` when there is none.
     pub(super) fn read(backup: &Path) -> Result<Option<Self>, BackupError> {
         let path = backup.join(MANIFEST);
-        let text = match std::fs::read(&path) {
-            Ok(text) => text,
+        let not_ours = |reason: String| BackupError::Manifest {
+            path: path.clone(),
+            reason,
+        };
+        let text = match std::fs::metadata(&path) {
+            // A pipe would be waited for.
+            Ok(found) if !found.is_file() => return Err(not_ours("it is no file".to_owned())),
+            Ok(found) if found.len() > MAX_BYTES => {
+                return Err(not_ours(format!("it has more than {MAX_BYTES} bytes")));
+            }
+            Ok(_) => std::fs::read(&path).map_err(|error| BackupError::io("read", &path, error))?,
             Err(error)
                 if matches!(
                     error.kind(),
@@ -114,10 +126,6 @@ impl Manifest {
                 return Ok(None);
             }
             Err(error) => return Err(BackupError::io("read", &path, error)),
-        };
-        let not_ours = |reason: String| BackupError::Manifest {
-            path: path.clone(),
-            reason,
         };
         // The form first: what a later one looks like is not known.
         let document: serde_json::Value =
@@ -146,11 +154,6 @@ impl Manifest {
             )));
         }
         Ok(Some(manifest))
-    }
-
-    /// The release's own count of schema changes.
-    pub fn schema_version(&self) -> usize {
-        self.migrations.len()
     }
 
     /// Refuses a schema that this program does not know.

@@ -12,9 +12,9 @@
 //!
 //! The promise: whatever was acknowledged before a backup began is in it, whole. Three things keep it.
 //! The database comes first and as one snapshot, then the blobs that this snapshot names: bytes are
-//! durable before their row is, so they are there. Nothing removes a blob of a local store meanwhile, since
-//! garbage collection and backups exclude each other ([`crate::blobs::RemovalLock`]). And a backup gets its name
-//! last, when all of it is on the disk, the database checked, and what was copied compared with its digest.
+//! durable before their row is, so they are there. Nothing removes a blob meanwhile, since garbage collection and
+//! backups exclude each other ([`crate::database::RemovalLock`]). And a backup gets its name last, when all of it
+//! is on the disk, the database checked, and what was copied compared with its digest.
 //!
 //! Blobs never change, so what another backup or the store has already is shared by hard links where the
 //! file system allows it. A backup can be removed, or moved elsewhere, without regard to others.
@@ -29,6 +29,7 @@ mod manifest;
 mod progress;
 mod restore;
 mod state;
+mod taken;
 mod verify;
 
 pub use create::{CreateOptions, Created, create};
@@ -40,7 +41,7 @@ pub use restore::{Destination, RESTORING, RestoreOptions, Restored, restore};
 pub use state::{LastBackup, STATE_FILE};
 pub use verify::{Damage, Verified, verify};
 
-pub use crate::owner::own_below;
+pub use crate::owner::{Owner, own_like};
 
 /// The manifest's name in a backup.
 const MANIFEST: &str = "manifest.json";

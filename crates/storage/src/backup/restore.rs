@@ -11,13 +11,15 @@ use std::path::{Path, PathBuf};
 use futures_util::{StreamExt as _, stream};
 
 use super::blob_list::{ListReader, Listed};
-use super::create::{blob_in, blocking};
+use super::create::blocking;
+use super::taken::blob_in;
 use super::verify::database as damage_of_database;
 use super::{
     BLOB_LIST, BLOBS, Backup, BackupError, Damage, DatabaseKind, Progress, Stage, copy, dump,
 };
 use crate::blobs::{BlobConfig, BlobStore, TakeError, Taking};
 use crate::config::{Address, DatabaseConfig};
+use crate::owner::Owner;
 
 /// The file in a data directory that says that a restore was begun and did not come to its end.
 pub const RESTORING: &str = "restoring";
@@ -32,7 +34,7 @@ const BATCH: usize = 500;
 const NOTHING: &[&str] = &["lock", "lost+found", RESTORING];
 
 /// What may be in the directory of an empty store.
-const EMPTY_STORE: &[&str] = &["tmp", "trash", "gc.lock", "lost+found"];
+const EMPTY_STORE: &[&str] = &["tmp", "trash", "lost+found"];
 
 /// How a backup is restored.
 #[derive(Clone, Copy, Debug, Default)]
@@ -69,6 +71,8 @@ pub struct Destination<'a> {
     pub database: &'a DatabaseConfig,
     /// The store of blobs.
     pub blobs: &'a BlobConfig,
+    /// To whom everything is to belong, when root restores.
+    pub owner: Owner,
 }
 
 /// Restores a backup. `tell` hears of every blob that is not as it should be.
@@ -131,7 +135,12 @@ pub async fn restore(
         finished: false,
         backup: backup.clone(),
     };
-    bring_blobs(&store, list, options, &mut restored, tell, progress).await?;
+    let how = How {
+        options,
+        owner: destination.owner,
+        resumes,
+    };
+    bring_blobs(&store, list, how, &mut restored, tell, progress).await?;
     drop(store);
     if restored.damaged > 0 && !options.accept_damage {
         return Ok(restored);
@@ -141,7 +150,8 @@ pub async fn restore(
     match &address {
         Address::Sqlite(target) => {
             let (target, expected) = (target.clone(), manifest.database.sha256);
-            blocking(move || put_database(&file, &target, &expected)).await?;
+            let owner = destination.owner;
+            blocking(move || put_database(&file, &target, &expected, owner)).await?;
         }
         Address::Postgres(url) => {
             // Ended right after the database, a restore would find its own tables in the way.
@@ -187,17 +197,24 @@ fn refuse_full(destination: &Destination<'_>, address: &Address) -> Result<(), B
                     && fs::read_dir(below).is_ok_and(|mut all| all.next().is_none()))
         })?;
     }
-    match address {
-        Address::Sqlite(path) if path.exists() => Err(BackupError::NotEmpty {
+    let Address::Sqlite(path) = address else {
+        // pg_restore refuses by itself, and changes nothing.
+        return Ok(());
+    };
+    // The log of another database would be taken for this one's, and spoil it.
+    let found = std::iter::once(path.clone())
+        .chain(logs_of(path))
+        .find(|path| path.symlink_metadata().is_ok());
+    match found {
+        None => Ok(()),
+        Some(found) => Err(BackupError::NotEmpty {
             path: path.parent().unwrap_or(path).to_owned(),
-            found: path
+            found: found
                 .file_name()
                 .unwrap_or_default()
                 .to_string_lossy()
                 .into_owned(),
         }),
-        // pg_restore refuses by itself, and changes nothing.
-        _ => Ok(()),
     }
 }
 
@@ -216,21 +233,25 @@ fn refuse_entries(directory: &Path, allowed: impl Fn(&str) -> bool) -> Result<()
     Ok(())
 }
 
+/// How blobs are brought back.
+#[derive(Clone, Copy)]
+struct How {
+    options: RestoreOptions,
+    owner: Owner,
+    /// Whether some may be there already.
+    resumes: bool,
+}
+
 async fn bring_blobs(
     store: &BlobStore,
     list: ListReader,
-    options: RestoreOptions,
+    how: How,
     restored: &mut Restored,
     tell: &mut (dyn FnMut(Damage) + Send),
     progress: &Progress,
 ) -> Result<(), BackupError> {
     let blobs = restored.backup.path.join(BLOBS);
     let included = restored.backup.manifest.blobs.included;
-    let taking = if options.share {
-        Taking::Link
-    } else {
-        Taking::Copy
-    };
     let mut list = list.fuse();
     loop {
         let batch: Vec<Listed> = list.by_ref().take(BATCH).collect::<Result<_, _>>()?;
@@ -242,7 +263,17 @@ async fn bring_blobs(
                 let what = if blob.missing {
                     None
                 } else if included {
-                    bring(store, &blobs, &blob, taking).await?
+                    let path = blob_in(&blobs, &blob.sha256);
+                    let taking = if how.options.share && how.owner.may_share(&path) {
+                        Taking::Link
+                    } else {
+                        Taking::Copy
+                    };
+                    if how.resumes && is_in_place(store, &blob).await? {
+                        None
+                    } else {
+                        bring(store, &path, &blob, taking).await?
+                    }
                 } else {
                     let is_there = store.exists(&blob.sha256).await?;
                     (!is_there).then(|| "is not in the store".to_owned())
@@ -271,15 +302,24 @@ async fn bring_blobs(
     }
 }
 
+/// Whether a restore that was ended had brought a blob already, to a local store. Reading it again is much
+/// quicker than bringing it again, which waits for the disk.
+async fn is_in_place(store: &BlobStore, blob: &Listed) -> Result<bool, BackupError> {
+    let Some(path) = store.local_path(&blob.sha256) else {
+        return Ok(false);
+    };
+    let expected = blob.sha256;
+    blocking(move || Ok(copy::digest_of(&path).is_ok_and(|(found, _)| found == expected))).await
+}
+
 /// Puts a blob into the store; says what is wrong with it in the backup.
 async fn bring(
     store: &BlobStore,
-    blobs: &Path,
+    path: &Path,
     blob: &Listed,
     taking: Taking,
 ) -> Result<Option<String>, BackupError> {
-    let path = blob_in(blobs, &blob.sha256);
-    let spooled = match store.take_file(&path, taking).await {
+    let spooled = match store.take_file(path, taking).await {
         Ok(spooled) => spooled,
         Err(TakeError::Unreadable(error)) if error.kind() == io::ErrorKind::NotFound => {
             return Ok(Some("is missing".to_owned()));
@@ -299,9 +339,21 @@ fn put_database(
     source: &Path,
     target: &Path,
     expected: &cheeseshop_packaging::Sha256,
+    owner: Owner,
 ) -> Result<(), BackupError> {
+    let given = |path: &Path| {
+        let taken = owner.take(path);
+        taken.map_err(|error| BackupError::io("change the owner of", path, error))
+    };
     if let Some(parent) = target.parent() {
+        let missing: Vec<&Path> = parent
+            .ancestors()
+            .take_while(|path| !path.exists())
+            .collect();
         copy::make_directory(parent)?;
+        for made in missing.into_iter().filter(|path| *path != Path::new("")) {
+            given(made)?;
+        }
     }
     let suffixed = |suffix: &str| {
         let mut name = target.as_os_str().to_owned();
@@ -309,16 +361,18 @@ fn put_database(
         PathBuf::from(name)
     };
     let temporary = suffixed(".restoring");
-    // Of a restore that was ended; nobody has had the database open since.
-    for left in [&temporary, &suffixed("-wal"), &suffixed("-shm")] {
-        match fs::remove_file(left) {
+    // Of a restore that was ended: what is not of it was refused at its beginning. A log must be gone, also after a
+    // power cut, before the database is there: SQLite would write what it holds into that.
+    for left in [temporary.clone()].into_iter().chain(logs_of(target)) {
+        match fs::remove_file(&left) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(BackupError::io("remove", left, error));
+                return Err(BackupError::io("remove", &left, error));
             }
             _ => {}
         }
     }
-    if copy::copy(source, &temporary, expected)? != copy::Got::Copied {
+    sync_parent(target)?;
+    if copy::copy(source, &temporary, expected, true)? != copy::Got::Copied {
         return Err(BackupError::Damaged(
             "the database changed while it was copied".to_owned(),
         ));
@@ -327,9 +381,23 @@ fn put_database(
     fs::File::open(&temporary)
         .and_then(|file| file.sync_all())
         .map_err(|error| BackupError::io("sync", &temporary, error))?;
+    given(&temporary)?;
     fs::rename(&temporary, target).map_err(|error| BackupError::io("rename to", target, error))?;
-    match target.parent() {
+    sync_parent(target)
+}
+
+fn sync_parent(path: &Path) -> Result<(), BackupError> {
+    match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => copy::sync_directory(parent),
         _ => Ok(()),
     }
+}
+
+/// The files that SQLite may have beside a database, and would believe.
+fn logs_of(database: &Path) -> impl Iterator<Item = PathBuf> {
+    ["-wal", "-shm", "-journal"].into_iter().map(|suffix| {
+        let mut name = database.as_os_str().to_owned();
+        name.push(suffix);
+        PathBuf::from(name)
+    })
 }

@@ -7,7 +7,8 @@ use std::path::Path;
 use cheeseshop_packaging::hash::Sha256;
 
 use super::blob_list::{ListReader, Listed};
-use super::create::{blob_in, blocking};
+use super::create::blocking;
+use super::taken::blob_in;
 use super::{BLOB_LIST, BLOBS, Backup, BackupError, DatabaseKind, Progress, Stage, copy};
 use crate::database::{change_log, snapshot};
 

@@ -9,6 +9,9 @@ use serde::{Deserialize, Deserializer};
 
 use super::BlobError;
 
+/// The directory in which uploads are collected, when none is chosen.
+const SPOOL: &str = "cheeseshop-spool";
+
 /// Where blobs are kept.
 ///
 /// In a configuration file this is a table whose `kind` is `local` or `s3`; unknown keys are
@@ -31,6 +34,32 @@ impl BlobConfig {
     /// Blobs in a local directory.
     pub fn local(path: impl Into<PathBuf>) -> Self {
         Self::Local { path: path.into() }
+    }
+
+    /// A blob of a local store, if it has any: whatever comes first. Of an object store nothing is known.
+    pub fn any_local_blob(&self) -> Option<PathBuf> {
+        let Self::Local { path } = self else {
+            return None;
+        };
+        let below = |path: &Path| std::fs::read_dir(path).into_iter().flatten().flatten();
+        below(path)
+            .filter(|shard| shard.file_name().len() == 2)
+            .flat_map(|shard| below(&shard.path()))
+            .find(|entry| {
+                entry
+                    .file_name()
+                    .to_str()
+                    .is_some_and(|name| super::key::parse(name).is_some())
+            })
+            .map(|entry| entry.path())
+    }
+
+    /// What there is of the store on this machine: its directory, or the one in which uploads are collected.
+    pub fn directory(&self) -> PathBuf {
+        match self {
+            Self::Local { path } => path.clone(),
+            Self::S3(config) => config.spool(),
+        }
     }
 }
 
@@ -176,6 +205,12 @@ impl S3BlobConfig {
                  both",
             ),
         }
+    }
+
+    /// The directory in which uploads are collected.
+    pub(super) fn spool(&self) -> PathBuf {
+        let chosen = self.spool_dir.clone();
+        chosen.unwrap_or_else(|| std::env::temp_dir().join(SPOOL))
     }
 
     /// Checks what can be checked without asking the store.

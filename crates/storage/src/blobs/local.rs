@@ -78,11 +78,6 @@ impl LocalStore {
         self.0.path(digest)
     }
 
-    /// The directory.
-    pub(super) fn root(&self) -> &Path {
-        &self.0.root
-    }
-
     pub(super) fn area(&self) -> &TempArea {
         &self.0.area
     }

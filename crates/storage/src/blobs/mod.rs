@@ -32,7 +32,6 @@ mod error;
 mod file_stream;
 mod key;
 mod local;
-mod removal_lock;
 mod s3;
 mod spool;
 mod take;
@@ -50,7 +49,6 @@ pub use self::blob::Blob;
 pub use self::config::{BlobConfig, S3BlobConfig};
 pub use self::error::BlobError;
 pub(crate) use self::key::parts as key_parts;
-pub use self::removal_lock::RemovalLock;
 pub use self::spool::Spool;
 pub use self::take::{TakeError, Taking};
 pub use self::writer::{BlobWriter, SpooledBlob};
@@ -235,12 +233,6 @@ impl BlobStore {
             Backend::Local(store) => store.check_alive().await,
             Backend::S3(store) => store.check_alive().await,
         }
-    }
-
-    /// Whether other machines can share this store, as they must when several nodes serve one
-    /// database. A local directory may be a network mount, which this cannot know.
-    pub fn is_remote(&self) -> bool {
-        matches!(self.0.backend, Backend::S3(_))
     }
 
     /// Where a blob would lie as a file on this machine; `None` for a store that has no files. For sharing it under

@@ -216,13 +216,8 @@ pub(super) fn make_directory(path: &Path) -> Result<(), BlobError> {
 }
 
 fn open_lock(path: &Path) -> Result<File, BlobError> {
-    OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o640)
-        .open(path)
+    let directory = path.parent().unwrap_or(path);
+    crate::owner::open_lock(path, directory)
         .map_err(|source| BlobError::io("make", path.display(), source))
 }
 

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
@@ -12,6 +12,9 @@ use super::spool::TempFile;
 use super::writer::SpooledBlob;
 use super::{Backend, BlobError, BlobStore, StoredBlob};
 use crate::hashing::read_through;
+
+/// The bit of a mode by which a file's group may read it.
+const GROUP_READS: u32 = 0o040;
 
 /// How a file gets into the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,5 +109,11 @@ fn link(file: &File, path: &Path, place: &Path) -> Option<TempFile> {
     }
     // Whoever may not touch it could not keep it young either.
     linked.file().set_modified(file_time()).ok()?;
+    // As the store's own files: a web server in the group may be given it to serve.
+    let mode = theirs.permissions().mode();
+    if mode & GROUP_READS == 0 {
+        let readable = fs::Permissions::from_mode(mode | GROUP_READS);
+        linked.file().set_permissions(readable).ok()?;
+    }
     Some(linked)
 }

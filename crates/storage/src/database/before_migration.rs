@@ -54,7 +54,7 @@ pub(crate) fn save(
 ) -> Result<(), DatabaseError> {
     let path = copy(connection, directory, (from, to), now).map_err(|source| {
         // Half a copy is of no use, and the disk may be full.
-        let _ = fs::remove_file(directory.join(TEMPORARY));
+        let _ = remove_temporary(directory);
         DatabaseError::BackupFailed {
             path: directory.to_owned(),
             source,
@@ -93,11 +93,8 @@ fn copy(
         own_path_like(directory, parent);
         sync(parent)?;
     }
+    remove_temporary(directory)?;
     let temporary = directory.join(TEMPORARY);
-    match fs::remove_file(&temporary) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
-        _ => {}
-    }
     snapshot::copy_through(connection, &temporary)?;
     let check: String =
         rusqlite::Connection::open(&temporary)?
@@ -111,6 +108,17 @@ fn copy(
     fs::rename(&temporary, &path)?;
     sync(directory)?;
     Ok(path)
+}
+
+/// Removes what a killed process has left of its copy. A log of it would be taken for that of the next one.
+fn remove_temporary(directory: &Path) -> io::Result<()> {
+    for suffix in ["", "-journal", "-wal", "-shm"] {
+        match fs::remove_file(directory.join(format!("{TEMPORARY}{suffix}"))) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 fn sync(directory: &Path) -> io::Result<()> {

@@ -76,6 +76,16 @@ pub enum DatabaseError {
     /// The server cannot be reached or ended the connection.
     #[error("the database server is unavailable")]
     Unavailable(#[source] Cause),
+    /// A backup is being made while garbage is to be collected, or the reverse.
+    #[error("{under_way} by {by}; nothing was done after a wait of {waited} seconds")]
+    RemovalsHeld {
+        /// What the others do.
+        under_way: &'static str,
+        /// Who they are.
+        by: String,
+        /// How long they were waited for.
+        waited: u64,
+    },
     /// The configuration makes no sense.
     #[error("{0}")]
     Configuration(String),

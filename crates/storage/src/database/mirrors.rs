@@ -191,20 +191,6 @@ pub async fn save_project_list(
     Ok(())
 }
 
-/// As [`touch_listing`], for the list of projects.
-pub async fn touch_project_list(
-    tx: &mut Transaction,
-    index: IndexId,
-    fetched_at: Timestamp,
-) -> Result<bool, DatabaseError> {
-    let changed = sql("UPDATE mirror_project_lists SET fetched_at = $2 WHERE index_id = $1")
-        .bind(index.0)
-        .bind(fetched_at)
-        .execute(tx)
-        .await?;
-    Ok(changed > 0)
-}
-
 // The order of these columns is that of `file` below.
 macro_rules! select_files {
     ($rest:literal) => {

@@ -38,6 +38,7 @@ mod dialect;
 mod error;
 mod migrations;
 mod postgres;
+mod removal_lock;
 pub(crate) mod snapshot;
 mod sqlite;
 mod statement;
@@ -56,11 +57,13 @@ pub use before_migration::newest_before as newest_before_migration;
 pub use connection::Connection;
 pub use error::DatabaseError;
 pub use migrations::names as migration_names;
+pub use removal_lock::{RemovalLock, Turn};
 pub use transaction::{Committed, Origin, Reader, Transaction};
 pub use writer::{Observer, WriteStatistics};
 
 use crate::config::{Address, DatabaseConfig};
 use connection::Session;
+use removal_lock::LockPlace;
 use sqlite::{ReaderPool, SqliteSession};
 use writer::{WriteQueue, WriteTarget};
 
@@ -74,6 +77,7 @@ pub struct Database(Arc<Inner>);
 struct Inner {
     readers: Readers,
     writer: WriteQueue,
+    removals: LockPlace,
 }
 
 enum Readers {
@@ -93,17 +97,20 @@ impl Database {
         clock: Arc<dyn Clock>,
     ) -> Result<Self, DatabaseError> {
         let timeout = config.connect_timeout();
-        let (target, readers) = match config.address()? {
+        let (target, readers, removals) = match config.address()? {
             Address::Sqlite(path) => (
                 WriteTarget::Sqlite(path.clone()),
-                Readers::Sqlite(ReaderPool::new(path, config.max_readers, timeout)),
+                Readers::Sqlite(ReaderPool::new(path.clone(), config.max_readers, timeout)),
+                LockPlace::Files(path),
             ),
             Address::Postgres(url) => {
                 let options = Box::new(postgres::options(&url)?);
                 let pool = postgres::reader_pool((*options).clone(), config.max_readers, timeout);
+                let removals = LockPlace::Postgres(options.clone(), timeout);
                 (
                     WriteTarget::Postgres { options, timeout },
                     Readers::Postgres(pool),
+                    removals,
                 )
             }
         };
@@ -117,7 +124,11 @@ impl Database {
         let queue_timeout = config.queue_timeout();
         let writer =
             writer::start(target, policy, clock, config.queue_length, queue_timeout).await?;
-        Ok(Self(Arc::new(Inner { readers, writer })))
+        Ok(Self(Arc::new(Inner {
+            readers,
+            writer,
+            removals,
+        })))
     }
 
     /// A read snapshot. Waits only for a free connection, never for a writer.
@@ -190,6 +201,14 @@ impl Database {
             Readers::Postgres(pool) => postgres::listen(pool.clone()),
             Readers::Sqlite(_) => poll(Arc::downgrade(&self.0)),
         }
+    }
+
+    /// Takes the turn to remove blobs that no row refers to: as long as the result lives, no backup is made.
+    ///
+    /// # Errors
+    /// [`DatabaseError::RemovalsHeld`] when backups take longer than the caller waits.
+    pub async fn turn_to_remove(&self, turn: Turn) -> Result<RemovalLock, DatabaseError> {
+        RemovalLock::remove(&self.0.removals, turn).await
     }
 
     /// Counts of what has been written since the start.

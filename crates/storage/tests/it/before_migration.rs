@@ -73,6 +73,63 @@ async fn the_three_newest_copies_stay() {
 }
 
 #[tokio::test]
+async fn what_a_killed_process_left_of_a_copy_is_no_part_of_the_next() {
+    let test = TestDatabase::new(Kind::Sqlite).await;
+    let database = test.open().await;
+    record(&database, "kept").await;
+    database.close().await;
+    forget_newest(&test).await;
+    let directory = test.directory.path().join("backups");
+    std::fs::create_dir(&directory).unwrap();
+    for suffix in ["", "-journal", "-wal", "-shm"] {
+        let name = format!(".before-migration.tmp{suffix}");
+        std::fs::write(directory.join(name), "half of something").unwrap();
+    }
+    test.open().await.close().await;
+    let made = copies(&test);
+    assert_eq!(made.len(), 1, "{made:?}");
+    let connection = rusqlite::Connection::open(&made[0]).unwrap();
+    let count: i64 = connection
+        .query_row("SELECT COUNT(*) FROM change_log", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(count, 1);
+}
+
+#[tokio::test]
+async fn a_role_without_rights_changes_nothing_and_is_told() {
+    let test = TestDatabase::new(Kind::Postgres).await;
+    test.open().await.close().await;
+    forget_newest(&test).await;
+    let role = format!("guest_{}", std::process::id());
+    test.tamper_same(&format!(
+        "CREATE ROLE {role} LOGIN PASSWORD 'guest'; \
+         GRANT SELECT, INSERT ON ALL TABLES IN SCHEMA public TO {role}; \
+         REVOKE CREATE ON SCHEMA public FROM PUBLIC"
+    ))
+    .await;
+    let mut url = url::Url::parse(test.url()).unwrap();
+    url.set_username(&role).unwrap();
+    url.set_password(Some("guest")).unwrap();
+    let config = cheeseshop_storage::DatabaseConfig::for_url(url.as_str());
+    let error = cheeseshop_storage::Database::open(&config, test.clock.clone())
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(error, DatabaseError::MigrationFailed { .. }),
+        "{error:?}"
+    );
+    let told = cheeseshop_domain::error_chain(&error);
+    assert!(told.contains("permission denied"), "{told}");
+    assert!(!told.contains("guest:"), "{told}");
+    // Whoever has the rights finds it as it was.
+    let database = test.open().await;
+    record(&database, "after").await;
+    database.close().await;
+    test.tamper_same(&format!("DROP OWNED BY {role}; DROP ROLE {role}"))
+        .await;
+}
+
+#[tokio::test]
 async fn no_copy_is_made_when_none_is_wanted() {
     let mut test = TestDatabase::new(Kind::Sqlite).await;
     test.open().await.close().await;

@@ -17,6 +17,7 @@ mod change_log;
 mod crash;
 mod lost_answer;
 mod opening;
+mod removal_lock;
 mod rows;
 mod scale;
 mod schema;

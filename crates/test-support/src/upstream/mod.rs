@@ -251,12 +251,6 @@ impl Upstream {
         self.state().compression = there;
     }
 
-    /// Adds a header to every page, for instance `Cache-Control: max-age=600`.
-    pub fn set_page_header(&self, name: &str, value: &str) {
-        let header = (name.to_owned(), value.to_owned());
-        self.state().page_headers.push(header);
-    }
-
     /// Demands these credentials for everything from now on.
     pub fn require_basic(&self, user: &str, password: &str) {
         self.state().credentials = Some((user.to_owned(), password.to_owned()));

@@ -57,12 +57,15 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end -}}
 {{- end }}
 
-{{/* Every pod. 31415 is the user of the image; by the group it reads Secrets and writes to volumes. */}}
+{{/* Every pod. 31415 is the user of the image; by the group it reads Secrets and writes to volumes. OpenShift gives
+     both, and refuses what is said here. */}}
 {{- define "cheeseshop.podSecurity" -}}
 runAsNonRoot: true
+{{- if not .Values.openshift }}
 runAsUser: 31415
 runAsGroup: 31415
 fsGroup: 31415
+{{- end }}
 fsGroupChangePolicy: OnRootMismatch
 seccompProfile:
   type: RuntimeDefault
@@ -82,9 +85,28 @@ capabilities:
   value: /var/lib/cheeseshop/data
 - name: CHEESESHOP_SERVER__LISTEN
   value: {{ ternary "https://" "" .Values.tls.enabled }}0.0.0.0:3141
-# Somebody keeps what is printed, as supervisord does: the first password of root is not told.
-- name: SUPERVISOR_ENABLED
-  value: "1"
+{{- if .Values.rootPassword.existingSecret }}
+# Read when root is made, and never again.
+- name: CHEESESHOP_AUTH__ROOT_PASSWORD_FILE
+  value: /run/cheeseshop/root/password
+{{- else }}
+# The log of a pod is kept.
+- name: CHEESESHOP_AUTH__PRINT_ROOT_PASSWORD
+  value: never
+{{- end }}
+{{- end }}
+
+{{/* The password of root: in the server and in the layout's Job. A Secret that has gone must not keep a server from
+     starting that has its root, so it is optional there; the first start says what is missing. */}}
+{{- define "cheeseshop.rootVolume" -}}
+- name: root
+  secret:
+    secretName: {{ .Values.rootPassword.existingSecret }}
+    defaultMode: 0400
+    optional: true
+    items:
+      - key: {{ .Values.rootPassword.key }}
+        path: password
 {{- end }}
 
 {{/* Clients keep logins in a folder, and trust what they are told to. */}}
@@ -335,8 +357,16 @@ spec:
         {{- toYaml .Values.resources | nindent 8 }}
       volumeMounts:
         {{- include "cheeseshop.mounts" . | nindent 8 }}
+        {{- if .Values.rootPassword.existingSecret }}
+        - name: root
+          mountPath: /run/cheeseshop/root
+          readOnly: true
+        {{- end }}
   volumes:
     {{- include "cheeseshop.volumes" . | nindent 4 }}
+    {{- if .Values.rootPassword.existingSecret }}
+    {{- include "cheeseshop.rootVolume" . | nindent 4 }}
+    {{- end }}
     {{- include "cheeseshop.dataVolume" . | nindent 4 }}
   {{- with .Values.nodeSelector }}
   nodeSelector:
@@ -360,6 +390,12 @@ spec:
   topologySpreadConstraints:
     - maxSkew: 1
       topologyKey: kubernetes.io/hostname
+      whenUnsatisfiable: ScheduleAnyway
+      labelSelector:
+        matchLabels:
+          {{- include "cheeseshop.selector" . | nindent 10 }}
+    - maxSkew: 1
+      topologyKey: topology.kubernetes.io/zone
       whenUnsatisfiable: ScheduleAnyway
       labelSelector:
         matchLabels:

@@ -34,19 +34,7 @@ class cheeseshop::backup (
   include cheeseshop
 
   $is_there = $ensure == 'present'
-  $file = $is_there ? {
-    true    => file,
-    default => absent,
-  }
-  $timer_file = ($is_there and $on_calendar =~ String) ? {
-    true    => file,
-    default => absent,
-  }
-  $state = $is_there ? {
-    true    => running,
-    default => stopped,
-  }
-  $units = '/etc/systemd/system'
+  $file = stdlib::ensure($is_there, 'file')
 
   if $is_there {
     file { $directory:
@@ -68,52 +56,25 @@ class cheeseshop::backup (
     require => File["${cheeseshop::config_dir}/conf.d"],
   }
 
-  ensure_resource('file', "${units}/cheeseshop-backup.service.d", {
-      'ensure' => 'directory',
-      'owner'  => 'root',
-      'group'  => 'root',
-      'mode'   => '0755',
-  })
-  file {
-    default:
-      owner => 'root',
-      group => 'root',
-      ;
-    "${units}/cheeseshop-backup.timer.d":
-      ensure  => directory,
-      mode    => '0755',
-      require => Class['cheeseshop::install'],
-      ;
+  cheeseshop::drop_in {
     # Beside the file of class `cheeseshop`, which says as whom the job runs.
-    "${units}/cheeseshop-backup.service.d/puppet-backup.conf":
-      ensure  => $file,
-      mode    => '0644',
-      content => epp('cheeseshop/puppet.conf.epp', {
-          'environment'   => {},
-          'user'          => $cheeseshop::user,
-          'group'         => $cheeseshop::group,
-          'is_other_user' => false,
-          'writable'      => [$directory],
-      }),
-      notify  => Exec['cheeseshop units of backups'],
+    'directory of backups':
+      ensure    => $file,
+      unit      => 'cheeseshop-backup.service',
+      file_name => 'puppet-backup',
+      content   => epp('cheeseshop/puppet.conf.epp', { 'writable' => [$directory] }),
       ;
-    "${units}/cheeseshop-backup.timer.d/puppet.conf":
-      ensure  => $timer_file,
-      mode    => '0644',
+    'time of backups':
+      ensure  => stdlib::ensure($is_there and $on_calendar =~ String, 'file'),
+      unit    => 'cheeseshop-backup.timer',
       content => epp('cheeseshop/timer.conf.epp', { 'on_calendar' => $on_calendar }),
-      notify  => [Exec['cheeseshop units of backups'], Service['cheeseshop-backup.timer']],
+      notify  => Service['cheeseshop-backup.timer'],
       ;
-  }
-
-  exec { 'cheeseshop units of backups':
-    command     => 'systemctl daemon-reload',
-    path        => ['/usr/bin', '/bin'],
-    refreshonly => true,
   }
 
   service { 'cheeseshop-backup.timer':
-    ensure  => $state,
+    ensure  => stdlib::ensure($is_there, 'service'),
     enable  => $is_there,
-    require => [Class['cheeseshop::service'], Exec['cheeseshop units of backups']],
+    require => [Class['cheeseshop::service'], Exec['cheeseshop units']],
   }
 }

@@ -10,6 +10,9 @@
 # @param url
 #   The server. Without a login: everybody on the machine reads the files that it gets into. `~/.netrc` is the place.
 #
+# @param ensure
+#   Whether it is so. `absent` takes away what this class has written, and leaves the program.
+#
 # @param index
 #   The index to install from, where nobody says another one.
 #
@@ -32,8 +35,9 @@
 #   Whether `/etc/uv/uv.toml` is written.
 #
 # @param uv_certificates
-#   With `ca_certificate`: the setting by which uv trusts what the system trusts. Every uv knows `native-tls`, newer
-#   ones with a warning; those know `system-certs`.
+#   With `ca_certificate`: the setting by which uv trusts what the system trusts. Since 0.11 that is `system-certs`, and
+#   `native-tls` with a warning; older ones know `native-tls` only and refuse a file with another one. `auto`: what the
+#   uv on the machine's search path understands, else that of today's.
 #
 # @param manage_devpi_use
 #   Whether shells of logins know where the server is, for `devpi_use` and `cheeseshop env`.
@@ -48,20 +52,21 @@ class cheeseshop::client (
   Stdlib::Absolutepath $ca_directory,
   Stdlib::Absolutepath $ca_command,
   Stdlib::Absolutepath $ca_bundle,
+  Enum['present', 'absent'] $ensure = 'present',
   Cheeseshop::Index $index = 'root/pypi',
   Optional[Pattern[/\A-----BEGIN CERTIFICATE-----/]] $ca_certificate = undef,
   Boolean $manage_pip = true,
   Boolean $manage_uv = true,
-  Enum['native-tls', 'system-certs'] $uv_certificates = 'native-tls',
+  Enum['auto', 'native-tls', 'system-certs'] $uv_certificates = 'auto',
   Boolean $manage_devpi_use = true,
   Boolean $manage_program = true,
   Hash[Pattern[/\A[a-z][a-z0-9-]*\z/], Variant[Integer, Pattern[/\A[^\r\n]*\z/]]] $pip_settings = {},
 ) {
-  if $url =~ /\A[^\/]+\/\/[^\/]*@/ {
-    fail('cheeseshop::client: the url has a login in it, and would be in files that everybody can read')
-  }
+  cheeseshop::without_login('cheeseshop::client::url', $url, '~/.netrc of whoever needs one is the place')
 
-  if $manage_program {
+  $file = stdlib::ensure($ensure == 'present', 'file')
+
+  if $manage_program and $ensure == 'present' {
     contain cheeseshop::install
   }
 
@@ -73,9 +78,15 @@ class cheeseshop::client (
     default => $ca_bundle,
   }
 
-  $system = $ca_certificate ? {
-    undef   => undef,
-    default => $uv_certificates,
+  $uv_version = pick($facts['cheeseshop_uv'], '999')
+  $understood = versioncmp($uv_version, '0.11.0') < 0 ? {
+    true    => 'native-tls',
+    default => 'system-certs',
+  }
+  $system = [$ca_certificate, $uv_certificates] ? {
+    [Undef, Any]  => undef,
+    [Any, 'auto'] => $understood,
+    default       => $uv_certificates,
   }
 
   File {
@@ -86,7 +97,7 @@ class cheeseshop::client (
 
   if $ca_certificate {
     file { "${ca_directory}/cheeseshop.crt":
-      ensure  => file,
+      ensure  => $file,
       content => $ca_certificate,
     }
     ~> exec { 'cheeseshop authorities':
@@ -97,7 +108,7 @@ class cheeseshop::client (
 
   if $manage_pip {
     file { '/etc/pip.conf':
-      ensure  => file,
+      ensure  => $file,
       content => epp('cheeseshop/pip.conf.epp', {
           'simple'   => $simple,
           'bundle'   => $bundle,
@@ -107,19 +118,21 @@ class cheeseshop::client (
   }
 
   if $manage_uv {
-    file { '/etc/uv':
-      ensure => directory,
-      mode   => '0755',
+    if $ensure == 'present' {
+      file { '/etc/uv':
+        ensure => directory,
+        mode   => '0755',
+      }
     }
     file { '/etc/uv/uv.toml':
-      ensure  => file,
+      ensure  => $file,
       content => epp('cheeseshop/uv.toml.epp', { 'simple' => $simple, 'system' => $system }),
     }
   }
 
   if $manage_devpi_use {
     file { '/etc/profile.d/cheeseshop-server.sh':
-      ensure  => file,
+      ensure  => $file,
       content => epp('cheeseshop/profile.sh.epp', { 'server' => $server }),
     }
   }

@@ -25,26 +25,11 @@ class cheeseshop::config {
     mode   => '0750',
   }
 
-  # Where the types look for `puppet.json`, wherever the settings are.
-  if $directory != '/etc/cheeseshop' {
-    file { '/etc/cheeseshop':
-      ensure => directory,
-      owner  => 'root',
-      group  => 'root',
-      mode   => '0755',
-    }
-  }
-
   file {
     default:
       owner => 'root',
       group => $group,
       mode  => '0750',
-      ;
-    $directory:
-      ensure => directory,
-      group  => 'root',
-      mode   => '0755',
       ;
     "${directory}/conf.d":
       ensure  => directory,
@@ -58,12 +43,27 @@ class cheeseshop::config {
       ;
   }
 
-  $given = [
-    ['mirror.proxy', $cheeseshop::mirror_proxy],
-    ['mirror.root_pypi_url', $cheeseshop::root_pypi_url],
+  $own = [
+    ['server', 'listen', $cheeseshop::addresses],
+    # For the timer of the package, once it is enabled; class `cheeseshop::backup` may say another one.
+    ['backup', 'directory', '/var/backups/cheeseshop'],
+    ['server', 'data_dir', $cheeseshop::data_dir],
+    ['server', 'outside_url', $cheeseshop::outside_url],
+    ['server', 'trusted_proxies', $cheeseshop::trusted_proxies],
+    ['database', 'url', $cheeseshop::database],
+    ['mirror', 'proxy', $cheeseshop::mirror_proxy],
+    ['mirror', 'root_pypi_url', $cheeseshop::root_pypi_url],
   ]
-  $hidden = $given.filter |$pair| { $pair[1] =~ Sensitive }.reduce({}) |$all, $pair| { $all + { $pair[0] => $pair[1] } }
-  $secrets = $cheeseshop::secrets + $hidden
+  $kind = $cheeseshop::stored.get('bucket') ? {
+    undef   => [],
+    default => [['blobs', 'kind', 's3']],
+  }
+  $blobs = $cheeseshop::stored.map |$key, $value| { ['blobs', $key, $value] }
+  $named = ($own + $kind + $blobs).filter |$setting| { $setting[2] !~ Undef }
+
+  $hidden = $named.filter |$setting| { $setting[2] =~ Sensitive }
+  $given = cheeseshop::revealed('cheeseshop::secrets', $cheeseshop::secrets)
+  $secrets = $given + $hidden.reduce({}) |$all, $setting| { $all + { "${setting[0]}.${setting[1]}" => $setting[2] } }
   $secrets.each |$name, $secret| {
     file { "${secrets_directory}/${name}":
       ensure    => file,
@@ -76,27 +76,17 @@ class cheeseshop::config {
     }
   }
 
-  $own = [
-    ['server', 'listen', $cheeseshop::addresses],
-    # For the timer of the package, once it is enabled; class `cheeseshop::backup` may say another one.
-    ['backup', 'directory', '/var/backups/cheeseshop'],
-    ['server', 'data_dir', $cheeseshop::data_dir],
-    ['server', 'outside_url', $cheeseshop::outside_url],
-    ['tls', 'certificate', $cheeseshop::tls_certificate],
-    ['tls', 'key', $cheeseshop::tls_key],
-    ['mirror', 'proxy', $cheeseshop::mirror_proxy],
-    ['mirror', 'root_pypi_url', $cheeseshop::root_pypi_url],
-  ].filter |$setting| { $setting[2] !~ Undef and $setting[2] !~ Sensitive }
   $files = $secrets.keys.sort.map |$name| {
     $words = $name.split('[.]')
     [$words[0, -2].join('.'), "${words[-1]}_file", "${secrets_directory}/${name}"]
   }
-  $settings = ($own + $files).reduce({}) |$all, $setting| {
+  $open = $named.filter |$setting| { $setting[2] !~ Sensitive }
+  $settings = ($open + $files).reduce({}) |$all, $setting| {
     deep_merge($all, { $setting[0] => { $setting[1] => $setting[2] } })
   }
 
-  # Class `cheeseshop::reload` has those of the log.
-  $other = $cheeseshop::settings.filter |$section, $_values| { $section != 'log' }
+  # The others are class `cheeseshop::reload`'s.
+  $other = $cheeseshop::settings.filter |$section, $_values| { !($section in $cheeseshop::live_sections) }
   file { $cheeseshop::config_file:
     ensure       => file,
     owner        => 'root',
@@ -106,5 +96,15 @@ class cheeseshop::config {
     content      => epp('cheeseshop/cheeseshop.toml.epp', { 'settings' => deep_merge($settings, $other) }),
     validate_cmd => '/usr/bin/cheeseshop config check --config %',
     require      => File["${directory}/conf.d"],
+  }
+
+  $local_blobs = $cheeseshop::stored.get('path')
+  if $local_blobs {
+    file { $local_blobs:
+      ensure => directory,
+      owner  => $user,
+      group  => $group,
+      mode   => '0750',
+    }
   }
 }

@@ -9,8 +9,22 @@
 #     key         => '/etc/ssl/private/packages.key',
 #   }
 #
+# @example In front of two servers with one database and one bucket
+#   class { 'cheeseshop::nginx':
+#     server_name => 'packages.corp.example',
+#     nodes       => ['shop1.corp.example', 'shop2.corp.example'],
+#   }
+#
 # @param server_name
 #   The name of the site.
+#
+# @param ensure
+#   Whether there is such a site. `absent` leaves nginx itself, certificates and the rights to files alone.
+#
+# @param nodes
+#   The servers to send requests to, by turns, with those left out that do not answer. Each needs `cheeseshop::listen`
+#   with an address that nginx can reach, nginx's own among its `trusted_proxies`, and the `database` and `blobs` of the
+#   others. Default: the server on this machine.
 #
 # @param aliases
 #   Other names of it.
@@ -93,6 +107,8 @@ class cheeseshop::nginx (
   String[1] $service_name,
   Stdlib::Absolutepath $config_file,
   Cheeseshop::Username $nginx_user,
+  Enum['present', 'absent'] $ensure = 'present',
+  Array[Cheeseshop::Node] $nodes = [],
   Array[Stdlib::Host] $aliases = [],
   Boolean $tls = true,
   Stdlib::Absolutepath $certificate = "/etc/ssl/certs/${server_name}.pem",
@@ -114,6 +130,10 @@ class cheeseshop::nginx (
 ) {
   include cheeseshop
 
+  $is_there = $ensure == 'present'
+  if $send_files and ($cheeseshop::stored.get('bucket') or !$nodes.empty) {
+    fail('cheeseshop::nginx: send_files is for one server with its files on this machine')
+  }
   if !$tls and !$http_port {
     fail('cheeseshop::nginx: without TLS and without http_port nothing is left to listen on')
   }
@@ -125,7 +145,7 @@ class cheeseshop::nginx (
     }
   }
 
-  if $certificate_content {
+  if $certificate_content and $is_there {
     file { $certificate:
       ensure  => file,
       owner   => 'root',
@@ -134,7 +154,7 @@ class cheeseshop::nginx (
       content => $certificate_content,
     }
   }
-  if $key_content !~ Undef {
+  if $key_content !~ Undef and $is_there {
     file { $key:
       ensure    => file,
       owner     => 'root',
@@ -145,7 +165,7 @@ class cheeseshop::nginx (
     }
   }
 
-  if $default_site and $default_site_file {
+  if $default_site and $default_site_file and $is_there {
     file { $default_site_file:
       ensure => absent,
     }
@@ -157,19 +177,20 @@ class cheeseshop::nginx (
     }
   }
 
-  if $send_files {
+  if $send_files and $is_there {
     if $manage_package {
-      ensure_packages(['acl'])
+      ensure_resource('package', 'acl', { 'ensure' => 'installed' })
       Package['acl'] -> Exec["files for ${nginx_user}"]
     }
-    $blobs = $cheeseshop::settings.get('blobs.path', "${cheeseshop::data_dir}/blobs")
-    file { $blobs:
-      ensure  => directory,
-      owner   => $cheeseshop::user,
-      group   => $cheeseshop::group,
-      mode    => '0750',
-      require => Class['cheeseshop::config'],
-    }
+    $elsewhere = [$cheeseshop::stored.get('path'), $cheeseshop::settings.get('blobs.path')].filter |$path| { $path !~ Undef }
+    $blobs = ($elsewhere + ["${cheeseshop::data_dir}/blobs"])[0]
+    ensure_resource('file', $blobs, {
+        'ensure' => 'directory',
+        'owner'  => $cheeseshop::user,
+        'group'  => $cheeseshop::group,
+        'mode'   => '0750',
+    })
+    Class['cheeseshop::account', 'cheeseshop::install'] -> File[$blobs]
     # The right to the files and to nothing else: the service's group may read the settings, and the secrets in them.
     $way = shellquote($cheeseshop::data_dir)
     $all = shellquote($blobs)
@@ -207,18 +228,28 @@ class cheeseshop::nginx (
     default => [],
   }
 
+  $targets = $nodes.map |$node| {
+    $node ? {
+      /\A(unix:|.*:\d+\z)/ => $node,
+      default               => "${node}:${cheeseshop::port}",
+    }
+  }
+
   # The mode and owner only: what is in it is written by the program.
   file { $config_file:
-    ensure => file,
+    ensure => stdlib::ensure($is_there, 'file'),
     owner  => 'root',
     group  => 'root',
     mode   => '0644',
   }
-  cheeseshop::generated { $config_file:
-    arguments => ['nginx', '--server-name', ([$server_name] + $aliases).join(',')]
-    + $tls_options + $values.map |$option, $value| { [$option, String($value)] }.flatten + $client_options + $flags
-    + $allow_status.map |$network| { ['--allow-status', $network] }.flatten,
-    require   => File[$config_file],
+  if $is_there {
+    cheeseshop::generated { $config_file:
+      arguments => ['nginx', '--server-name', ([$server_name] + $aliases).join(',')]
+      + $tls_options + $values.map |$option, $value| { [$option, String($value)] }.flatten + $client_options + $flags
+      + $targets.map |$node| { ['--node', $node] }.flatten
+      + $allow_status.map |$network| { ['--allow-status', $network] }.flatten,
+      require   => File[$config_file],
+    }
   }
 
   if $manage_service {
@@ -229,11 +260,15 @@ class cheeseshop::nginx (
       restart => "nginx -t && systemctl reload ${service_name}",
       require => Class['cheeseshop::service'],
     }
-    [Cheeseshop::Generated[$config_file]] ~> Service[$service_name]
-    if $certificate_content {
+    $site = $is_there ? {
+      true    => Cheeseshop::Generated[$config_file],
+      default => File[$config_file],
+    }
+    $site ~> Service[$service_name]
+    if $certificate_content and $is_there {
       File[$certificate] ~> Service[$service_name]
     }
-    if $key_content !~ Undef {
+    if $key_content !~ Undef and $is_there {
       File[$key] ~> Service[$service_name]
     }
   }

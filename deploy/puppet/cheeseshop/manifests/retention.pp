@@ -48,7 +48,6 @@ define cheeseshop::retention (
   $file = stdlib::ensure($is_there, 'file')
   $folder = '/etc/cheeseshop/retention'
   $timer = "cheeseshop-retention@${title}.timer"
-  $timer_folder = "/etc/systemd/system/${timer}.d"
 
   ensure_resource('file', $folder, {
       'ensure'  => 'directory',
@@ -64,7 +63,7 @@ define cheeseshop::retention (
     group   => 'root',
     mode    => '0644',
     content => epp('cheeseshop/retention.conf.epp', {
-        'url'       => "${cheeseshop::api_url}${index}",
+        'url'       => "${cheeseshop::puppet_url}${index}",
         'rule'      => $rule,
         'ca_bundle' => $ca_bundle,
     }),
@@ -82,31 +81,16 @@ define cheeseshop::retention (
     require => Class['cheeseshop::service'],
   }
 
-  if $on_calendar !~ Undef and $is_there {
-    file { $timer_folder:
-      ensure => directory,
-      owner  => 'root',
-      group  => 'root',
-      mode   => '0755',
-    }
-  }
-  file { "${timer_folder}/puppet.conf":
+  cheeseshop::drop_in { $timer:
     ensure  => stdlib::ensure($on_calendar !~ Undef and $is_there, 'file'),
-    owner   => 'root',
-    group   => 'root',
-    mode    => '0644',
+    unit    => $timer,
     content => epp('cheeseshop/timer.conf.epp', { 'on_calendar' => $on_calendar }),
     notify  => Service[$timer],
   }
-  ~> exec { "cheeseshop units of retention ${title}":
-    command     => 'systemctl daemon-reload',
-    path        => ['/usr/bin', '/bin'],
-    refreshonly => true,
-    before      => Service[$timer],
-  }
 
   service { $timer:
-    ensure => stdlib::ensure($is_there, 'service'),
-    enable => $is_there,
+    ensure  => stdlib::ensure($is_there, 'service'),
+    enable  => $is_there,
+    require => Exec['cheeseshop units'],
   }
 }

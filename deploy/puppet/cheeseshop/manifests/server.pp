@@ -4,63 +4,52 @@
 class cheeseshop::server {
   assert_private()
 
-  $directory = $cheeseshop::config_dir
-  $password_file = "${directory}/root.password"
+  $password_file = $cheeseshop::root::password_file
   $settings_file = '/etc/cheeseshop/puppet.json'
 
   if $cheeseshop::root_password !~ Undef {
-    $line = Sensitive("${cheeseshop::root_password.unwrap}\n")
-    file {
-      default:
-        ensure    => file,
-        owner     => 'root',
-        group     => 'root',
-        mode      => '0600',
-        show_diff => false,
-        ;
-      $password_file:
-        content => $line,
-        ;
-      $settings_file:
-        content => to_json_pretty({
-            'url'           => $cheeseshop::api_url,
-            'user'          => 'root',
-            'password_file' => $password_file,
-        }),
-        ;
+    file { $settings_file:
+      ensure  => file,
+      owner   => 'root',
+      group   => 'root',
+      mode    => '0600',
+      content => epp('cheeseshop/puppet.json.epp', { 'url' => $cheeseshop::puppet_url, 'password_file' => $password_file }),
     }
 
+    # Nobody's logins are looked at, and none is kept. The password goes to this machine and not through the proxy that
+    # Puppet may have been started with.
+    $proxies = ['http_proxy', 'HTTP_PROXY', 'all_proxy', 'ALL_PROXY'].map |$name| { ['-u', $name] }.flatten
+    $alone = ['env'] + $proxies + ['DEVPI_CLIENTDIR=/nonexistent']
     # The redirection is root's, who alone may read the file; the program runs as the service does.
     $as_service = ['runuser', '-u', $cheeseshop::user, '--']
     $command = shellquote($as_service + ['/usr/bin/cheeseshop', 'passwd', '--config', $cheeseshop::config_file, 'root'])
-    $login = shellquote([
-        '/usr/bin/cheeseshop', 'layout', 'export', '--server', $cheeseshop::api_url,
+    $login = shellquote($alone + [
+        '/usr/bin/cheeseshop', 'layout', 'export', '--server', $cheeseshop::puppet_url,
         '--user', 'root', '--password-file', $password_file, 'root',
     ])
     $accepted = "${login} >/dev/null && exit 0"
     exec { 'cheeseshop password of root':
       # A running server notices within a second.
-      command     => "${command} < ${shellquote($password_file)} && for try in 1 2 3 4 5; do sleep 1; ${accepted}; done; exit 1",
+      command  => "${command} < ${shellquote($password_file)} && for try in 1 2 3 4 5; do sleep 1; ${accepted}; done; exit 1",
+      # A server that is still to be installed begins with this password.
+      onlyif   => 'test -x /usr/bin/cheeseshop',
       # `false`, for Puppet takes the exit code of a program that is not there for an error.
-      unless      => "${login} >/dev/null 2>&1 || false",
-      provider    => shell,
-      path        => ['/usr/sbin', '/usr/bin', '/sbin', '/bin'],
-      cwd         => '/',
-      # Nobody's logins are looked at, and none is kept. The password goes to this machine and not through the
-      # proxy that Puppet may have been started with.
-      environment => ['DEVPI_CLIENTDIR=/nonexistent', 'http_proxy=', 'HTTP_PROXY=', 'all_proxy=', 'ALL_PROXY='],
-      require     => File[$password_file, $settings_file],
+      unless   => "${login} >/dev/null 2>&1 || false",
+      provider => shell,
+      path     => ['/usr/sbin', '/usr/bin', '/sbin', '/bin'],
+      cwd      => '/',
+      require  => File[$password_file, $settings_file],
     }
   }
 
-  $cheeseshop::users.each |$name, $values| {
-    # Also where Hiera gives it as a plain text, it stays out of reports.
-    $hidden = $values['password'] ? {
-      String  => { 'password' => Sensitive($values['password']) },
-      default => {},
+  $is_hidden = $cheeseshop::users =~ Sensitive
+  $cheeseshop::users.unwrap.each |$name, $values| {
+    $hidden = $is_hidden ? {
+      true    => Sensitive($values),
+      default => $values,
     }
     cheeseshop_user { $name:
-      * => $values + $hidden,
+      * => cheeseshop::revealed("cheeseshop::users, ${name}", $hidden, ['password']),
     }
   }
   $cheeseshop::layouts.each |$name, $values| {

@@ -18,41 +18,31 @@ class cheeseshop::service {
   $environment = $proxies + $elsewhere + $cheeseshop::environment
 
   # The unit has a place of its own there, and may write nowhere else.
-  $writable = [$cheeseshop::data_dir].filter |$path| { $path != '/var/lib/cheeseshop' }
+  $places = [
+    $cheeseshop::data_dir,
+    $cheeseshop::stored.get('path'),
+    $cheeseshop::stored.get('spool_dir'),
+    $cheeseshop::settings.get('blobs.path'),
+    $cheeseshop::settings.get('blobs.spool_dir'),
+  ]
+  $writable = $places.unique.filter |$path| { $path !~ Undef and $path !~ /\A\/var\/lib\/cheeseshop(\/|\z)/ }
   $is_other_user = $cheeseshop::user != 'cheeseshop' or $cheeseshop::group != 'cheeseshop'
-  $is_needed = !$environment.empty or !$writable.empty or $is_other_user
-  $ensure = $is_needed ? {
-    true    => file,
-    default => absent,
-  }
+  $differs = !$environment.empty or !$writable.empty or $is_other_user
   $units = '/etc/systemd/system'
 
   # The jobs of the timers run as the service does.
+  $run_as = $is_other_user ? {
+    true    => { 'user' => $cheeseshop::user, 'group' => $cheeseshop::group },
+    default => {},
+  }
   ['cheeseshop-backup', 'cheeseshop-gc', $cheeseshop::service_name].each |$unit| {
-    if $is_needed {
-      ensure_resource('file', "${units}/${unit}.service.d", {
-          'ensure' => 'directory',
-          'owner'  => 'root',
-          'group'  => 'root',
-          'mode'   => '0755',
-      })
-    }
-    file { "${units}/${unit}.service.d/puppet.conf":
-      ensure  => $ensure,
-      owner   => 'root',
-      group   => 'root',
-      mode    => '0644',
-      content => epp('cheeseshop/puppet.conf.epp', {
-          'environment'   => $environment,
-          'user'          => $cheeseshop::user,
-          'group'         => $cheeseshop::group,
-          'is_other_user' => $is_other_user,
-          'writable'      => $writable,
-      }),
-      notify  => Exec['cheeseshop units'],
+    cheeseshop::drop_in { $unit:
+      ensure  => stdlib::ensure($differs, 'file'),
+      unit    => "${unit}.service",
+      content => epp('cheeseshop/puppet.conf.epp', { 'environment' => $environment, 'writable' => $writable } + $run_as),
     }
   }
-  File["${units}/${cheeseshop::service_name}.service.d/puppet.conf"] ~> Service[$cheeseshop::service_name]
+  Cheeseshop::Drop_in[$cheeseshop::service_name] ~> Service[$cheeseshop::service_name]
 
   # What the package would have brought.
   if $cheeseshop::install::install_method == 'binary' {

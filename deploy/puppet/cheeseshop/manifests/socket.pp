@@ -6,7 +6,6 @@ class cheeseshop::socket {
 
   $unit = 'cheeseshop.socket'
   $is_there = $cheeseshop::socket
-  $folder = "/etc/systemd/system/${unit}.d"
   $service = "${cheeseshop::service_name}.service"
 
   $streams = $cheeseshop::addresses.map |$address| {
@@ -18,19 +17,9 @@ class cheeseshop::socket {
   }
   $given_mode = $cheeseshop::settings.get('server.socket_mode', '600')
 
-  if $is_there {
-    file { $folder:
-      ensure => directory,
-      owner  => 'root',
-      group  => 'root',
-      mode   => '0755',
-    }
-  }
-  file { "${folder}/puppet.conf":
+  cheeseshop::drop_in { $unit:
     ensure  => stdlib::ensure($is_there, 'file'),
-    owner   => 'root',
-    group   => 'root',
-    mode    => '0644',
+    unit    => $unit,
     content => epp('cheeseshop/socket.conf.epp', {
         'streams' => $streams,
         'service' => $cheeseshop::service_name,
@@ -38,7 +27,6 @@ class cheeseshop::socket {
         'group'   => $cheeseshop::group,
         'mode'    => "0${given_mode}",
     }),
-    notify  => Exec['cheeseshop units'],
   }
 
   if $is_there {
@@ -56,7 +44,7 @@ class cheeseshop::socket {
         ;
       'cheeseshop leaves its address for another one':
         refreshonly => true,
-        subscribe   => File["${folder}/puppet.conf"],
+        subscribe   => Cheeseshop::Drop_in[$unit],
         ;
     }
     service { $unit:

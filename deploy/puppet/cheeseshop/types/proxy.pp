@@ -1,2 +1,2 @@
-# The URL of a proxy, without a password.
-type Cheeseshop::Proxy = Pattern[/\A(https?|socks5h?):\/\/[^\/@\s"\\%$]+\/?\z/]
+# The URL of a proxy.
+type Cheeseshop::Proxy = Pattern[/\A(https?|socks5h?):\/\/[^\/\s"\\%$]+\/?\z/]

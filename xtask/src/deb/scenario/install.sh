@@ -1,8 +1,19 @@
-# The package on a clean system: nothing asked, the service up, nothing open that should not be.
+# The package on a clean system, from an apt repository: nothing asked, the service up, nothing open that should
+# not be.
+rm -f /etc/apt/sources.list
 files_of_the_system > "$state/before"
 getent passwd cheeseshop && fail 'the system is not clean'
 
-apt install "$PREVIOUS" < /dev/null
+ln -s "$REPOSITORY_BEFORE" "$state/debian"
+systemd-run --quiet --unit=repository --working-directory="$state" python3 -m http.server 8001 --bind 127.0.0.1
+wait_for 'the repository' curl --silent --fail http://127.0.0.1:8001/debian/cheeseshop.sources
+curl --silent --fail --output /etc/apt/keyrings/cheeseshop-archive-keyring.asc \
+    http://127.0.0.1:8001/debian/cheeseshop-archive-keyring.asc
+sed 's|^URIs: .*|URIs: http://127.0.0.1:8001/debian/|' "$REPOSITORY_BEFORE/cheeseshop.sources" \
+    > /etc/apt/sources.list.d/cheeseshop.sources
+apt update > "$state/update" 2>&1
+expect 'what apt says of the repository' "$(cat "$state/update")" ''
+apt install cheeseshop < /dev/null
 expect 'the installed version' "$(installed_version)" "ii $PREVIOUS_VERSION"
 
 wait_for 'an answer of the server' answers

@@ -1,10 +1,14 @@
 # What the steps share. Each step is run by bash -euo pipefail in the clean Debian, with this in front.
 # PREVIOUS, THIS, DEVPI: the package files. VERSION, PREVIOUS_VERSION: their versions.
+# REPOSITORY_BEFORE, REPOSITORY: an apt repository without and with the new version.
 
 server=http://127.0.0.1:3141
 site=https://packages.test
 state=/run/test
 mkdir -p "$state"
+
+# systemd counts starts: in a test there are as many in a minute as elsewhere in a year.
+systemctl reset-failed 'cheeseshop*' 2>/dev/null || :
 
 fail() {
     trap - ERR
@@ -102,4 +106,31 @@ with zipfile.ZipFile(path, "w") as wheel:
     for file, content in files.items():
         wheel.writestr(file, content)
 PYTHON
+}
+
+# make_database_older: as the release before would have it, which has the program of this one.
+make_database_older() {
+    python3 - /var/lib/cheeseshop/cheeseshop.db /packages/newest-migration.sql << 'PYTHON'
+import re, sqlite3, sys
+
+database = sqlite3.connect(sys.argv[1])
+migration = re.sub(r"--[^\n]*", "", open(sys.argv[2]).read())
+for statement in filter(None, map(str.strip, migration.split(";"))):
+    if table := re.match(r"CREATE TABLE (\w+)", statement):
+        database.execute(f"DROP TABLE {table[1]}")
+    elif column := re.match(r"ALTER TABLE (\w+) ADD COLUMN (\w+)", statement):
+        database.execute(f"ALTER TABLE {column[1]} DROP COLUMN {column[2]}")
+    elif not re.match(r"CREATE (UNIQUE )?INDEX", statement):
+        sys.exit(f"how is this undone? {statement}")
+database.execute("DELETE FROM schema_migrations WHERE name = (SELECT max(name) FROM schema_migrations)")
+database.commit()
+PYTHON
+}
+
+# newest_migration HOW: the one that the database has seen, read as the option of SQLite's says.
+newest_migration() {
+    python3 -c "
+import sqlite3
+database = sqlite3.connect('file:/var/lib/cheeseshop/cheeseshop.db?$1', uri=True)
+print(database.execute('SELECT max(name) FROM schema_migrations').fetchone()[0])"
 }

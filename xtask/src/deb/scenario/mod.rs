@@ -1,9 +1,11 @@
 //! What happens to the packages on a clean Debian: one file of shell for each step, in this folder.
 
 use std::path::Path;
+use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
 
+use super::Repositories;
 use super::booted::Machine;
 use super::package::Packages;
 use super::source;
@@ -17,6 +19,7 @@ const STEPS: &[(&str, &str)] = &[
     ("install", include_str!("install.sh")),
     ("exposure", include_str!("exposure.sh")),
     ("use through nginx with TLS", include_str!("use.sh")),
+    ("restarts under load", include_str!("restart.sh")),
     ("in the hands of systemd", include_str!("supervise.sh")),
     ("upgrade, also under load", include_str!("upgrade.sh")),
     ("refused downgrade", include_str!("downgrade.sh")),
@@ -25,8 +28,25 @@ const STEPS: &[(&str, &str)] = &[
     ("purge", include_str!("purge.sh")),
 ];
 
+/// The steps on a machine where much goes wrong, each on what the one before has left.
+const TROUBLE: &[(&str, &str)] = &[
+    (
+        "starting is forbidden",
+        include_str!("trouble/forbidden.sh"),
+    ),
+    ("changed settings", include_str!("trouble/conffile.sh")),
+    ("dpkg is killed", include_str!("trouble/interrupted.sh")),
+    ("the user is missing", include_str!("trouble/user.sh")),
+    ("the disk is full", include_str!("trouble/full_disk.sh")),
+    ("data elsewhere", include_str!("trouble/elsewhere.sh")),
+    ("no server", include_str!("trouble/client_only.sh")),
+];
+
 /// The page of the manual about the packages.
 const PAGE: &str = "docs/manual/debian.md";
+
+/// The blocks that lead from nothing to the first `pip install`.
+const UNTIL_PIP_INSTALL: usize = 2;
 
 /// What its blocks are marked by.
 const MARK: &str = "by `cargo xtask deb --check` on a clean Debian -->";
@@ -38,6 +58,7 @@ pub(super) fn run(
     folder: &Path,
     previous: &Packages,
     packages: &Packages,
+    repositories: &Repositories,
 ) -> Result<()> {
     // What the upgrade makes the database older by.
     std::fs::copy(
@@ -49,39 +70,49 @@ pub(super) fn run(
         Ok(format!("/packages/{}", below.display()))
     };
     let names = format!(
-        "PREVIOUS={} PREVIOUS_VERSION={} THIS={} VERSION={} DEVPI={}\n",
+        "PREVIOUS={} PREVIOUS_VERSION={} THIS={} VERSION={} DEVPI={}\n\
+         REPOSITORY_BEFORE={} REPOSITORY={}\n",
         inside(&previous.cheeseshop)?,
         previous.version,
         inside(&packages.cheeseshop)?,
         packages.version,
         inside(&packages.devpi)?,
+        inside(&repositories.before)?,
+        inside(&repositories.now)?,
     );
     let boot = || Machine::boot(tree, folder, &folder.join("machine.log"));
 
-    let machine = step("boot", boot)?;
-    for (name, script) in STEPS {
-        step(name, || machine.run(&format!("{names}{LIBRARY}{script}")))?;
+    for steps in [STEPS, TROUBLE] {
+        let machine = step("boot", boot)?;
+        for (name, script) in steps {
+            step(name, || machine.run(&format!("{names}{LIBRARY}{script}")))?;
+        }
     }
-    drop(machine);
 
     let page = std::fs::read_to_string(workspace_root().join(PAGE)).context(PAGE)?;
     let blocks = blocks(&page)?;
-    let commands = blocks.iter().map(|block| block.lines().count());
-    say(&format!(
-        "from a bare Debian to the first `pip install` through the layout: {} commands",
-        commands.take(2).sum::<usize>()
-    ));
     let machine = step("boot", boot)?;
     step("the manual: before it", || {
         machine.run(&format!("{names}{LIBRARY}{}", include_str!("manual.sh")))
     })?;
-    for block in blocks {
-        let (first, _) = block.split_once('\n').unwrap_or((&block, ""));
+    let (mut commands, started) = (0, Instant::now());
+    for (number, block) in blocks.iter().enumerate() {
+        let (first, _) = block.split_once('\n').unwrap_or((block, ""));
         step(&format!("the manual: {first}"), || {
             machine.run(&format!("{names}{LIBRARY}cd \"${{THIS%/*}}\"\n{block}"))
         })?;
+        commands += block.lines().count();
+        if number + 1 == UNTIL_PIP_INSTALL {
+            say(&format!(
+                "from a bare Debian to the first `pip install` through the layout: {commands} commands, {:.0} s",
+                started.elapsed().as_secs_f32()
+            ));
+        }
     }
-    Ok(())
+    step("the source package's own test", || {
+        let script = include_str!("autopkgtest.sh");
+        machine.run(&format!("{names}{LIBRARY}{script}"))
+    })
 }
 
 /// The blocks of commands on the page, in which whatever asks is given an answer.
@@ -105,7 +136,7 @@ fn blocks(page: &str) -> Result<Vec<String>> {
             .collect();
         blocks.push(block.join("\n"));
     }
-    if blocks.len() < 2 {
+    if blocks.len() < UNTIL_PIP_INSTALL {
         bail!("{PAGE}: no blocks to run");
     }
     Ok(blocks)

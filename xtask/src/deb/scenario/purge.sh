@@ -7,6 +7,8 @@ sed -i '/packages\.test/d' /etc/hosts
 update-ca-certificates --fresh > /dev/null 2>&1
 rm -rf ~/.devpi ~/.config ~/.local
 apt purge cheeseshop < /dev/null
+rm /etc/apt/sources.list.d/cheeseshop.sources /etc/apt/keyrings/cheeseshop-archive-keyring.asc
+systemctl stop repository.service
 systemctl daemon-reload
 systemctl reset-failed
 files_of_the_system > "$state/after"

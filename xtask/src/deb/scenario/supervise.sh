@@ -6,11 +6,14 @@ status_text() {
 expect 'the status' "$(status_text)" "listening on $server"
 
 echo '[cache' > /etc/cheeseshop/conf.d/mistake.toml
+# The signal is sent when this comes back, and not always heard already.
 systemctl reload cheeseshop.service
-[[ $(status_text) == *'those from before are in force' ]] || fail "a mistake is not told: $(status_text)"
+tells_of_a_mistake() { [[ $(status_text) == *'those from before are in force' ]]; }
+wait_for 'a word about the mistake' tells_of_a_mistake
 rm /etc/cheeseshop/conf.d/mistake.toml
 systemctl reload cheeseshop.service
-expect 'the status after the mistake' "$(status_text)" "listening on $server"
+is_well() { [ "$(status_text)" = "listening on $server" ]; }
+wait_for 'the end of the mistake' is_well
 
 install -m 0600 /dev/stdin /etc/cheeseshop/proxy <<< 'http://somebody:secret@127.0.0.1:9'
 printf '[mirror]\nproxy_file = "credential:proxy"\n' > /etc/cheeseshop/conf.d/proxy.toml
@@ -48,3 +51,16 @@ systemctl start cheeseshop-retention@team-dev.service
 journalctl --quiet --unit=cheeseshop-retention@team-dev.service --output=cat > "$state/retained"
 grep -q '^there is nothing to remove$' "$state/retained" || fail 'the rule says nothing'
 rm /etc/cheeseshop/retention/team-dev.*
+
+# A unit of `gen-config` with words that mean something to systemd: they arrive as they are.
+odd=$'/srv/my "$HOME" %h ; \\n\ta\nb'
+cheeseshop --data-dir "$odd" --set server.listen=unix:/run/odd.sock gen-config systemd --user root \
+    --output /etc/systemd/system/odd.service
+systemctl daemon-reload
+systemctl start odd.service
+[ -f "$odd/cheeseshop.db" ] || fail "systemd has read another directory: $(ls /srv)"
+expect 'the addresses that systemd keeps of it' \
+    "$(systemctl show --property=NFileDescriptorStore --value odd.service)" 1
+systemctl stop odd.service
+rm -r "$odd" /run/odd.sock /etc/systemd/system/odd.service
+systemctl daemon-reload

@@ -1,37 +1,21 @@
 # The next version: the database is copied, then brought up to date; what was uploaded and configured stays.
-# With the socket in systemd's hands nobody who connects meanwhile is refused.
+# systemd keeps the address, so nobody who connects meanwhile is refused.
 serial() {
     curl --silent --fail "$server/+status" |
         python3 -c 'import json, sys; print(json.load(sys.stdin)["result"]["serial"])'
 }
 
-systemctl stop cheeseshop.service
-systemctl enable --now --quiet cheeseshop.socket
-systemctl start cheeseshop.service
-wait_for 'an answer through the socket' answers
+expect 'the socket' "$(systemctl is-active cheeseshop.socket || :)" inactive
 systemctl start cheeseshop-retention@example.timer
 echo '# of this machine' >> /etc/default/cheeseshop
 before=$(serial)
 
-# The made-up release before this one has its program, so the database has to be made older by hand.
-systemctl stop cheeseshop.service
-python3 - /var/lib/cheeseshop/cheeseshop.db /packages/newest-migration.sql << 'PYTHON'
-import re, sqlite3, sys
+# The made-up release before this one has its program. It runs meanwhile: one that is stopped stays so.
+make_database_older
 
-database = sqlite3.connect(sys.argv[1])
-migration = re.sub(r"--[^\n]*", "", open(sys.argv[2]).read())
-for statement in filter(None, map(str.strip, migration.split(";"))):
-    if table := re.match(r"CREATE TABLE (\w+)", statement):
-        database.execute(f"DROP TABLE {table[1]}")
-    elif column := re.match(r"ALTER TABLE (\w+) ADD COLUMN (\w+)", statement):
-        database.execute(f"ALTER TABLE {column[1]} DROP COLUMN {column[2]}")
-    elif not re.match(r"CREATE (UNIQUE )?INDEX", statement):
-        sys.exit(f"how is this undone? {statement}")
-database.execute("DELETE FROM schema_migrations WHERE name = (SELECT max(name) FROM schema_migrations)")
-database.commit()
-PYTHON
-
-apt install "$THIS" < /dev/null
+ln -sfn "$REPOSITORY" "$state/debian"
+apt update
+apt upgrade < /dev/null
 wait_for 'an answer of the new version' answers
 expect 'the installed version' "$(installed_version)" "ii $VERSION"
 expect 'the service' "$(systemctl is-active cheeseshop.service)" active
@@ -40,14 +24,11 @@ expect 'the timer of garbage' "$(systemctl is-active cheeseshop-gc.timer || :)" 
 copy=$(find /var/lib/cheeseshop/backups -name 'before-migration-*.db')
 [ -n "$copy" ] || fail 'the database was not copied before it was changed'
 expect 'the copy' "$(stat --format='%U' "$copy")" cheeseshop
-expect 'the newest migration' "$(python3 -c "
-import sqlite3
-database = sqlite3.connect('file:/var/lib/cheeseshop/cheeseshop.db?mode=ro', uri=True)
-print(database.execute('SELECT max(name) FROM schema_migrations').fetchone()[0])")" \
-    "$(cat /usr/share/cheeseshop/schema)"
+expect 'the newest migration' "$(newest_migration 'mode=ro')" "$(cat /usr/share/cheeseshop/schema)"
 after=$(serial)
 [ "$after" -ge "$before" ] || fail "the log of changes has shrunk from $before to $after"
 grep -q '^# of this machine$' /etc/default/cheeseshop || fail 'a changed conffile was replaced'
+grep -q 'Of the release before' /etc/cheeseshop/cheeseshop.toml && fail 'an unchanged conffile was not replaced'
 installs_with_pip
 
 # Under load, and all maintainer scripts once more.
@@ -68,6 +49,12 @@ wait "$load"
 echo "requests meanwhile: $(sort "$state/answers" | uniq --count | tr '\n' ' ')"
 grep -q '^200$' "$state/answers" || fail 'nobody asked meanwhile'
 expect 'requests that failed meanwhile' "$(grep -cv '^200$' "$state/answers" || :)" 0
+
+# The same through the socket unit.
+systemctl stop cheeseshop.service
+systemctl enable --now --quiet cheeseshop.socket
+systemctl start cheeseshop.service
+wait_for 'an answer through the socket' answers
 
 # What somebody has stopped stays so.
 systemctl stop cheeseshop.socket

@@ -50,4 +50,6 @@ systemctl start cheeseshop-gc.service
 systemctl enable --now --quiet cheeseshop-backup.timer
 systemctl start cheeseshop-backup.service
 cheeseshop backup verify
+links=$(find /var/backups/cheeseshop -path '*/blobs/*' -type f -printf '%n\n' | sort --numeric-sort | head --lines=1)
+[ "${links:-0}" -gt 1 ] || fail "the backup has copied what it could share with the server: $links name(s)"
 expect 'the backups' "$(mode_of /var/backups/cheeseshop)" '700 cheeseshop cheeseshop'

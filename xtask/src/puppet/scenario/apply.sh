@@ -2,15 +2,22 @@
 told=$(puppet_apply "$state/noop-1.log" --noop)
 expect 'the exit code of a dry run' "$told" 0
 for resource in 'Package[cheeseshop]/ensure' 'Package[nginx]/ensure' 'Service[cheeseshop]/ensure' \
-    'File[/etc/cheeseshop/cheeseshop.toml]/ensure' 'Exec[cheeseshop password of root]/returns' \
+    'File[/etc/cheeseshop/cheeseshop.toml]/ensure' 'File[/etc/cheeseshop/root.password]/ensure' \
     'Exec[cheeseshop gen-config /etc/nginx/conf.d/cheeseshop.conf]/returns' 'Cheeseshop_user[team]/ensure' \
     'Cheeseshop_layout[team]/ensure' 'Cheeseshop_token[jenkins]/ensure' 'File[/etc/pip.conf]/ensure'; do
-    told "$state/noop-1.log" "$resource: current_value"
+    would_change "$state/noop-1.log" "$resource"
 done
 getent passwd cheeseshop && fail 'a dry run has made a user'
 [ ! -e /etc/pip.conf ] && [ ! -e /etc/cheeseshop ] || fail 'a dry run has written a file'
 
 expect 'the exit code of the first run' "$(puppet_apply "$state/apply-1.log")" 2
+# The server begins with the password that Puppet has, and no other one was ever made up.
+not_told "$state/noop-1.log" 'Exec[cheeseshop password of root]'
+not_told "$state/apply-1.log" 'Exec[cheeseshop password of root]'
+[ ! -e /var/lib/cheeseshop/root-password ] || fail 'a password was made up'
+journalctl --no-pager --unit=cheeseshop > "$state/journal.log"
+not_told "$state/journal.log" 'root-password'
+
 expect 'the exit code of the second run' "$(puppet_apply "$state/apply-2.log")" 0
 told_nothing "$state/apply-2.log"
 puppet_apply "$state/noop-2.log" --noop > /dev/null

@@ -16,6 +16,7 @@ class { 'cheeseshop':
   mirror_proxy  => Sensitive('http://proxy.corp.example:3128'),
   root_password => Sensitive(lookup('cheeseshop_root_password')),
   settings      => { 'server' => { 'accel_location' => '/+blobs/' }, 'log' => { 'filter' => 'info' } },
+  theme_source  => 'puppet:///modules/profile/theme',
   socket        => true,
   users         => { 'anna' => { 'password' => Sensitive(lookup('cheeseshop_team_password')) } },
   indexes       => { 'anna/dev' => { 'bases' => ['root/pypi'], 'acl_upload' => ['anna'], 'acl_read' => ['anna'] } },

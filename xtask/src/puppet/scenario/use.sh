@@ -9,11 +9,7 @@ REQUESTS_CA_BUNDLE=/etc/ssl/certs/ca-certificates.crt twine upload --non-interac
 }
 unset TWINE_USERNAME TWINE_PASSWORD
 
-python3 -m venv "$state/environment"
-"$state/environment/bin/pip" install --quiet --disable-pip-version-check --no-cache-dir hello-shop from-pypi
-expect 'what the installed projects say' \
-    "$("$state/environment/bin/python" -c 'import hello_shop, from_pypi; print(hello_shop.WORDS, from_pypi.WORDS, sep=", ")')" \
-    'fresh cheese, mirrored cheese'
+expect 'what the installed projects say' "$(installs hello-shop from-pypi)" 'fresh cheese, mirrored cheese'
 grep -q 'upstream.corp.example' "$state/proxy.log" || fail 'the mirror did not go through the proxy of the company'
 
 found=$(su --login --command 'cd /tmp && WORKSPACE=/tmp devpi_use shared/stable >/dev/null 2>&1 && echo "$PIP_INDEX_URL"')
@@ -43,21 +39,11 @@ echo nonsense > /etc/cheeseshop-jenkins.token
 echo '# by hand' >> /etc/nginx/conf.d/cheeseshop.conf
 cp /etc/nginx/conf.d/cheeseshop.conf "$state/by-hand.conf"
 puppet_apply "$state/noop-3.log" --noop > /dev/null
-told "$state/noop-3.log" 'Cheeseshop_user[team]/password: current_value'
+would_change "$state/noop-3.log" 'Cheeseshop_user[team]/password'
 told "$state/noop-3.log" 'change index team/staging (bases, volatile)'
-told "$state/noop-3.log" 'Cheeseshop_token[jenkins]/ensure: current_value'
-told "$state/noop-3.log" 'Exec[cheeseshop gen-config /etc/nginx/conf.d/cheeseshop.conf]/returns: current_value'
+would_change "$state/noop-3.log" 'Cheeseshop_token[jenkins]/ensure'
+would_change "$state/noop-3.log" 'Exec[cheeseshop gen-config /etc/nginx/conf.d/cheeseshop.conf]/returns'
 cmp /etc/nginx/conf.d/cheeseshop.conf "$state/by-hand.conf" || fail 'a dry run has changed the site'
 expect 'the exit code of the run that mends' "$(puppet_apply "$state/apply-3.log")" 2
 expect 'the exit code of the one after it' "$(puppet_apply "$state/apply-4.log")" 0
-grep -q 'by hand' /etc/nginx/conf.d/cheeseshop.conf && fail 'the site was not mended'
-
-# Settings that are wrong never get into the file.
-cp /etc/cheeseshop/cheeseshop.toml "$state/before.toml"
-printf 'cheeseshop::settings:\n  server:\n    no_such_key: 1\n' >> /etc/puppet/data/common.yaml
-if puppet apply --modulepath="$modules:/usr/share/puppet/modules" --hiera_config=/etc/puppet/hiera.yaml --detailed-exitcodes \
-    /packages/site.pp > "$state/wrong.log" 2>&1; then
-    fail 'wrong settings were taken'
-fi
-cmp /etc/cheeseshop/cheeseshop.toml "$state/before.toml" || fail 'wrong settings were written'
-expect 'the service' "$(systemctl is-active cheeseshop)" active
+! grep -q 'by hand' /etc/nginx/conf.d/cheeseshop.conf || fail 'the site was not mended'

@@ -32,6 +32,10 @@ pub(crate) struct KeepArgs {
 }
 
 #[derive(Debug, Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of the command line"
+)]
 pub(crate) struct CreateArgs {
     /// The directory for backups; each gets one below it. Default: `backup.directory`.
     pub(crate) directory: Option<PathBuf>,
@@ -47,6 +51,15 @@ pub(crate) struct CreateArgs {
     /// Fetch the files of an S3 store into the backup; else it only lists them.
     #[arg(long)]
     pub(crate) include_remote_blobs: bool,
+
+    /// Read also the files that are shared with the store or an earlier backup, and compare them with their
+    /// digests. What is damaged in an earlier backup is taken from the store again.
+    #[arg(long)]
+    pub(crate) verify: bool,
+
+    /// Wait so long for the end of a garbage collection; 0 does not wait.
+    #[arg(long, value_name = "SECONDS", default_value = "1h")]
+    pub(crate) wait: String,
 
     /// Print what was made as JSON.
     #[arg(long)]

@@ -11,17 +11,21 @@ use super::progress::watched;
 use super::{directory, keep, trouble};
 use crate::clock::SystemClock;
 use crate::commands::moving::bytes;
-use crate::config::Config;
+use crate::config::{Config, parse_duration};
 use crate::failure::Failure;
 use crate::{node, output};
 
 /// Makes a backup and says what is in it.
 pub(super) async fn run(config: &Config, arguments: &CreateArgs) -> Result<(), Failure> {
     let target = directory(&config.backup, arguments.directory.as_ref())?;
+    let wait = parse_duration(&arguments.wait)
+        .map_err(|message| Failure::could_not_try(format!("--wait: {message}")))?;
     node::existing(config)?;
     let options = CreateOptions {
         copy: arguments.copy,
         include_remote: arguments.include_remote_blobs,
+        verify: arguments.verify,
+        wait,
         keep: keep(&config.backup, &arguments.keep),
     };
     let progress = Progress::new();

@@ -1,8 +1,10 @@
 //! `cheeseshop backup restore`.
 
-use cheeseshop_storage::backup::{
-    self, Destination, Progress, RestoreOptions, Restored, own_below,
-};
+use std::path::Path;
+
+use cheeseshop_storage::BlobConfig;
+use cheeseshop_storage::backup::{self, Destination, Owner, Progress, RestoreOptions, Restored};
+use rustix::fs::Mode;
 use serde_json::json;
 
 use super::arguments::RestoreArgs;
@@ -18,7 +20,17 @@ use crate::output;
 pub(super) async fn run(config: &Config, arguments: &RestoreArgs) -> Result<(), Failure> {
     let backup = backup::newest(&arguments.backup)
         .map_err(|error| trouble::failure("nothing was restored", &error))?;
+    let runs_as_root = rustix::process::geteuid().is_root();
+    if runs_as_root {
+        // As the unit of the server has it, whatever root's shell says: its group may read files, for a web server.
+        rustix::process::umask(Mode::WGRP | Mode::RWXO);
+    }
+    let was_there = config.data_dir.exists();
     let directory = DataDirectory::open_or_create(&config.data_dir)?;
+    let owner = Owner::of(directory.path()).map_err(|error| not_given(&config.data_dir, &error))?;
+    let store = config.blobs.directory();
+    // A spool that was there is nobody's to give away; it may be any directory.
+    let is_ours = matches!(config.blobs, BlobConfig::Local { .. }) || !store.exists();
     let lock = directory.lock("cheeseshop backup restore")?;
     let options = RestoreOptions {
         share: arguments.hard_links,
@@ -28,23 +40,31 @@ pub(super) async fn run(config: &Config, arguments: &RestoreArgs) -> Result<(), 
         data_directory: directory.path(),
         database: &config.database,
         blobs: &config.blobs,
+        owner,
     };
     let progress = Progress::new();
     let mut findings = Findings::new(arguments.json);
     let mut tell = |damage| findings.add(&damage);
     let work = backup::restore(backup, destination, options, &mut tell, &progress);
-    let restored = watched(&progress, Box::pin(work))
-        .await
-        .map_err(|error| trouble::failure("the restore did not come to its end", &error))?;
+    let restored = watched(&progress, Box::pin(work)).await;
+    // Root restores for the user of the server, who may also go on with what was interrupted.
+    let given = give(owner, directory.path()).and_then(|()| {
+        if is_ours && store.exists() {
+            give(owner, &store)
+        } else {
+            Ok(())
+        }
+    });
+    let restored = restored.map_err(|error| trouble::while_restoring(&error))?;
+    given?;
     let found = findings.finish();
-    // Root restores for the user of the server.
-    own_below(directory.path()).map_err(|error| {
-        Failure::could_not_try(format!(
-            "what was restored cannot be given to the owner of {}: {error}",
-            directory.path().display()
-        ))
-    })?;
     drop(lock);
+    if runs_as_root && !was_there {
+        output::talk(&format!(
+            "{} was not there and belongs to root now: a server of another user needs `chown -R` first",
+            directory.path().display()
+        ));
+    }
     tell_all(config, arguments.json, &restored, &found);
     if restored.finished {
         return Ok(());
@@ -56,6 +76,18 @@ pub(super) async fn run(config: &Config, arguments: &RestoreArgs) -> Result<(), 
     .with_hint(
         "bring the missing blobs from another backup to their place in this one and start the restore \
          again, or give --accept-damage: `cheeseshop fsck` names the files then",
+    ))
+}
+
+fn give(owner: Owner, path: &Path) -> Result<(), Failure> {
+    let given = owner.take_below(path);
+    given.map_err(|error| not_given(path, &error))
+}
+
+fn not_given(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::could_not_try(format!(
+        "what was restored to {} cannot be given to the owner of the data directory: {error}",
+        path.display()
     ))
 }
 

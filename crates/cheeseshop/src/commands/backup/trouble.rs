@@ -5,6 +5,16 @@ use cheeseshop_storage::backup::BackupError;
 
 use crate::failure::Failure;
 
+/// What went wrong while a backup was restored.
+pub(super) fn while_restoring(error: &BackupError) -> Failure {
+    let what = "the restore did not come to its end";
+    if error.is_full() {
+        return Failure::caused_by(what, error)
+            .with_hint("make room and start it again; it goes on where it was");
+    }
+    failure(what, error)
+}
+
 /// What went wrong while `what` was done.
 pub(super) fn failure(what: &str, error: &BackupError) -> Failure {
     let failure = Failure::caused_by(what, error);
@@ -13,11 +23,16 @@ pub(super) fn failure(what: &str, error: &BackupError) -> Failure {
             .with_hint("make room: older backups go with `cheeseshop backup prune --keep N`");
     }
     match error {
-        BackupError::InUse(_) => failure.with_hint("wait for it; its lock ends with its process"),
+        BackupError::InUse { .. } => {
+            failure.with_hint("wait for it; its lock ends with its process")
+        }
         BackupError::NoProgram { .. } => failure.with_hint(
             "a PostgreSQL database is backed up by PostgreSQL's own programs: install those of the \
              server's release or a later one (Debian: `postgresql-client`), or dump the database by other \
              means and keep the files of the store apart",
+        ),
+        BackupError::Database(DatabaseError::RemovalsHeld { .. }) => failure.with_hint(
+            "start it again when that has ended, or wait for longer with --wait SECONDS; whoever is              killed holds nothing any more",
         ),
         BackupError::NotEmpty { .. } => failure.with_hint(
             "nothing was changed; stop the server, move what is there aside, and try again, or name \

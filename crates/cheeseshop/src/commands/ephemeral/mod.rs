@@ -77,7 +77,10 @@ pub(crate) async fn run(settings: &SettingArgs, arguments: &ServeArgs) -> Result
     let url = own_url(&server)?;
     let root_password = match root_password_of(&layout) {
         Some(password) => password,
-        None => new_password()?,
+        None => match server.node().given_root_password()? {
+            Some(password) => password,
+            None => new_password()?,
+        },
     };
     let app = &server.node().app;
     app.ensure_root(&root_password, None)

@@ -40,6 +40,16 @@ pub(crate) struct ServiceArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct NginxArgs {
+    /// Address of a server: `[https://]HOST:PORT` or `unix:/path`. May be repeated, for several nodes of one
+    /// installation. Default: the first address that the server of these settings listens on.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) node: Vec<String>,
+
+    /// Authorities of the nodes' certificates, which are looked at then: each node has one for the name of the
+    /// site. For nodes with https://.
+    #[arg(long, value_name = "FILE", requires = "node")]
+    pub(crate) node_ca: Option<PathBuf>,
+
     /// Name of the site, with aliases behind commas. Repeated: as many sites. Default: the host of
     /// `server.outside_url`, else this machine's name.
     #[arg(long, value_name = "NAME[,ALIAS]")]
@@ -114,10 +124,15 @@ pub(crate) enum ClientCertificates {
 
 #[derive(Debug, Args)]
 pub(crate) struct HaproxyArgs {
-    /// Address of a node: `HOST:PORT` or `unix:/path`. May be repeated. Default: the first address that the server
-    /// listens on.
+    /// Address of a server: `[https://]HOST:PORT` or `unix:/path`. May be repeated, for several nodes of one
+    /// installation. Default: the first address that the server of these settings listens on.
     #[arg(long, value_name = "ADDRESS")]
-    pub(crate) backend: Vec<String>,
+    pub(crate) node: Vec<String>,
+
+    /// Authorities of the nodes' certificates, which are looked at then: each node has one for the name of the
+    /// site. For nodes with https://.
+    #[arg(long, value_name = "FILE", requires = "node")]
+    pub(crate) node_ca: Option<PathBuf>,
 
     /// Certificate with its chain and key in one file, or a directory of such. Default:
     /// /etc/haproxy/certs/NAME.pem
@@ -139,6 +154,18 @@ pub(crate) struct HaproxyArgs {
     /// Nobody creates, changes or removes users through haproxy: 405.
     #[arg(long)]
     pub(crate) immutable_accounts: bool,
+
+    /// Logins per minute and address that are passed on; 0 for any number.
+    #[arg(long, value_name = "NUMBER", default_value_t = 20)]
+    pub(crate) login_rate: u32,
+
+    /// Authorities of client certificates: a caller may show one (see `--client-certificates`).
+    #[arg(long, value_name = "FILE")]
+    pub(crate) client_ca: Option<PathBuf>,
+
+    /// Whether each caller must show a client certificate.
+    #[arg(long, value_enum, default_value = "required", requires = "client_ca")]
+    pub(crate) client_certificates: ClientCertificates,
 
     /// Who may read `/metrics` and `/+status`: address, network or `all`. May be repeated. Default: this machine.
     #[arg(long, value_name = "NETWORK")]

@@ -2,7 +2,7 @@
 
 use minijinja::context;
 
-use super::arguments::HaproxyArgs;
+use super::arguments::{ClientCertificates, HaproxyArgs};
 use super::site::{self, Backend, Listen, refused};
 use super::{Made, filled};
 use crate::config::Config;
@@ -15,15 +15,7 @@ const MOST_IDLE_SECONDS: u64 = 60;
 
 /// Makes the file.
 pub(super) fn made(config: &Config, options: &HaproxyArgs) -> Result<Made, Failure> {
-    let nodes = if options.backend.is_empty() {
-        vec![Backend::of(config)?]
-    } else {
-        options
-            .backend
-            .iter()
-            .map(|text| node(text))
-            .collect::<Result<_, _>>()?
-    };
+    let nodes = Backend::all(config, &options.node)?;
     let name = match &options.server_name {
         Some(name) => site::name(name)?,
         None => site::name(&site::default_name(config))?,
@@ -53,6 +45,8 @@ pub(super) fn made(config: &Config, options: &HaproxyArgs) -> Result<Made, Failu
             address => haproxy_address(&node.address),
             is_tls => node.is_tls,
         }).collect::<Vec<_>>(),
+        node_ca => site::authorities(&nodes, options.node_ca.as_ref())?,
+        name,
         idle => idle.clamp(1, MOST_IDLE_SECONDS),
         listen => addresses(&listen),
         redirect_from => addresses(&Listen::all("--redirect-from", &options.redirect_from, 80)?),
@@ -63,31 +57,21 @@ pub(super) fn made(config: &Config, options: &HaproxyArgs) -> Result<Made, Failu
         prefix,
         hsts => config.tls.hsts_seconds,
         immutable => options.immutable_accounts,
+        login_rate => options.login_rate,
+        client_ca => match &options.client_ca {
+            Some(file) => Some(site::quoted("--client-ca", file)?),
+            None => None,
+        },
+        verify_client => match options.client_certificates {
+            ClientCertificates::Optional => "optional",
+            ClientCertificates::Required => "required",
+        },
         status_networks => site::networks(&options.allow_status)?,
     };
-    let trust = nodes
-        .first()
-        .and_then(|node| site::trust_remark(config, node, "haproxy"));
-    let unverified = nodes
-        .iter()
-        .filter_map(|node| site::unverified_remark(node, "haproxy"));
     Ok(Made {
         text: filled("the configuration", TEMPLATE, values)?,
-        remarks: trust.into_iter().chain(unverified).collect(),
+        remarks: site::remarks(config, &nodes, options.node_ca.is_some(), "haproxy"),
     })
-}
-
-/// A node as it is given; without a name or with more than that it would end up as something else.
-fn node(text: &str) -> Result<Backend, Failure> {
-    let node = Backend::parse(text);
-    let has_port = node.address.rsplit_once(':').is_some_and(|(host, port)| {
-        host == "unix" && port.starts_with('/') || port.parse::<u16>().is_ok_and(|port| port > 0)
-    });
-    if has_port && node.is_plain() {
-        Ok(node)
-    } else {
-        Err(refused("--backend", text, "HOST:PORT or unix:/path"))
-    }
 }
 
 /// How plain http leads to https: by the name that was asked for, and where the port is not the usual one by

@@ -15,7 +15,7 @@ mod words;
 pub(crate) use self::arguments::GenConfigArgs;
 use self::arguments::Kind;
 pub(crate) use self::template::{filled, replace};
-pub(crate) use self::words::{Words, crontab_word};
+pub(crate) use self::words::{Format, Words, crontab_word};
 use crate::cli::SettingArgs;
 use crate::config::Config;
 use crate::failure::Failure;

@@ -22,7 +22,7 @@ const MOST_IDLE_SECONDS: u64 = 60;
 
 /// Makes the file.
 pub(super) fn made(config: &Config, options: &NginxArgs) -> Result<Made, Failure> {
-    let backend = Backend::of(config)?;
+    let nodes = Backend::all(config, &options.node)?;
     let is_tls = !options.plain_http;
     let listen = Listen::all("--listen", &options.listen, if is_tls { 443 } else { 80 })?;
     let Some(first) = listen.first() else {
@@ -50,8 +50,10 @@ pub(super) fn made(config: &Config, options: &NginxArgs) -> Result<Made, Failure
     };
     let idle = config.connections.header_read_timeout.as_secs() * 4 / 5;
     let values = context! {
-        backend => backend.address.as_str(),
-        backend_scheme => if backend.is_tls { "https" } else { "http" },
+        nodes => nodes.iter().map(|node| node.address.clone()).collect::<Vec<_>>(),
+        node_ca => site::authorities(&nodes, options.node_ca.as_ref())?,
+        // They all speak the same.
+        backend_scheme => if nodes.iter().any(|node| node.is_tls) { "https" } else { "http" },
         idle => idle.clamp(1, MOST_IDLE_SECONDS),
         sites => sites(config, options, first.port)?,
         prefix => site::prefix(config)?,
@@ -75,11 +77,8 @@ pub(super) fn made(config: &Config, options: &NginxArgs) -> Result<Made, Failure
         accel => accel.clone(),
         folders => folders(config)?,
     };
-    let mut remarks: Vec<String> = site::trust_remark(config, &backend, "nginx")
-        .into_iter()
-        .chain(site::unverified_remark(&backend, "nginx"))
-        .collect();
-    if accel.is_some() && !backend.is_here() {
+    let mut remarks = site::remarks(config, &nodes, options.node_ca.is_some(), "nginx");
+    if accel.is_some() && !nodes.iter().all(Backend::is_here) {
         remarks.push(
             "nginx sends files itself, so the directory of blobs must be there on its machine too."
                 .to_owned(),
@@ -155,6 +154,7 @@ fn sites(config: &Config, options: &NginxArgs, port: u16) -> Result<Vec<Value>, 
         let configured = config.http.outside_url.as_ref();
         let outside = outside(configured, &names, !options.plain_http, port);
         Ok(context! {
+            first,
             names => names.join(" "),
             pattern => patterns.join("|"),
             certificate => file("--certificate", &options.certificate, place, certificate)?,

@@ -8,15 +8,30 @@ use minijinja::{Value, context};
 
 use super::arguments::ServiceArgs;
 use super::site::refused;
-use super::{Made, Words, filled};
+use super::{Format, Made, Words, filled};
 use crate::cli::SettingArgs;
 use crate::config::{Config, Origin, Surroundings, holds_secret, names_setting};
 use crate::failure::Failure;
 
-pub(crate) const SYSTEMD: &str = include_str!("templates/systemd.service.j2");
-pub(crate) const SUPERVISOR: &str = include_str!("templates/supervisor.conf.j2");
-pub(crate) const LAUNCHD: &str = include_str!("templates/launchd.plist.j2");
-pub(crate) const WINDOWS: &str = include_str!("templates/windows-service.txt.j2");
+/// A kind of file, and whose it is.
+pub(crate) type Kind = (Format, &'static str);
+
+pub(crate) const SYSTEMD: Kind = (
+    Format::Systemd,
+    include_str!("templates/systemd.service.j2"),
+);
+pub(crate) const SUPERVISOR: Kind = (
+    Format::Supervisor,
+    include_str!("templates/supervisor.conf.j2"),
+);
+pub(crate) const LAUNCHD: Kind = (Format::Launchd, include_str!("templates/launchd.plist.j2"));
+pub(crate) const WINDOWS: Kind = (
+    Format::Windows,
+    include_str!("templates/windows-service.txt.j2"),
+);
+
+/// The longest command that the task scheduler of Windows takes.
+const LONGEST_TASK: usize = 261;
 
 /// The file that a server finds by itself, whoever runs it.
 const SYSTEM_FILE: &str = "/etc/cheeseshop/cheeseshop.toml";
@@ -46,8 +61,9 @@ pub(crate) struct Service<'a> {
 
 impl Service<'_> {
     /// What templates know as `service`.
-    pub(crate) fn values(&self) -> Value {
-        context! {
+    pub(crate) fn values(&self, format: Format) -> Result<Value, Failure> {
+        let words = self.words.spelled(format)?;
+        Ok(context! {
             title => self.title,
             name => self.name,
             unit => self.unit,
@@ -55,20 +71,15 @@ impl Service<'_> {
             task => self.task,
             linux => self.linux,
             user => self.user,
-            command => context! {
-                systemd => self.words.for_systemd(),
-                supervisor => self.words.for_supervisor(),
-                crontab => self.words.for_crontab(),
-                windows => self.words.for_windows(),
-                words_xml => self.words.for_xml(),
-            },
-        }
+            command => words.join(" "),
+            words,
+        })
     }
 }
 
 /// Makes the file of one of them.
 pub(super) fn made(
-    template: &str,
+    (format, template): Kind,
     settings: &SettingArgs,
     config: &Config,
     options: &ServiceArgs,
@@ -90,11 +101,23 @@ pub(super) fn made(
         user,
         words: &words,
     };
-    let values = context! { service => service.values() };
-    Ok(Made {
-        text: filled("the file", template, values)?,
-        remarks: remarks(config, template),
-    })
+    let values = context! { service => service.values(format)? };
+    let mut remarks = remarks(config, format);
+    let text = filled("the file", template, values)?;
+    if format == Format::Windows && longest_word(&text) > LONGEST_TASK {
+        remarks.push(format!(
+            "The task scheduler takes a command of {LONGEST_TASK} characters, and this one is longer: put \
+             options into the file of settings."
+        ));
+    }
+    Ok(Made { text, remarks })
+}
+
+/// How long the longest text in double quotes is, with the quotes that are escaped in it.
+fn longest_word(text: &str) -> usize {
+    let unescaped = text.replace("\\\"", "''");
+    let quoted = unescaped.split('"').skip(1).step_by(2);
+    quoted.map(|word| word.chars().count()).max().unwrap_or(0)
 }
 
 /// The user that this process runs as: the name, or the number of one that has none.
@@ -119,9 +142,9 @@ pub(crate) fn user_of(surroundings: &Surroundings) -> String {
 fn command_line(settings: &SettingArgs, config: &Config) -> Result<Words, Failure> {
     let program = std::env::current_exe()
         .map_err(|error| Failure::caused_by("the program does not know its own path", &error))?;
-    let mut words = vec![shown(&program), "serve".to_owned()];
+    let mut words = vec![shown(&program)?, "serve".to_owned()];
     for file in settings_files(settings, config) {
-        words.extend(["--config".to_owned(), shown(&file)]);
+        words.extend(["--config".to_owned(), shown(&file)?]);
     }
     // Another user has another home, and so another place for the data.
     let is_in_file = config
@@ -129,7 +152,7 @@ fn command_line(settings: &SettingArgs, config: &Config) -> Result<Words, Failur
         .get("server.data_dir")
         .is_some_and(|(_, origin)| matches!(origin, Origin::File { .. }));
     if !is_in_file {
-        words.extend(["--data-dir".to_owned(), shown(&config.data_dir)]);
+        words.extend(["--data-dir".to_owned(), shown(&config.data_dir)?]);
     }
     let flags = [
         ("--database-url", "database.url", &settings.database_url),
@@ -164,11 +187,12 @@ fn settings_files(settings: &SettingArgs, config: &Config) -> Vec<PathBuf> {
         .collect()
 }
 
-fn shown(path: &Path) -> String {
-    std::path::absolute(path)
-        .unwrap_or_else(|_| path.to_path_buf())
-        .display()
-        .to_string()
+fn shown(path: &Path) -> Result<String, Failure> {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
+    // Anything else would be another path.
+    path.to_str().map(str::to_owned).ok_or_else(|| {
+        Failure::could_not_try(format!("`{}` is a path that is no UTF-8", path.display()))
+    })
 }
 
 /// A command line is seen by everybody on the machine.
@@ -182,7 +206,7 @@ fn refuse_secret(key: &str, value: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-fn remarks(config: &Config, template: &str) -> Vec<String> {
+fn remarks(config: &Config, format: Format) -> Vec<String> {
     let mut remarks = Vec::new();
     let of_shell = config.surroundings.variables().iter().map(|(name, _)| name);
     let of_shell: Vec<&str> = of_shell
@@ -195,13 +219,13 @@ fn remarks(config: &Config, template: &str) -> Vec<String> {
             of_shell.join(", ")
         ));
     }
-    if template == SYSTEMD && config.data_dir == Path::new(SYSTEM_DATA) {
+    if format == Format::Systemd && config.data_dir == Path::new(SYSTEM_DATA) {
         remarks.push(
             "The Debian package brings units of its own, which shut the server in more closely."
                 .to_owned(),
         );
     }
-    if template == LAUNCHD {
+    if format == Format::Launchd {
         remarks.push(
             "Cheeseshop is built and tested for Linux. On a Mac: save the file as \
              ~/Library/LaunchAgents/local.cheeseshop.plist, then \

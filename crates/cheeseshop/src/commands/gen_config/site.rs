@@ -1,8 +1,9 @@
 //! What whoever stands in front has to know of the server, and words that are safe in its file.
 
 use std::net::{IpAddr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use cheeseshop_storage::BlobConfig;
 use ipnet::IpNet;
 
 use crate::config::Config;
@@ -21,6 +22,53 @@ pub(super) struct Backend {
 }
 
 impl Backend {
+    /// The nodes that are given, else the server of these settings.
+    pub(super) fn all(config: &Config, given: &[String]) -> Result<Vec<Self>, Failure> {
+        if given.is_empty() {
+            return Ok(vec![Self::of(config)?]);
+        }
+        let nodes: Vec<Self> = given
+            .iter()
+            .map(|text| Self::node(text))
+            .collect::<Result<_, _>>()?;
+        for (place, node) in nodes.iter().enumerate() {
+            if nodes[..place].contains(node) {
+                let expected = "given once: each node has an address of its own";
+                return Err(refused("--node", &node.address, expected));
+            }
+        }
+        if nodes.iter().any(|node| node.is_tls != nodes[0].is_tls) {
+            return Err(Failure::could_not_try(
+                "`--node`: some of the nodes speak TLS and some do not",
+            )
+            .with_hint("give all of them with https:// in front, or none"));
+        }
+        Ok(nodes)
+    }
+
+    /// A node as it is given; without a port or with more than that it would end up as something else.
+    fn node(text: &str) -> Result<Self, Failure> {
+        let node = Self::parse(text);
+        let has_port = node.address.rsplit_once(':').is_some_and(|(host, port)| {
+            if host == "unix" {
+                return port.starts_with('/');
+            }
+            // A colon more belongs to an address in brackets.
+            let is_host =
+                !host.is_empty() && (host.ends_with(']') || !host.contains([':', '[', '/']));
+            is_host && port.parse::<u16>().is_ok_and(|port| port > 0)
+        });
+        if has_port && node.is_plain() {
+            Ok(node)
+        } else {
+            Err(refused(
+                "--node",
+                text,
+                "[https://]HOST:PORT or unix:/path, such as 10.0.0.1:3141",
+            ))
+        }
+    }
+
     /// The server of these settings: its socket in the file system, else its first address without TLS, else its
     /// first.
     pub(super) fn of(config: &Config) -> Result<Self, Failure> {
@@ -46,11 +94,13 @@ impl Backend {
     }
 
     /// An address as `server.listen` has it.
-    pub(super) fn parse(written: &str) -> Self {
+    fn parse(written: &str) -> Self {
         let (is_tls, address) = match written.split_once("://") {
-            Some((scheme, rest)) => (scheme == "https", rest),
-            None => (false, written),
+            Some(("https", rest)) => (true, rest),
+            Some(("http", rest)) => (false, rest),
+            _ => (false, written),
         };
+        let address = address.strip_suffix('/').unwrap_or(address);
         let address = match address.rsplit_once(':') {
             _ if address.starts_with("unix:") => address.to_owned(),
             Some(("0.0.0.0" | "localhost", port)) => format!("127.0.0.1:{port}"),
@@ -76,8 +126,51 @@ impl Backend {
     }
 }
 
+/// The file of authorities for what the nodes show.
+pub(super) fn authorities(
+    nodes: &[Backend],
+    file: Option<&PathBuf>,
+) -> Result<Option<String>, Failure> {
+    let Some(file) = file else { return Ok(None) };
+    if !nodes.iter().any(|node| node.is_tls) {
+        return Err(Failure::could_not_try(
+            "`--node-ca`: the nodes do not speak TLS, so there is no certificate to look at",
+        )
+        .with_hint("write https:// in front of their addresses"));
+    }
+    let file = std::path::absolute(file).unwrap_or_else(|_| file.clone());
+    quoted("--node-ca", &file).map(Some)
+}
+
+/// What has to be said beside the file of the program `name`, which looks at certificates of nodes or not.
+pub(super) fn remarks(
+    config: &Config,
+    nodes: &[Backend],
+    verifies: bool,
+    name: &str,
+) -> Vec<String> {
+    let trust = nodes
+        .first()
+        .and_then(|node| trust_remark(config, node, name));
+    let unverified = nodes
+        .iter()
+        .filter(|_| !verifies)
+        .filter_map(|node| unverified_remark(node, name));
+    let mut remarks: Vec<String> = trust.into_iter().chain(unverified).collect();
+    let is_local = matches!(config.blobs, BlobConfig::Local { .. });
+    let is_of_one = is_local || config.embedded_database().is_some();
+    if nodes.len() > 1 && is_of_one {
+        remarks.push(
+            "Nodes are one index only if they share one PostgreSQL database and one S3 store; these settings are \
+             those of a server by itself."
+                .to_owned(),
+        );
+    }
+    remarks
+}
+
 /// What has to be said when the server does not believe who stands in front of it.
-pub(super) fn trust_remark(config: &Config, backend: &Backend, name: &str) -> Option<String> {
+fn trust_remark(config: &Config, backend: &Backend, name: &str) -> Option<String> {
     let loopback = IpAddr::from([127, 0, 0, 1]);
     let trusts = |address: IpAddr| {
         let networks = &config.http.trusted_proxies;
@@ -102,11 +195,11 @@ pub(super) fn trust_remark(config: &Config, backend: &Backend, name: &str) -> Op
 }
 
 /// What has to be said of a server on another machine that anybody on the way could stand for.
-pub(super) fn unverified_remark(backend: &Backend, name: &str) -> Option<String> {
+fn unverified_remark(backend: &Backend, name: &str) -> Option<String> {
     (backend.is_tls && !backend.is_here()).then(|| {
         format!(
-            "{name} does not look at the certificate of {}: have it do so where others could stand between \
-             the two.",
+            "{name} does not look at the certificate of {}: with --node-ca it does, which matters where others \
+             could stand between the two.",
             backend.address
         )
     })
@@ -247,6 +340,7 @@ mod tests {
             ("[::]:4", "[::1]:4", false),
             ("http://localhost:4", "127.0.0.1:4", false),
             ("https://0.0.0.0:4", "127.0.0.1:4", true),
+            ("https://a.test:4/", "a.test:4", true),
             ("unix:/run/shop.sock", "unix:/run/shop.sock", false),
         ] {
             let backend = Backend::parse(written);
@@ -255,6 +349,36 @@ mod tests {
         }
         assert!(Backend::parse("[::]:4").is_here());
         assert!(!Backend::parse("10.0.0.1:4").is_here());
+    }
+
+    #[test]
+    fn a_node_is_an_address_with_a_port() {
+        for text in [
+            "10.0.0.1:4",
+            "https://a.test:4",
+            "[2001:db8::1]:4",
+            "unix:/run/s",
+        ] {
+            assert!(Backend::node(text).is_ok(), "{text}");
+        }
+        for text in [
+            "",
+            "a.test",
+            ":4",
+            "a.test:0",
+            "a.test:4;",
+            "a b:4",
+            "2001:db8::1:4",
+            "ftp://a.test:4",
+            "a.test/x:4",
+            "unix:run/s",
+            "a.test:4 backup",
+            "https://",
+            "$x:1",
+            "a\nb:4",
+        ] {
+            assert!(Backend::node(text).is_err(), "{text}");
+        }
     }
 
     #[test]

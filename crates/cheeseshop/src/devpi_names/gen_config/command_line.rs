@@ -155,7 +155,7 @@ mod tests {
         ] {
             let expected = format!("devpi-server {expected}");
             assert_eq!(
-                line(arguments).words().for_supervisor(),
+                line(arguments).words().0.join(" "),
                 expected,
                 "{arguments:?}"
             );

@@ -16,7 +16,7 @@ use super::reading::Options;
 use super::stop::Stop;
 use super::translate::{self, expanded};
 use crate::commands::gen_config::service::{self, Service};
-use crate::commands::gen_config::{crontab_word, filled, replace};
+use crate::commands::gen_config::{Format, crontab_word, filled, replace};
 use crate::config::{Origin, holds_secret};
 use crate::failure::Failure;
 use crate::output;
@@ -31,60 +31,68 @@ const DEFAULT_EXPIRY: &str = "1800";
 struct Template {
     file: &'static str,
     text: &'static str,
-    /// What tells files of one template apart.
-    variant: &'static str,
+    filled: Filled,
+}
+
+/// What a template is filled with.
+#[derive(Clone, Copy)]
+enum Filled {
+    /// How the server is started.
+    Service(Format),
+    /// Where it is, for a kind of nginx's file.
+    Nginx(&'static str),
 }
 
 const TEMPLATES: &[Template] = &[
     Template {
         file: "crontab",
         text: include_str!("templates/crontab.j2"),
-        variant: "",
+        filled: Filled::Service(Format::Crontab),
     },
     Template {
         file: "net.devpi.plist",
-        text: service::LAUNCHD,
-        variant: "",
+        text: service::LAUNCHD.1,
+        filled: Filled::Service(Format::Launchd),
     },
     Template {
         file: "launchd-macos.txt",
         text: include_str!("templates/launchd-macos.txt.j2"),
-        variant: "",
+        filled: Filled::Service(Format::Launchd),
     },
     Template {
         file: "nginx-devpi.conf",
         text: include_str!("templates/nginx.conf.j2"),
-        variant: "plain",
+        filled: Filled::Nginx("plain"),
     },
     Template {
         file: "nginx-devpi-caching.conf",
         text: include_str!("templates/nginx.conf.j2"),
-        variant: "caching",
+        filled: Filled::Nginx("caching"),
     },
     Template {
         file: "nginx-devpi-lockdown.conf",
         text: include_str!("templates/nginx.conf.j2"),
-        variant: "lockdown",
+        filled: Filled::Nginx("lockdown"),
     },
     Template {
         file: "supervisor-devpi.conf",
-        text: service::SUPERVISOR,
-        variant: "",
+        text: service::SUPERVISOR.1,
+        filled: Filled::Service(Format::Supervisor),
     },
     Template {
         file: "supervisord.conf",
         text: include_str!("templates/supervisord.conf.j2"),
-        variant: "",
+        filled: Filled::Service(Format::Supervisor),
     },
     Template {
         file: "devpi.service",
-        text: service::SYSTEMD,
-        variant: "",
+        text: service::SYSTEMD.1,
+        filled: Filled::Service(Format::Systemd),
     },
     Template {
         file: "windows-service.txt",
-        text: service::WINDOWS,
-        variant: "",
+        text: service::WINDOWS.1,
+        filled: Filled::Service(Format::Windows),
     },
 ];
 
@@ -104,14 +112,25 @@ pub(super) fn write(options: &Options) -> Result<(), Stop> {
     let working_directory = std::env::current_dir()
         .map_err(|error| Failure::caused_by("there is no working directory", &error))?;
     let command = CommandLine::of(options, &working_directory);
-    let files = files(options, &command)?;
+    let files = files(options, &command);
     let folder = working_directory.join(FOLDER);
     std::fs::create_dir_all(&folder).map_err(|error| cannot_write(&folder, &error))?;
     let mode = if has_secret(options) { 0o600 } else { 0o644 };
+    let mut refused = 0;
     for (name, text) in files {
         let path = folder.join(name);
-        replace(&path, &text, mode)?;
-        output::data(&format!("wrote {FOLDER}/{name}"));
+        match text {
+            Ok(text) => {
+                replace(&path, &text, mode)?;
+                output::data(&format!("wrote {FOLDER}/{name}"));
+            }
+            // One that was right before is not right any more.
+            Err(failure) => {
+                refused += 1;
+                let _ = std::fs::remove_file(&path);
+                output::talk(&failure.titled(&format!("no {FOLDER}/{name}")));
+            }
+        }
     }
     if !command.words().program().exists() {
         output::talk(&format!(
@@ -125,43 +144,35 @@ pub(super) fn write(options: &Options) -> Result<(), Stop> {
              files; a configuration file is the better place for it.",
         );
     }
+    if refused > 0 {
+        let total = TEMPLATES.len();
+        return Err(Stop::fatal(format!(
+            "{refused} of {total} files cannot be written"
+        )));
+    }
     Ok(())
 }
 
-/// Names and texts of all files.
-fn files(options: &Options, command: &CommandLine) -> Result<Vec<(&'static str, String)>, Stop> {
-    let common = values(options, command)?;
-    TEMPLATES
-        .iter()
-        .map(|template| {
-            let values = context! { variant => template.variant, ..common.clone() };
-            let text = filled(template.file, template.text, values)?;
-            Ok((template.file, text))
-        })
+/// Names and texts of all files, as far as they can be written.
+fn files(options: &Options, command: &CommandLine) -> Vec<(&'static str, Result<String, Failure>)> {
+    let text = |template: &Template| {
+        let values = match template.filled {
+            Filled::Service(format) => service_values(options, command, format)?,
+            Filled::Nginx(variant) => nginx_values(options, command, variant)?,
+        };
+        filled(template.file, template.text, values)
+    };
+    let files = TEMPLATES.iter();
+    files
+        .map(|template| (template.file, text(template)))
         .collect()
 }
 
-/// What the templates are filled with.
-fn values(options: &Options, command: &CommandLine) -> Result<Value, Stop> {
-    let outside = options
-        .text("outside-url")
-        .filter(|url| !url.is_empty())
-        .map(|url| {
-            Url::parse(url)
-                .ok()
-                .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
-                // A quote or a blank in it would end the word in nginx's file.
-                .filter(|url| !url.as_str().contains([';', '{', '}', '"', '\'', '$', '\\']))
-                .ok_or_else(|| Stop::fatal(format!("--outside-url: '{url}' is no URL to write")))
-        })
-        .transpose()?;
-    let host = outside.as_ref().and_then(Url::host_str);
-    // As devpi: TLS ends elsewhere unless somebody says otherwise.
-    let port = outside.as_ref().and_then(Url::port).unwrap_or(80);
-    let is_tls = outside.as_ref().is_some_and(|url| url.scheme() == "https");
-    let outside_url = outside
-        .as_ref()
-        .map(|url| url.as_str().trim_end_matches('/'));
+fn service_values(
+    options: &Options,
+    command: &CommandLine,
+    format: Format,
+) -> Result<Value, Failure> {
     let surroundings = &options.surroundings;
     let user = service::user_of(surroundings);
     let service = Service {
@@ -175,9 +186,49 @@ fn values(options: &Options, command: &CommandLine) -> Result<Value, Stop> {
         words: command.words(),
     };
     let log = expanded("~/devpi-server.log", surroundings);
+    let log = match format {
+        Format::Crontab => crontab_word(&log.display().to_string())?,
+        _ => String::new(),
+    };
+    Ok(context! { service => service.values(format)?, log })
+}
+
+fn nginx_values(options: &Options, command: &CommandLine, variant: &str) -> Result<Value, Failure> {
+    let refused = |what: &str| Failure::answer_is_no(format!("{what} cannot stand in its file"));
+    let outside = options
+        .text("outside-url")
+        .filter(|url| !url.is_empty())
+        .map(|url| {
+            Url::parse(url)
+                .ok()
+                .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+                // A quote or a blank in it would end the word in nginx's file.
+                .filter(|url| {
+                    !url.as_str()
+                        .contains([';', '{', '}', '"', '\'', '$', '\\', '#'])
+                })
+                .ok_or_else(|| refused(&format!("--outside-url: '{}'", url.escape_debug())))
+        })
+        .transpose()?;
+    let host = outside.as_ref().and_then(Url::host_str);
+    // As devpi: TLS ends elsewhere unless somebody says otherwise.
+    let port = outside.as_ref().and_then(Url::port).unwrap_or(80);
+    let is_tls = outside.as_ref().is_some_and(|url| url.scheme() == "https");
+    let outside_url = outside
+        .as_ref()
+        .map(|url| url.as_str().trim_end_matches('/'));
+    let address = server_address(options, command.working_directory());
+    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "-_.:[]/+".contains(letter);
+    if !address.chars().all(is_plain) {
+        return Err(refused(&format!(
+            "the address '{}'",
+            address.escape_debug()
+        )));
+    }
     Ok(context! {
+        variant,
         upstream => "devpi_server",
-        address => server_address(options, command.working_directory()),
+        address,
         host => host.unwrap_or("localhost"),
         port,
         tls_port => outside.as_ref().and_then(Url::port_or_known_default),
@@ -185,8 +236,6 @@ fn values(options: &Options, command: &CommandLine) -> Result<Value, Stop> {
         outside_url,
         cache_expiry => options.text("mirror-cache-expiry").unwrap_or(DEFAULT_EXPIRY),
         cache_path => "/var/cache/nginx/devpi",
-        service => service.values(),
-        log => context! { crontab => crontab_word(&log.display().to_string()) },
     })
 }
 
@@ -236,7 +285,9 @@ mod tests {
         let surroundings = Surroundings::of(&[("HOME", "/home/me"), ("USER", "me")]);
         let arguments = line.iter().map(OsString::from);
         let options = Options::read(Program::GenConfig, arguments, surroundings).unwrap();
-        files(&options, &CommandLine::of(&options, Path::new("/here"))).unwrap()
+        let files = files(&options, &CommandLine::of(&options, Path::new("/here")));
+        let texts = files.into_iter();
+        texts.map(|(name, text)| (name, text.unwrap())).collect()
     }
 
     fn file(line: &[&str], name: &str) -> String {
@@ -291,11 +342,23 @@ mod tests {
     }
 
     #[test]
-    fn what_would_break_out_of_the_file_is_refused() {
-        let line = ["--outside-url", "http://a.test/;}"];
-        let arguments = line.iter().map(OsString::from);
-        let options = Options::read(Program::GenConfig, arguments, Surroundings::of(&[])).unwrap();
-        let command = CommandLine::of(&options, Path::new("/here"));
-        assert!(files(&options, &command).is_err());
+    fn what_would_break_out_of_a_file_is_refused_and_the_others_are_made() {
+        for (line, expected) in [
+            (["--outside-url", "http://a.test/;}"], 3),
+            (["--unix-socket", "run/s;}"], 3),
+            // supervisord's own file says nothing of the server, and stands with the other.
+            (["--serverdir", "a\nb"], 4),
+        ] {
+            let arguments = line.iter().map(OsString::from);
+            let surroundings = Surroundings::of(&[("HOME", "/home/me")]);
+            let options = Options::read(Program::GenConfig, arguments, surroundings).unwrap();
+            let command = CommandLine::of(&options, Path::new("/here"));
+            let files = files(&options, &command);
+            let refused: Vec<_> = files
+                .iter()
+                .filter_map(|(name, text)| text.is_err().then_some(name))
+                .collect();
+            assert_eq!(refused.len(), expected, "{line:?}: {refused:?}");
+        }
     }
 }

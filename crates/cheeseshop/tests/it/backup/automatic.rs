@@ -1,9 +1,10 @@
 //! The copy of the database before a migration, and what stands in its way.
 
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use super::files_below;
-use crate::support::{Home, Server, finish, on_small_disk};
+use crate::support::{DEADLINE, Home, Server, finish, on_small_disk};
 
 /// The first schema, as the first release made it.
 const FIRST: &str =
@@ -143,6 +144,92 @@ fn a_full_disk_stops_the_upgrade_and_changes_nothing() {
         "{output:?}"
     );
     assert_eq!(migrations(&database), 1);
+}
+
+#[test]
+fn a_start_that_is_killed_while_it_copies_is_repeated() {
+    let home = Home::new();
+    let database = old_installation(&home);
+    // Enough to be met in the middle.
+    rusqlite::Connection::open(&database)
+        .unwrap()
+        .execute_batch(
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 300) \
+             INSERT INTO settings SELECT 'test.weight.' || i, hex(zeroblob(100000)) FROM n",
+        )
+        .unwrap();
+    let temporary = home.data_dir().join("backups/.before-migration.tmp");
+    let mut serve = home.cheeseshop(&["serve", "--listen", "127.0.0.1:0"]);
+    let mut child = serve.spawn().unwrap();
+    let deadline = Instant::now() + DEADLINE;
+    while !temporary.exists() {
+        assert!(Instant::now() < deadline, "no copy is begun");
+        assert!(child.try_wait().unwrap().is_none(), "it ended by itself");
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(temporary.exists(), "it was met in the middle");
+    assert_eq!(migrations(&database), 1, "nothing was changed yet");
+    Server::start(&home, &[]).stop();
+    assert!(migrations(&database) > 1);
+    let made = copies(&home);
+    assert_eq!(made.len(), 1, "{made:?}");
+    assert_eq!(migrations(&made[0]), 1);
+    assert_eq!(mark(&made[0]), "of the first release");
+}
+
+#[test]
+fn a_database_that_was_lost_is_not_replaced_by_an_empty_one() {
+    let home = Home::new();
+    let database = old_installation(&home);
+    // An upgrade, and then a way back that has not come to its end.
+    Server::start(&home, &[]).stop();
+    let copy = copies(&home).remove(0);
+    let serve = ["serve", "--listen", "127.0.0.1:0"];
+    for log in ["-wal", "-shm"] {
+        let mut path = database.clone().into_os_string();
+        path.push(log);
+        let _ = std::fs::remove_file(path);
+    }
+    for content in [None, Some("")] {
+        match content {
+            None => std::fs::remove_file(&database).unwrap(),
+            Some(text) => std::fs::write(&database, text).unwrap(),
+        }
+        let output = home.run(&serve);
+        assert_eq!(output.code, Some(2), "{output:?}");
+        let expected = format!("or an empty one, but there is {}", copy.display());
+        assert!(output.stderr.contains(&expected), "{output:?}");
+        assert!(
+            output.stderr.contains("hint: bring the database back"),
+            "{output:?}"
+        );
+        assert_eq!(home.run(&["init"]).code, Some(2));
+    }
+    std::fs::write(&database, "no database at all, but some text".repeat(99)).unwrap();
+    let output = home.run(&serve);
+    assert_eq!(output.code, Some(2), "{output:?}");
+    assert!(
+        output
+            .stderr
+            .contains("is damaged or is no SQLite database"),
+        "{output:?}"
+    );
+    assert!(
+        output.stderr.contains(&copy.display().to_string()),
+        "{output:?}"
+    );
+    // Files alone are worth as much.
+    std::fs::remove_dir_all(home.data_dir().join("backups")).unwrap();
+    std::fs::remove_file(&database).unwrap();
+    let name = "a".repeat(64);
+    home.write(&format!("data/blobs/aa/{name}"), "a file");
+    let output = home.run(&serve);
+    assert_eq!(output.code, Some(2), "{output:?}");
+    assert!(output.stderr.contains(&name), "{output:?}");
+    // Nothing at all is a new installation.
+    std::fs::remove_dir_all(home.data_dir().join("blobs")).unwrap();
+    Server::start(&home, &[]).stop();
 }
 
 #[test]

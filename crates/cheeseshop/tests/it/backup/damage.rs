@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use super::{assert_served, create, files_below, path_of, restore, stocked};
+use super::{assert_served, create, files_below, path_of, restore, stocked, verify};
 use crate::support::{Home, Server};
 
 /// A stopped server's backup of three wheels, made of copies.
@@ -29,6 +29,50 @@ fn edit_manifest(backup: &Path, edit: impl FnOnce(&mut Value)) {
     let mut manifest: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
     edit(&mut manifest);
     std::fs::write(&path, manifest.to_string()).unwrap();
+}
+
+#[tokio::test]
+async fn what_is_damaged_in_an_earlier_backup_is_shared_only_unread() {
+    let (home, backup, _) = backed_up().await;
+    damage(&files_below(&backup.join("blobs"))[0]);
+    // Not looked at, it spreads; `verify` finds it.
+    let shared = path_of(&create(&home, &[]));
+    let output = home.run(&["backup", "verify", shared.to_str().unwrap()]);
+    assert_eq!(output.code, Some(1), "{output:?}");
+    let made = create(&home, &["--verify"]);
+    assert_eq!(made["manifest"]["blobs"]["new"], 1, "from the store again");
+    assert_eq!(made["manifest"]["blobs"]["missing"], 0);
+    verify(&home, &path_of(&made));
+    // What comes after it shares the sound one.
+    let next = create(&home, &[]);
+    assert_eq!(next["manifest"]["blobs"]["new"], 0);
+    verify(&home, &path_of(&next));
+}
+
+#[tokio::test]
+async fn what_is_damaged_in_the_store_is_missing_when_it_is_read() {
+    let home = Home::new();
+    let (server, ..) = stocked(&home, &[], 2).await;
+    server.stop();
+    let blobs = home.data_dir().join("blobs");
+    let blob = files_below(&blobs)
+        .into_iter()
+        .find(|path| path.file_name().unwrap().len() == 64)
+        .unwrap();
+    damage(&blob);
+    let target = super::target(&home);
+    let arguments = ["backup", "create", "--json", target.to_str().unwrap()];
+    let output = home.run(&[&arguments[..], &["--verify"]].concat());
+    let made = super::json_of(&output, 1);
+    assert_eq!(made["manifest"]["blobs"]["missing"], 1);
+    assert!(
+        output.stderr.contains("damaged: it does not have"),
+        "{output:?}"
+    );
+    // Of another size it is noticed without being read.
+    std::fs::write(&blob, "short").unwrap();
+    let made = super::json_of(&home.run(&arguments), 1);
+    assert_eq!(made["manifest"]["blobs"]["missing"], 1);
 }
 
 #[tokio::test]

@@ -122,6 +122,57 @@ async fn old_backups_go_and_the_newest_stays() {
 }
 
 #[tokio::test]
+async fn what_is_no_backup_of_ours_is_left_alone() {
+    let home = Home::new();
+    let (server, ..) = stocked(&home, &[], 1).await;
+    server.stop();
+    let target = target(&home);
+    let made: Vec<_> = (0..3).map(|_| path_of(&create(&home, &[]))).collect();
+    let renamed = target.join("before the great clean-up");
+    std::fs::rename(&made[0], &renamed).unwrap();
+    let write = |name: &str, text: &str| {
+        let path = target.join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, text).unwrap();
+        path
+    };
+    let mut stays = vec![
+        renamed,
+        write("a file", ""),
+        write("new\nline/text", ""),
+        write("other/manifest.json", "{\"format\": 99}"),
+        write("text/manifest.json", "no JSON"),
+        write("large/manifest.json", &" ".repeat(2 << 20)),
+        write(".incomplete-download", ""),
+    ];
+    // Whoever opened this one to read would wait for ever.
+    let pipe = target.join("pipe/manifest.json");
+    std::fs::create_dir(pipe.parent().unwrap()).unwrap();
+    let made_pipe = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made_pipe.unwrap().success());
+    let link = target.join("link");
+    std::os::unix::fs::symlink(&made[1], &link).unwrap();
+    let secret = home.write("elsewhere/text", "");
+    let leads_away = target.join(".removing-20261122T234927Z");
+    std::os::unix::fs::symlink(secret.parent().unwrap(), &leads_away).unwrap();
+    stays.extend([pipe, secret]);
+
+    let output = home.run(&["backup", "prune", target.to_str().unwrap(), "--keep", "1"]);
+    assert_eq!(output.code, Some(0), "{output:?}");
+    assert!(!made[1].exists());
+    for path in &stays {
+        assert!(path.exists(), "{}", path.display());
+    }
+    assert!(link.symlink_metadata().is_ok());
+    assert!(
+        leads_away.symlink_metadata().is_err(),
+        "the link alone went"
+    );
+    verify(&home, &made[2]);
+    verify(&home, &stays[0]);
+}
+
+#[tokio::test]
 async fn a_backup_is_told_also_when_older_ones_cannot_be_removed() {
     let home = Home::new();
     let (server, ..) = stocked(&home, &[], 1).await;

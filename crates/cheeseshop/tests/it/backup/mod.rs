@@ -7,6 +7,7 @@ mod incremental;
 mod interrupted;
 mod online;
 mod other_stores;
+mod places;
 mod turns;
 mod watching;
 

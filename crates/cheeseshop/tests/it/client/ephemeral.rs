@@ -145,6 +145,16 @@ async fn it_has_the_users_and_indexes_of_its_layout() {
 }
 
 #[tokio::test]
+async fn root_has_the_password_that_a_file_gives_it() {
+    let home = Home::new();
+    let file = home.write("secret", "geheimes-wort\n");
+    let setting = format!("auth.root_password_file={}", file.display());
+    let server = Throwaway::start(&home, &["--set", &setting]);
+    assert_eq!(server.password("root"), "geheimes-wort");
+    server.api("root").await;
+}
+
+#[tokio::test]
 async fn without_a_layout_there_is_root_and_an_interrupt_ends_it() {
     let home = Home::new();
     let mut server = Throwaway::start(&home, &[]);

@@ -7,13 +7,10 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use cheeseshop_test_support::BuiltFile;
+use cheeseshop_test_support::{BuiltFile, FORM_TYPE, Form};
 use serde_json::Value;
 
 use super::super::support::DEADLINE;
-
-/// Parts the fields of a form; no file of a test has it inside.
-const BOUNDARY: &str = "----a-boundary-that-is-in-no-file";
 
 /// A request, the same for both servers.
 #[derive(Clone, Debug)]
@@ -71,34 +68,10 @@ pub(super) fn delete(path: &str) -> Request {
 
 /// An upload with these fields of the form and a file.
 pub(super) fn form(index: &str, fields: &[(&str, &str)], file: Option<(&str, &[u8])>) -> Request {
-    let mut body = Vec::new();
-    for (name, value) in fields {
-        body.extend_from_slice(
-            format!(
-                "--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n"
-            )
-            .as_bytes(),
-        );
-    }
-    if let Some((name, bytes)) = file {
-        body.extend_from_slice(
-            format!(
-                "--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"content\"; \
-                 filename=\"{name}\"\r\nContent-Type: application/octet-stream\r\n\r\n"
-            )
-            .as_bytes(),
-        );
-        body.extend_from_slice(bytes);
-        body.extend_from_slice(b"\r\n");
-    }
-    body.extend_from_slice(format!("--{BOUNDARY}--\r\n").as_bytes());
     request("POST", &format!("/{index}/"))
         .without("Accept")
-        .with(
-            "Content-Type",
-            &format!("multipart/form-data; boundary={BOUNDARY}"),
-        )
-        .body(body)
+        .with("Content-Type", FORM_TYPE)
+        .body(Form::of_parts(fields, file).body())
 }
 
 /// The upload of a file as twine sends it.

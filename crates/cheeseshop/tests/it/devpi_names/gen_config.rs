@@ -140,7 +140,17 @@ fn the_unit_is_one_that_systemd_takes() {
 #[test]
 fn the_property_list_is_one_that_python_takes() {
     let home = Home::new();
-    generate(&home, &["--serverdir", "a & b <c>"]);
+    // Not a word that could be told to Windows; the other files are there.
+    let output = run(&home, "devpi-gen-config", &["--serverdir", "a & b <c>"]);
+    assert_eq!(output.code, Some(1), "{output:?}");
+    assert!(
+        output
+            .stderr
+            .contains("no gen-config/windows-service.txt: ")
+            && output.stderr.contains("1 of 10 files cannot be written"),
+        "{output:?}"
+    );
+    assert!(!file(&home, "windows-service.txt").exists());
     let script = "import plistlib, sys; print(plistlib.load(open(sys.argv[1], 'rb'))\
                   ['ProgramArguments'][2])";
     let output = Command::new("python3")

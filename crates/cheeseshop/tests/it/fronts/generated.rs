@@ -31,6 +31,7 @@ fn nginx_takes_every_file_that_is_written_for_it() {
     let listen = format!("--listen=127.0.0.1:{port}");
     let redirect = format!("--redirect-from=127.0.0.1:{}", loopback_port());
     let client_ca = format!("--client-ca={folder}/ca.pem");
+    let node_ca = format!("--node-ca={folder}/ca.pem");
     let cache = format!("--cache={folder}/cache");
     let acme = format!("--acme-root={folder}");
     let cases: &[&[&str]] = &[
@@ -50,6 +51,14 @@ fn nginx_takes_every_file_that_is_written_for_it() {
             &cache,
         ],
         &["--login-rate=0", "--redirect-from=none"],
+        &[
+            "--node=10.0.0.1:3141",
+            "--node=[::1]:3141",
+            "--node=unix:/run/shop.sock",
+            &cache,
+        ],
+        &["--node=https://10.0.0.1:3141", "--node=https://localhost:1"],
+        &["--node=https://10.0.0.1:3141", &node_ca],
         &[
             "--allow-status=10.0.0.0/8",
             "--allow-status=2001:db8::/32",
@@ -110,6 +119,8 @@ fn haproxy_takes_every_file_that_is_written_for_it() {
         format!("--set=tls.key={folder}/a.test.key"),
     ];
     let certificate = format!("--certificate={folder}/both.pem");
+    let client_ca = format!("--client-ca={folder}/ca.pem");
+    let node_ca = format!("--node-ca={folder}/ca.pem");
     let listen = format!("--listen=127.0.0.1:{}", loopback_port());
     let cases: &[&[&str]] = &[
         &[],
@@ -124,12 +135,15 @@ fn haproxy_takes_every_file_that_is_written_for_it() {
             "--immutable-accounts",
         ],
         &[
-            "--backend=10.0.0.1:3141",
-            "--backend=10.0.0.2:3141",
+            "--node=10.0.0.1:3141",
+            "--node=10.0.0.2:3141",
             "--redirect-from=none",
         ],
         &["--allow-status=10.0.0.0/8", "--allow-status=2001:db8::/32"],
-        &["--allow-status=all"],
+        &["--allow-status=all", "--login-rate=0"],
+        &[&client_ca],
+        &[&client_ca, "--client-certificates=optional"],
+        &["--node=https://10.0.0.1:3141", &node_ca],
     ];
     for case in cases {
         let mut arguments = vec!["gen-config", "haproxy", "--server-name=a.test"];
@@ -248,7 +262,24 @@ fn a_file_is_written_whole_and_what_cannot_be_right_is_refused() {
             &["nginx", "--acme-root=/a", "--redirect-from=none"],
             "the site has none",
         ),
-        (&["haproxy", "--backend=a b:1"], "HOST:PORT or unix:/path"),
+        (&["haproxy", "--node=a b:1"], "HOST:PORT or unix:/path"),
+        (&["nginx", "--node=a.test"], "HOST:PORT or unix:/path"),
+        (
+            &["nginx", "--node=a.test:1", "--node-ca=/ca.pem"],
+            "the nodes do not speak TLS",
+        ),
+        (
+            &["haproxy", "--client-ca=/a\"b"],
+            "absolute path without quotes",
+        ),
+        (
+            &["nginx", "--node=a.test:1", "--node=http://a.test:1/"],
+            "given once",
+        ),
+        (
+            &["haproxy", "--node=a.test:1", "--node=https://b.test:1"],
+            "some of the nodes speak TLS",
+        ),
         (
             &["nginx", "--set=server.listen=unix:/run/a;evil"],
             "is not an address of plain letters",

@@ -1,26 +1,27 @@
-//! The real haproxy in front of one server, and of two nodes.
+//! The real haproxy in front of one server.
 
 use std::path::PathBuf;
 
-use cheeseshop_test_support::{
-    CertificateAuthority, Haproxy, Wheel, loopback_port, noise, postgres, s3,
-};
+use cheeseshop_test_support::{CertificateAuthority, Haproxy, Wheel, loopback_port, noise};
 use reqwest::{Method, StatusCode, Version};
 use serde_json::json;
 
 use super::load::Load;
 use super::{NAME, Visitor, certificate, header, listen};
-use crate::support::{CHEAP_HASH, Home, Server, in_bucket};
+use crate::support::{CHEAP_HASH, Home, Server};
 
 /// haproxy, and somebody who comes through it.
-struct Front {
-    haproxy: Haproxy,
-    visitor: Visitor,
+pub(super) struct Front {
+    pub(super) haproxy: Haproxy,
+    pub(super) visitor: Visitor,
+    /// Where haproxy speaks TLS.
+    pub(super) port: u16,
     plain_port: u16,
+    pub(super) authority: CertificateAuthority,
 }
 
 /// Starts haproxy as `gen-config` has it with these options.
-fn start(home: &Home, options: &[&str]) -> Front {
+pub(super) fn start(home: &Home, options: &[&str]) -> Front {
     let authority = CertificateAuthority::new();
     let (port, plain_port) = (loopback_port(), loopback_port());
     let (certificate, key) = certificate(home, &authority, &[NAME]);
@@ -42,7 +43,9 @@ fn start(home: &Home, options: &[&str]) -> Front {
     Front {
         haproxy: Haproxy::start(home.path(), &file, port),
         visitor: Visitor::new(&authority, port),
+        port,
         plain_port,
+        authority,
     }
 }
 
@@ -196,30 +199,67 @@ async fn a_server_that_starts_anew_behind_haproxy_is_waited_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_of_two_nodes_may_go_without_a_failed_request() {
-    let database = postgres().await;
-    let bucket = s3().await;
-    let homes = [Home::new(), Home::new()];
-    let mut settings = in_bucket(&homes[0], &bucket);
-    settings.push(format!("--database-url={}", database.url));
-    let settings: Vec<&str> = settings.iter().map(String::as_str).collect();
-    let one = Server::start(&homes[0], &settings);
-    let two = Server::start(&homes[1], &settings);
-    let bob = one.new_user("bob", "secret").await;
-    bob.create_index("bob/dev", &json!({"bases": []})).await;
-    let file = Wheel::named("pkg").build();
-    bob.upload("bob/dev", &file).await;
-    let listed = bob.files("bob/dev", "pkg").await;
-    let path = listed[0].url.replace(&one.url, "");
-    let backends = [&one, &two].map(|server| server.url.replace("http://", "--backend="));
-    let front = start(&homes[0], &[&backends[0], &backends[1]]);
-    let page = ("/bob/dev/+simple/pkg/".to_owned(), None);
-    let wanted = [page.clone(), (path, Some(file.sha256)), page];
-    let load = Load::start(&front.visitor, &wanted);
-    load.pass(60).await;
-    // Not asked to: it is gone in the middle of whatever it does.
-    one.kill();
-    load.pass(120).await;
-    load.end_without_failure().await;
-    two.stop();
+async fn logins_are_passed_on_at_the_rate_that_was_chosen() {
+    let home = Home::new();
+    let outside = "--set=server.outside_url=https://elsewhere.test/py.pi";
+    let server = Server::start(&home, &[outside]);
+    server.new_user("bob", "secret").await;
+    let front = start(&home, &[&listen(&server), outside, "--login-rate=4"]);
+    let bob = front.visitor.clone().with_login("bob", "secret");
+    let form = json!({"user": "bob", "password": "secret"});
+    for path in [
+        "/+login",
+        "/py.pi/%2Blogin/",
+        "//+login",
+        "/bob/+token-create",
+    ] {
+        let answer = bob.send(Method::POST, path, &form).await;
+        assert_ne!(answer.status(), StatusCode::TOO_MANY_REQUESTS, "{path}");
+    }
+    for path in ["/+login", "/py.pi/bob/%2btoken-create"] {
+        let answer = bob.send(Method::POST, path, &form).await;
+        assert_eq!(answer.status(), StatusCode::TOO_MANY_REQUESTS, "{path}");
+        assert_eq!(header(&answer, "retry-after"), "60");
+    }
+    // Nothing else counts, and the page itself does not.
+    let page = bob.get_with("/+login", &[("accept", "text/html")]).await;
+    assert_eq!(page.status(), StatusCode::OK);
+    for _ in 0..6 {
+        assert_eq!(bob.get("/bob").await.status(), StatusCode::OK);
+    }
+    drop(front.haproxy);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn callers_must_or_may_show_a_certificate_where_that_is_wanted() {
+    let home = Home::new();
+    let server = Server::start(&home, &[]);
+    let people = CertificateAuthority::new();
+    let file = home.write("people.pem", people.pem());
+    let wanted = format!("--client-ca={}", file.display());
+    let identity = |authority: &CertificateAuthority| {
+        let (certificate, key) = authority.issue_client("bob");
+        reqwest::Identity::from_pem(format!("{certificate}{key}").as_bytes()).unwrap()
+    };
+    for (more, nobody_is_served) in [
+        (None, false),
+        (Some("--client-certificates=optional"), true),
+    ] {
+        let own = listen(&server);
+        let mut options = vec![own.as_str(), &wanted];
+        options.extend(more);
+        let front = start(&home, &options);
+        let asked = async |who: Option<reqwest::Identity>| {
+            let visitor = Visitor::configured(&front.authority, front.port, |client| match who {
+                Some(identity) => client.identity(identity),
+                None => client,
+            });
+            visitor.request(Method::GET, "/+api").send().await.is_ok()
+        };
+        assert!(asked(Some(identity(&people))).await);
+        assert_eq!(asked(None).await, nobody_is_served);
+        let stranger = CertificateAuthority::new();
+        assert!(!asked(Some(identity(&stranger))).await);
+        drop(front.haproxy);
+    }
 }

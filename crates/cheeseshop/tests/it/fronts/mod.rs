@@ -9,6 +9,7 @@ mod limits;
 mod load;
 pub(crate) mod lockdown;
 mod mirror;
+mod nodes;
 mod private;
 mod restart;
 mod uploads;

@@ -1,7 +1,46 @@
 //! Whether an output is what a page shows.
 //!
-//! A line that is `…` stands for any lines, `…` within a line for any text. Words with a digit in
-//! them (numbers, digests, times, made-up passwords) are all alike.
+//! It has to be, to the letter. A line that is `…` stands for any lines, `…` within a line for any text,
+//! and what is another each time is recognised by its form: [`VARYING`].
+
+use std::sync::LazyLock;
+
+use regex_lite::Regex;
+
+/// What is another each time, and what it looks like.
+const VARYING: &[(&str, &str)] = &[
+    (
+        "time",
+        r"\b\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z| UTC)?)?|\b\d{8}T\d{6}Z|timestamp_seconds \d+",
+    ),
+    // Before sizes, which a part of it may look like.
+    ("fingerprint", r"\b([0-9A-F]{2}:){31}[0-9A-F]{2}\b"),
+    (
+        "duration",
+        r"\b\d+(\.\d+)? ?(ms|s|minutes? ago)\b|\bduration_ms=\d+(\.\d+)?",
+    ),
+    (
+        "size",
+        r"\b\d+(\.\d+)? ?(B|kB|KiB|MB|MiB|GB|GiB|bytes)\b|bytes[= ]\d+",
+    ),
+    (
+        "digest",
+        r"\+f/[0-9a-f]{3}/[0-9a-f]{13}\b|\b[0-9a-f]{16,64}\b",
+    ),
+    ("port", r"\b(127\.0\.0\.1|localhost):\d{5}\b"),
+    ("process", r#""pid":\d+|\bprocess \d+"#),
+    // Passwords that the program makes up.
+    ("password", r"\b[a-z2-9]{20}\b"),
+    // How many this machine has.
+    ("count", r"\b\d+ (trusted )?certificates of the system"),
+];
+
+static EXPRESSIONS: LazyLock<Vec<(String, Regex)>> = LazyLock::new(|| {
+    VARYING
+        .iter()
+        .map(|(name, expression)| (format!("<{name}>"), Regex::new(expression).unwrap()))
+        .collect()
+});
 
 /// Compares, and tells the difference.
 pub(super) fn differs(expected: &[String], found: &str) -> Option<String> {
@@ -15,8 +54,9 @@ pub(super) fn differs(expected: &[String], found: &str) -> Option<String> {
         return None;
     }
     Some(format!(
-        "  the page shows\n    {}\n  and it printed\n    {}",
+        "  the page shows\n    {}\n  and it printed\n    {}\n  which is\n    {}",
         expected.join("\n    "),
+        lines.join("\n    "),
         found.trim_end().replace('\n', "\n    ")
     ))
 }
@@ -52,7 +92,7 @@ fn fits(pattern: &str, line: &str) -> bool {
     rest.ends_with(last)
 }
 
-/// A line without what is different each time, and without colours.
+/// A line with names in place of what is another each time, and without colours.
 fn plain(line: &str) -> String {
     let mut parts = line.split('\u{1b}');
     let mut line = parts.next().unwrap_or_default().to_owned();
@@ -62,36 +102,43 @@ fn plain(line: &str) -> String {
                 .map_or("", |(_, text)| text),
         );
     }
-    let mut plain = String::new();
-    let mut word = String::new();
-    for character in line.trim_end().chars().chain(['\n']) {
-        if character.is_ascii_alphanumeric() {
-            word.push(character);
-            continue;
-        }
-        let is_number = word.contains(|c: char| c.is_ascii_digit());
-        // Folders of digests may happen to have no digit.
-        let is_digest = !word.is_empty() && (plain.ends_with("+f/") || plain.ends_with("+f/#/"));
-        plain.push_str(if is_number || is_digest { "#" } else { &word });
-        word.clear();
-        plain.push(character);
+    let mut plain = line.trim_end().to_owned();
+    for (name, expression) in EXPRESSIONS.iter() {
+        plain = expression.replace_all(&plain, name.as_str()).into_owned();
     }
-    plain.pop();
     plain
 }
 
 #[test]
-fn an_output_is_compared_but_for_numbers_and_what_is_left_out() {
+fn an_output_is_compared_but_for_what_varies_and_what_is_left_out() {
     let page = |text: &str| text.lines().map(str::to_owned).collect::<Vec<_>>();
     let same = |expected: &str, found: &str| differs(&page(expected), found).is_none();
-    assert!(same("created 3 files", "created 12 files\n"));
     assert!(same("a\n…\nz", "a\nb\nc\nz\n"));
     assert!(same("a\n…\nz", "a\nz"));
     assert!(same("to …: refused", "to 127.0.0.1: refused"));
-    assert!(same("x/+f/abc/0123/y", "x/+f/fee/dead/y"));
-    assert!(!same("a", "b"));
-    assert!(!same("a", "a\nb"));
-    assert!(!same("a\nb", "a"));
-    assert!(!same("to …: refused", "to 127.0.0.1: accepted"));
-    assert!(!same("a", ""));
+    assert!(same("x/+f/abc/0123456789abc/y", "x/+f/fee/deadbeeffeede/y"));
+    assert!(same(
+        "2026-11-22T15:55:34.330Z GET 200 duration_ms=0.5 size_bytes=12",
+        "2027-01-02T03:04:05.006Z GET 200 duration_ms=11.75 size_bytes=1024",
+    ));
+    assert!(same(
+        "20261122T234927Z, 3.5 kB",
+        "20270101T000000Z, 290.0 kB"
+    ));
+    assert!(same("at 127.0.0.1:38651", "at 127.0.0.1:40000"));
+    for (page, found) in [
+        ("created 3 files", "created 12 files"),
+        ("409 Conflict", "403 Forbidden"),
+        ("version 0.1.0", "version 0.2.0"),
+        ("exit code 1", "exit code 2"),
+        ("on http://127.0.0.1:3141", "on http://127.0.0.1:3142"),
+        ("hello_shop-1.0.tar.gz", "hello_shop-1.1.tar.gz"),
+        ("a", "b"),
+        ("a", "a\nb"),
+        ("a\nb", "a"),
+        ("to …: refused", "to 127.0.0.1: accepted"),
+        ("a", ""),
+    ] {
+        assert!(!same(page, found), "{page}");
+    }
 }

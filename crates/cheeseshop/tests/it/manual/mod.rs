@@ -17,6 +17,9 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
+/// Programs that run blocks of pages too, and where they name those pages.
+const ELSEWHERE: &[(&str, &str)] = &[("cargo xtask deb --check", "xtask/src/deb/scenario/mod.rs")];
+
 /// Runs a page, on which so many blocks are excused.
 async fn run(test: &str, path: &str, excused: usize) {
     let page = Page::read(&root().join(path));
@@ -27,6 +30,13 @@ async fn run(test: &str, path: &str, excused: usize) {
         "{path}: blocks that are not run: {:#?}",
         page.excused
     );
+    for (line, program) in &page.elsewhere {
+        let source = ELSEWHERE.iter().find(|(name, _)| name == program);
+        let is_true = source.is_some_and(|(_, source)| {
+            std::fs::read_to_string(root().join(source)).is_ok_and(|text| text.contains(path))
+        });
+        assert!(is_true, "{path}:{line}: `{program}` does not run this page");
+    }
     if machine::is_inside() {
         let wrong = session::run(&page).await;
         assert!(wrong.is_empty(), "{path}\n{}", wrong.join("\n"));
@@ -59,13 +69,12 @@ pages! {
     index: "docs/manual/README.md", 0;
     backup: "docs/manual/backup.md", 0;
     certificates: "docs/manual/certificates.md", 0;
-    ci: "docs/manual/ci.md", 2;
+    ci: "docs/manual/ci.md", 1;
     client: "docs/manual/client.md", 0;
     configuration: "docs/manual/configuration.md", 0;
     constrained: "docs/manual/constrained.md", 0;
     container: "docs/manual/container.md", 3;
-    // `cargo xtask deb --check` runs it.
-    debian: "docs/manual/debian.md", 6;
+    debian: "docs/manual/debian.md", 3;
     devpi_commands: "docs/manual/devpi-commands.md", 0;
     doctor: "docs/manual/doctor.md", 0;
     documentation_and_test_results: "docs/manual/documentation-and-test-results.md", 0;
@@ -73,18 +82,19 @@ pages! {
     find_links: "docs/manual/find-links.md", 0;
     first_steps: "docs/manual/first-steps.md", 0;
     helm: "docs/manual/helm.md", 2;
-    install: "docs/manual/install.md", 2;
+    install: "docs/manual/install.md", 0;
     jenkins: "docs/manual/jenkins.md", 0;
     layout: "docs/manual/layout.md", 0;
     mirrors: "docs/manual/mirrors.md", 0;
-    moving_from_devpi: "docs/manual/moving-from-devpi.md", 2;
+    monitoring: "docs/manual/monitoring.md", 0;
+    moving_from_devpi: "docs/manual/moving-from-devpi.md", 0;
     nginx: "docs/manual/nginx.md", 0;
     operations: "docs/manual/operations.md", 0;
-    permissions: "docs/manual/permissions.md", 1;
+    permissions: "docs/manual/permissions.md", 0;
     publishing: "docs/manual/publishing.md", 0;
-    puppet: "docs/manual/puppet.md", 1;
+    puppet: "docs/manual/puppet.md", 2;
     push: "docs/manual/push.md", 0;
-    service: "docs/manual/service.md", 0;
+    service: "docs/manual/service.md", 1;
     team_layout: "docs/manual/team-layout.md", 0;
     testing_against_a_server: "docs/manual/testing-against-a-server.md", 0;
     tls: "docs/manual/tls.md", 0;

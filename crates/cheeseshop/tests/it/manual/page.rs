@@ -7,6 +7,8 @@ pub(super) struct Page {
     pub(super) steps: Vec<Step>,
     /// Blocks that are not run, each with its line and the reason.
     pub(super) excused: Vec<(usize, String)>,
+    /// Blocks that another program runs, each with its line and that program.
+    pub(super) elsewhere: Vec<(usize, String)>,
     /// Blocks that are neither run nor excused, and marks that make no sense.
     pub(super) wrong: Vec<String>,
 }
@@ -47,10 +49,17 @@ pub(super) struct Run {
     pub(super) varies: bool,
 }
 
+/// What excuses of blocks that another program runs begin with.
+const ELSEWHERE: &str = "it is, by `";
+
 /// What comments before a block say of it.
 #[derive(Default)]
 struct Marks {
     excuse: Option<String>,
+    /// A picture, or words that no program says.
+    is_drawing: bool,
+    /// What prints the block.
+    source: Option<String>,
     file: Option<String>,
     is_more: bool,
     exit: i32,
@@ -70,6 +79,7 @@ impl Page {
         let mut page = Self {
             steps: Vec::new(),
             excused: Vec::new(),
+            elsewhere: Vec::new(),
             wrong: Vec::new(),
         };
         let mut marks = Marks::default();
@@ -118,6 +128,8 @@ impl Page {
                 marks.file = Some(value.to_owned());
                 marks.is_more = true;
             }
+            "drawing" => marks.is_drawing = true,
+            "output of" if !value.is_empty() => marks.source = Some(value.to_owned()),
             "exit" => marks.exit = value.parse().expect("an exit code"),
             "serves" => marks.serves = Some(value.to_owned()),
             "typed" => marks.typed = value.split(", ").map(str::to_owned).collect(),
@@ -133,7 +145,11 @@ impl Page {
 
     fn block(&mut self, line: usize, language: &str, block: &[String], marks: Marks) {
         if let Some(excuse) = marks.excuse {
-            self.excused.push((line, excuse));
+            let program = excuse.strip_prefix(ELSEWHERE);
+            match program.and_then(|rest| rest.split_once('`')) {
+                Some((program, _)) => self.elsewhere.push((line, program.to_owned())),
+                None => self.excused.push((line, excuse)),
+            }
             return;
         }
         if let Some(path) = marks.file {
@@ -152,8 +168,15 @@ impl Page {
         let mut typed = marks.typed.into_iter();
         let first = self.steps.len();
         match language {
-            // Pictures, and what programs write.
-            "text" => return,
+            "text" if marks.is_drawing => return,
+            "text" if marks.source.is_some() => self.steps.push(Step {
+                line,
+                action: Action::Run(Run {
+                    code: marks.source.unwrap_or_default(),
+                    output: block.to_vec(),
+                    ..Run::default()
+                }),
+            }),
             "sh" => self.steps.push(Step {
                 line,
                 action: Action::Run(Run {
@@ -271,6 +294,8 @@ impl Marks {
             excuse,
             file,
             is_more: _,
+            is_drawing,
+            source,
             exit,
             serves,
             typed,
@@ -279,6 +304,8 @@ impl Marks {
         } = self;
         excuse.is_none()
             && file.is_none()
+            && !is_drawing
+            && source.is_none()
             && *exit == 0
             && serves.is_none()
             && typed.is_empty()
@@ -292,11 +319,14 @@ fn a_block_is_run_written_or_excused_and_anything_else_is_told() {
     let page = Page::parse(
         "<!-- before: ready -->\n<!-- exit: 3 -->\n<!-- typed: secret -->\n```console\n$ first # asks twice\nsaid\n\n\
          $ second \\\n    goes on\n```\n<!-- file: ~/a.toml -->\n```toml\na = 1\n```\n\
-         <!-- not run: no time -->\n```sh\nthird\n```\n",
+         <!-- not run: no time -->\n```sh\nthird\n```\n<!-- drawing -->\n```text\na -> b\n```\n\
+         <!-- not run: it is, by `another program` there -->\n```sh\nfourth\n```\n\
+         <!-- output of: cat log -->\n```text\nlogged\n```\n",
     );
     assert!(page.wrong.is_empty(), "{:?}", page.wrong);
     assert_eq!(page.excused, [(16, "no time".to_owned())]);
-    let [before, first, second, file] = &page.steps[..] else {
+    assert_eq!(page.elsewhere, [(24, "another program".to_owned())]);
+    let [before, first, second, file, log] = &page.steps[..] else {
         panic!("{} steps", page.steps.len());
     };
     assert!(matches!(&before.action, Action::Prepare(code) if code == "ready"));
@@ -310,9 +340,12 @@ fn a_block_is_run_written_or_excused_and_anything_else_is_told() {
     assert_eq!((first.exit, &*first.typed), (0, "secret\nsecret\n"));
     assert_eq!(first.output, ["said"]);
     assert_eq!((second.exit, &*second.code), (3, "second \\\n    goes on"));
+    assert!(matches!(&log.action, Action::Run(log)
+        if log.code == "cat log" && log.output == ["logged"]));
 
     for wrong in [
         "```toml\na = 1\n```\n",
+        "```text\nsaid\n```\n",
         "```console\nsaid\n```\n",
         "```console\n$ first # asks\n```\n",
         "<!-- typed: secret -->\n```console\n$ first\n```\n",

@@ -3,8 +3,8 @@
 # Waits until a text is in a file.
 wait_for() {
     local turn
-    for turn in {1..600}; do
-        if grep -qF -- "$2" "$1"; then return; fi
+    for turn in {1..1200}; do
+        if grep -qsF -- "$2" "$1"; then return; fi
         sleep 0.05
     done
     echo "\`$2\` did not come" >&2
@@ -13,10 +13,17 @@ wait_for() {
 
 # Starts the server with more options; the password of root is PASSWORD.
 shop() {
+    # That of an earlier one.
+    rm -f "$RUN/shop.out"
     cheeseshop serve "$@" >"$RUN/shop.out" 2>>"$RUN/shop.log" &
     SHOP_PID=$!
     wait_for "$RUN/shop.out" 'Install with'
     root_password
+}
+
+# Prints what the server that the page has started said beside its log.
+said() {
+    grep -v 'Z  INFO \|Z  WARN ' "$SAID"
 }
 
 # Sets the password of root beside the running server, which sees it within a second.
@@ -87,6 +94,23 @@ stand_in_for_cargo() {
 #!/bin/sh
 case "$*" in
 "run --release -- "*) shift 3; exec cheeseshop "$@" ;;
+"xtask wheel") mkdir -p target/wheels; python3 - "$(command -v cheeseshop)" <<'CODE' ;;
+import base64, hashlib, sys, zipfile
+# As maturin lays it out, with a program that is here already.
+name, info = "cheeseshop-0.1.0", "cheeseshop-0.1.0.dist-info"
+with zipfile.ZipFile(f"target/wheels/{name}-py3-none-any.whl", "w") as wheel:
+    files = {
+        f"{name}.data/scripts/cheeseshop": f'#!/bin/sh\nexec {sys.argv[1]} "$@"\n',
+        f"{info}/METADATA": "Metadata-Version: 2.1\nName: cheeseshop\nVersion: 0.1.0\n",
+        f"{info}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: false\nTag: py3-none-any\n",
+    }
+    record = f"{info}/RECORD,,\n"
+    for path, text in files.items():
+        wheel.writestr(path, text)
+        digest = base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).decode().rstrip("=")
+        record += f"{path},sha256={digest},{len(text)}\n"
+    wheel.writestr(f"{info}/RECORD", record)
+CODE
 "build --release") mkdir -p target/release; cp -L "$(command -v cheeseshop)" target/release/ ;;
 *) echo "this is no cargo" >&2; exit 97 ;;
 esac
@@ -95,12 +119,13 @@ END
 }
 
 # Makes the directory of a devpi-server in /srv/devpi, which holds `hello-shop` of bob/dev, and lets its
-# programs be found.
+# programs be found. Further options are for these.
 old_devpi() {
     local hashes='--argon2-memory-cost 8 --argon2-parallelism 1 --argon2-time-cost 1'
     export PATH="$OLD_DEVPI:$PATH"
-    devpi-init --serverdir /srv/devpi --no-root-pypi --root-passwd PASSWORD
-    devpi-server --serverdir /srv/devpi --port 3141 $hashes >"$RUN/old.log" 2>&1 &
+    devpi-init --serverdir /srv/devpi --no-root-pypi --root-passwd PASSWORD "$@"
+    rm -f "$RUN/old.log"
+    devpi-server --serverdir /srv/devpi --port 3141 $hashes "$@" >"$RUN/old.log" 2>&1 &
     SHOP_PID=$!
     wait_for "$RUN/old.log" 'Serving on'
     command devpi use http://127.0.0.1:3141 --clientdir "$RUN/uploads"
@@ -110,6 +135,16 @@ old_devpi() {
     command devpi index -c dev --clientdir "$RUN/uploads"
     release bob bob/dev 1.0
     stop_shop
+}
+
+# Starts a devpi-server whose data are in PostgreSQL, in the database `devpi` of the user of that name.
+devpi_in_postgresql() {
+    PGPORT=${POSTGRES##*:}
+    export PGPORT=${PGPORT%%/*}
+    local storage="pg8000:host=127.0.0.1,port=$PGPORT,database=devpi,user=devpi,password=secret"
+    psql "$POSTGRES" -q -c "CREATE ROLE devpi LOGIN PASSWORD 'secret'"
+    psql "$POSTGRES" -q -c 'CREATE DATABASE devpi OWNER devpi'
+    old_devpi --storage "$storage"
 }
 
 # Puts the file `tox.ini` into the source distribution in `dist`.

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use cheeseshop_test_support::{
-    CertificateAuthority, Receiver, Sdist, TlsFront, Upstream, Wheel, python_client,
-    python_packages,
+    Answer, CertificateAuthority, Receiver, Sdist, TlsFront, Upstream, Wheel, postgres,
+    python_client, python_packages,
 };
 
 use super::compare::differs;
@@ -32,6 +32,11 @@ const OUR_NAMES: &[&str] = &[
 ];
 /// A stranger's server that takes uploads.
 const PARTNER: &str = "packages.partner.example";
+/// A build server that lets nobody in.
+const JENKINS: &str = "jenkins.our.example";
+
+/// The word by which a page asks for a PostgreSQL server.
+const POSTGRES: &str = "devpi_in_postgresql";
 
 /// Programs, and the client that brings each.
 const PROGRAMS: &[(&str, &str)] = &[
@@ -43,6 +48,7 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("tox", "tox"),
     ("sphinx-build", "sphinx"),
     ("devpi-export", "devpi-web"),
+    ("pipx", "pipx"),
 ];
 
 /// Everything that the reader has installed; what is missing comes from the network.
@@ -78,12 +84,25 @@ pub(super) async fn run(page: &Page) -> Vec<String> {
     let (chain, key) = authority.issue(&[PARTNER]);
     let theirs = TlsFront::start_at("127.0.0.2:443", &chain, &key, None);
     theirs.pass_to(&receiver.host());
+    let jenkins = Receiver::start().await;
+    for _ in 0..9 {
+        jenkins.next(Answer::status(403));
+    }
+    let (chain, key) = authority.issue(&[JENKINS]);
+    let builds = TlsFront::start_at("127.0.0.3:443", &chain, &key, None);
+    builds.pass_to(&jenkins.host());
     let pypi = pypi().await;
+    let postgres = if page.words().any(|word| word == POSTGRES) {
+        Some(postgres().await)
+    } else {
+        None
+    };
     samples();
     programs(page);
     std::fs::write(at("page.sh"), script(page)).unwrap();
-    let status = bash(&pypi.url());
-    drop((ours, theirs));
+    let postgres = postgres.as_ref().map(|database| database.url.as_str());
+    let status = bash(&pypi.url(), postgres);
+    drop((ours, theirs, builds));
     judge(page, status)
 }
 
@@ -103,7 +122,7 @@ fn forget_this_machine() {
     }
     let _ = std::fs::remove_dir_all("/etc/cheeseshop");
     let hosts = format!(
-        "127.0.0.1 localhost {}\n127.0.0.2 {PARTNER}\n",
+        "127.0.0.1 localhost db.example devpi.example {}\n127.0.0.2 {PARTNER}\n127.0.0.3 {JENKINS}\n",
         OUR_NAMES.join(" ")
     );
     std::fs::write("/etc/hosts", hosts).unwrap();
@@ -194,7 +213,7 @@ fn programs(page: &Page) {
 fn script(page: &Page) -> String {
     let prelude = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/manual/prelude.sh");
     let mut script = format!(
-        "set -e\n. {}\ntrap 'echo \"$? $CURRENT\" > \"$RUN/ended\"' EXIT\n",
+        "set -e\nPRELUDE={0}\n. \"$PRELUDE\"\ntrap 'echo \"$? $CURRENT\" > \"$RUN/ended\"' EXIT\n",
         prelude.display()
     );
     for Step { line, action } in &page.steps {
@@ -232,7 +251,7 @@ fn command(script: &mut String, line: usize, run: &Run, input: &Path) {
         let (before, last) = run.code.rsplit_once('\n').unwrap_or(("", &run.code));
         let _ = writeln!(
             script,
-            "(\n{before}\nexec {last}\n) </dev/null >{out} 2>&1 &\nSHOP_PID=$!\nwait_for {out} '{ready}'",
+            "(\n{before}\nexec {last}\n) </dev/null >{out} 2>&1 &\nSHOP_PID=$!\nSAID={out}\nwait_for {out} '{ready}'",
             out = out.display(),
         );
     } else if run.exit == 0 {
@@ -254,7 +273,7 @@ fn group(script: &mut String, line: usize, code: &str, input: &Path) {
 }
 
 /// Runs the script as somebody without a terminal.
-fn bash(pypi: &str) -> std::process::ExitStatus {
+fn bash(pypi: &str, postgres: Option<&str>) -> std::process::ExitStatus {
     let environment = environment();
     let checkout = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let checkout = checkout.canonicalize().unwrap().display().to_string();
@@ -266,7 +285,7 @@ fn bash(pypi: &str) -> std::process::ExitStatus {
     );
     Command::new("setsid")
         // A command that waits for somebody is named, and not the test as a whole.
-        .args(["--wait", "timeout", "--kill-after=9", "150", "bash"])
+        .args(["--wait", "timeout", "--kill-after=9", "300", "bash"])
         .arg(at("page.sh"))
         .current_dir(HOME)
         .env_clear()
@@ -280,6 +299,9 @@ fn bash(pypi: &str) -> std::process::ExitStatus {
             ("PATH", &path),
             ("LANG", "C.UTF-8"),
             ("CHEESESHOP_MIRROR__ROOT_PYPI_URL", pypi),
+            ("POSTGRES", postgres.unwrap_or_default()),
+            // As on the reader's terminal.
+            ("CHEESESHOP_AUTH__PRINT_ROOT_PASSWORD", "always"),
             // Hashes that cost nothing.
             ("CHEESESHOP_AUTH__ARGON2__MEMORY_KIB", "64"),
             ("CHEESESHOP_AUTH__ARGON2__ITERATIONS", "1"),
@@ -298,7 +320,7 @@ fn bash(pypi: &str) -> std::process::ExitStatus {
         .unwrap()
 }
 
-/// What a server prints without its log, which comes between on a terminal.
+/// What a command prints without its log, which comes between on a terminal.
 fn without_log(found: &str) -> String {
     found
         .lines()
@@ -341,8 +363,16 @@ fn judge(page: &Page, status: std::process::ExitStatus) -> Vec<String> {
         }
         let mut found = read(&format!("{line}.out"));
         let mut expected = run.output.clone();
-        if run.serves.is_some() && !expected.iter().any(|line| line.contains("INFO")) {
+        if !expected.iter().any(|line| line.contains("INFO ")) {
             found = without_log(&found);
+        }
+        if let Some(ready) = &run.serves
+            && expected.last().is_some_and(|last| last.contains(ready))
+        {
+            // What comes later is no part of it.
+            let end = found.find(ready).unwrap_or_default();
+            let line = found[end..].find('\n').unwrap_or_default();
+            found.truncate(end + line);
         }
         if let Some(typed) = run.typed.lines().next() {
             // Nobody sees what is typed where there is no terminal, so the line of a question goes on.

@@ -1,10 +1,12 @@
 //! What a team has on its devpi-server.
 
-use cheeseshop_test_support::{BuiltFile, DocumentationArchive, Sdist, Upstream, Wheel};
+use cheeseshop_test_support::{
+    BuiltFile, DocumentationArchive, FORM_TYPE, Form, Sdist, Upstream, Wheel,
+};
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 
-use crate::support::{Api, BOUNDARY};
+use crate::support::Api;
 
 /// Everybody's password.
 pub(super) const PASSWORD: &str = "a long enough password";
@@ -142,33 +144,9 @@ async fn result(api: &Api, index: &str, project: &str, name: &str) {
 }
 
 async fn form(api: &Api, index: &str, fields: &[(&str, &str)], content: Option<(&str, &[u8])>) {
-    let mut body = Vec::new();
-    for (name, value) in fields {
-        body.extend_from_slice(
-            format!(
-                "--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n"
-            )
-            .as_bytes(),
-        );
-    }
-    if let Some((name, bytes)) = content {
-        body.extend_from_slice(
-            format!(
-                "--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"content\"; filename=\"{name}\"\r\n\
-                 Content-Type: application/octet-stream\r\n\r\n"
-            )
-            .as_bytes(),
-        );
-        body.extend_from_slice(bytes);
-        body.extend_from_slice(b"\r\n");
-    }
-    body.extend_from_slice(format!("--{BOUNDARY}--\r\n").as_bytes());
     let request = api
         .request(Method::POST, &format!("{index}/"))
-        .header(
-            "Content-Type",
-            format!("multipart/form-data; boundary={BOUNDARY}"),
-        )
-        .body(body);
+        .header("Content-Type", FORM_TYPE)
+        .body(Form::of_parts(fields, content).body());
     succeed(request.send().await.unwrap(), StatusCode::OK).await;
 }

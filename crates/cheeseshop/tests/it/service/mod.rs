@@ -1,6 +1,7 @@
 //! The server in the hands of a service manager: what it tells, what it is told, what it is given.
 
 mod gen_config;
+mod kept;
 mod manager;
 mod notify;
 mod reload;
@@ -8,4 +9,5 @@ mod retention;
 mod secrets;
 mod sockets;
 mod supervisord;
+mod theme;
 mod units;

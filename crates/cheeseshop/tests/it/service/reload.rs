@@ -5,16 +5,22 @@ use std::process::Command;
 use super::manager::{Manager, value};
 use crate::support::{CHEAP_HASH, Home, Server};
 
-struct Reloading {
-    home: Home,
+pub(super) struct Reloading {
+    pub(super) home: Home,
     manager: Manager,
-    server: Server,
+    pub(super) server: Server,
 }
 
 impl Reloading {
     /// Starts a server with these settings.
-    fn with(settings: &str) -> Self {
+    pub(super) fn with(settings: &str) -> Self {
+        Self::prepared(settings, |_| ())
+    }
+
+    /// The same, in a home that has something in it.
+    pub(super) fn prepared(settings: &str, prepare: impl FnOnce(&Home)) -> Self {
         let home = Home::new();
+        prepare(&home);
         let manager = Manager::new(&home);
         let file = home.write("cheeseshop.toml", settings);
         let file = file.display().to_string();
@@ -33,7 +39,7 @@ impl Reloading {
     }
 
     /// Has it read these; gives what `systemctl status` shows then.
-    fn reload(&self, settings: &str) -> String {
+    pub(super) fn reload(&self, settings: &str) -> String {
         self.home.write("cheeseshop.toml", settings);
         self.server.signal("HUP");
         let (_, reloading) = self.manager.wait_for("RELOADING=1");

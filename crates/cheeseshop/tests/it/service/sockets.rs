@@ -39,7 +39,7 @@ fn activated(home: &Home, name: &str, socket: OwnedFd, more: &[&str]) -> Command
 }
 
 /// Asks on a connection of its own; a connection that is not answered is an error.
-fn ask(address: SocketAddr) -> Result<(), String> {
+pub(super) fn ask(address: SocketAddr) -> Result<(), String> {
     let answer = || -> std::io::Result<String> {
         let mut stream = TcpStream::connect(address)?;
         stream.set_read_timeout(Some(DEADLINE))?;
@@ -58,14 +58,14 @@ fn ask(address: SocketAddr) -> Result<(), String> {
 }
 
 /// Clients that ask again and again.
-struct Crowd {
+pub(super) struct Crowd {
     enough: Arc<AtomicBool>,
     answered: Arc<AtomicUsize>,
     clients: Vec<JoinHandle<Vec<String>>>,
 }
 
 impl Crowd {
-    fn asking(address: SocketAddr) -> Self {
+    pub(super) fn asking(address: SocketAddr) -> Self {
         let enough = Arc::new(AtomicBool::new(false));
         let answered = Arc::new(AtomicUsize::new(0));
         let clients = (0..4)
@@ -93,7 +93,7 @@ impl Crowd {
     }
 
     /// Waits until so many more were answered.
-    fn wait_for(&self, more: usize) {
+    pub(super) fn wait_for(&self, more: usize) {
         let wanted = self.answered.load(Ordering::Relaxed) + more;
         let deadline = std::time::Instant::now() + DEADLINE;
         while self.answered.load(Ordering::Relaxed) < wanted {
@@ -103,7 +103,7 @@ impl Crowd {
     }
 
     /// What went wrong until now.
-    fn failures(self) -> Vec<String> {
+    pub(super) fn failures(self) -> Vec<String> {
         self.enough.store(true, Ordering::Relaxed);
         let ended = self
             .clients

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use cheeseshop_test_support::python_packages;
 
-use crate::support::{CHEAP_HASH, DEADLINE, Home};
+use crate::support::{CHEAP_HASH, DEADLINE, Home, finish};
 
 /// Its own part of the configuration; everything it makes is beside that.
 const OWN: &str = "[supervisord]\n\
@@ -92,8 +92,12 @@ fn it_starts_the_server_has_it_read_its_settings_and_stops_it() {
     let home = Home::new();
     let socket = home.path().join("http.sock");
     let listen = format!("--set=server.listen=unix:{}", socket.display());
+    // It has a meaning for each of these.
+    let odd = home.path().join("my ;100% #data's %(here)s");
     let arguments = [CHEAP_HASH, &[&listen, "gen-config", "supervisord"]].concat();
-    let output = home.run(&arguments);
+    let mut command = home.bare_cheeseshop(&arguments);
+    command.env("CHEESESHOP_DATA_DIR", &odd);
+    let output = finish(command, "");
     assert_eq!(output.code, Some(0), "{output:?}");
     home.write("cheeseshop.conf", &output.stdout);
     std::fs::create_dir(home.path().join("logs")).unwrap();
@@ -101,6 +105,9 @@ fn it_starts_the_server_has_it_read_its_settings_and_stops_it() {
 
     wait_until("it does not start the server", || {
         UnixStream::connect(&socket).is_ok()
+    });
+    wait_until("the server has another directory", || {
+        odd.join("cheeseshop.db").is_file()
     });
     supervisord.control(&["signal", "HUP", "cheeseshop"]);
     wait_until("the server does not hear of the signal", || {

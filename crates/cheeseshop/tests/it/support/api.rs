@@ -2,13 +2,10 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use cheeseshop_test_support::BuiltFile;
+use cheeseshop_test_support::{BuiltFile, FORM_TYPE, Form};
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
-
-/// Parts the fields of a form; no file of a test has it inside.
-pub(crate) const BOUNDARY: &str = "----a-boundary-that-is-in-no-file";
 
 /// A server as one user sees it.
 #[derive(Clone)]
@@ -137,11 +134,8 @@ impl Api {
     /// The request of an upload, for tests that look at the answer.
     pub(crate) fn upload_request(&self, index: &str, file: &BuiltFile) -> RequestBuilder {
         self.request(Method::POST, &format!("{index}/"))
-            .header(
-                "Content-Type",
-                format!("multipart/form-data; boundary={BOUNDARY}"),
-            )
-            .body(multipart(file))
+            .header("Content-Type", FORM_TYPE)
+            .body(Form::of(file).body())
     }
 
     pub(crate) async fn upload(&self, index: &str, file: &BuiltFile) {
@@ -182,46 +176,6 @@ impl Api {
         assert_eq!(response.status(), StatusCode::OK, "{url}");
         digest(&response.bytes().await.unwrap())
     }
-}
-
-/// The upload form as twine sends it.
-fn multipart(file: &BuiltFile) -> Vec<u8> {
-    let file_type = if std::path::Path::new(&file.name)
-        .extension()
-        .is_some_and(|extension| extension == "whl")
-    {
-        "bdist_wheel"
-    } else {
-        "sdist"
-    };
-    let mut body = Vec::new();
-    for (name, value) in [
-        (":action", "file_upload"),
-        ("protocol_version", "1"),
-        ("metadata_version", "2.4"),
-        ("name", &file.project),
-        ("version", &file.version),
-        ("filetype", file_type),
-        ("sha256_digest", &file.sha256),
-    ] {
-        body.extend_from_slice(
-            format!(
-                "--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n"
-            )
-            .as_bytes(),
-        );
-    }
-    body.extend_from_slice(
-        format!(
-            "--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"content\"; \
-             filename=\"{}\"\r\nContent-Type: application/octet-stream\r\n\r\n",
-            file.name
-        )
-        .as_bytes(),
-    );
-    body.extend_from_slice(&file.bytes);
-    body.extend_from_slice(format!("\r\n--{BOUNDARY}--\r\n").as_bytes());
-    body
 }
 
 async fn document(response: Response) -> Value {

@@ -68,7 +68,8 @@ impl Home {
         command
     }
 
-    /// The program without being told a data directory.
+    /// The program without being told a data directory. It prints the password of a first start, for tests have no
+    /// terminal.
     pub(crate) fn bare_cheeseshop(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_cheeseshop"));
         command
@@ -77,6 +78,7 @@ impl Home {
             .env("HOME", self.path())
             .env("TMPDIR", self.path())
             .env("PATH", "/usr/bin:/bin")
+            .env("CHEESESHOP_AUTH__PRINT_ROOT_PASSWORD", "always")
             .current_dir(self.path())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

@@ -6,7 +6,7 @@ mod home;
 mod server;
 mod small_disk;
 
-pub(crate) use api::{Api, BOUNDARY, digest};
+pub(crate) use api::{Api, digest};
 pub(crate) use bucket::in_bucket;
 pub(crate) use cheeseshop_test_support::noise;
 pub(crate) use home::{Home, Output, finish, finish_aside};

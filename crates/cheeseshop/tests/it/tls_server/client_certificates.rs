@@ -146,6 +146,69 @@ async fn credentials_that_are_sent_decide() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cookie_decides_as_long_as_its_login_holds() {
+    let door = Door::open("optional", "common_name", &[]).await;
+    let bob = door.client_of("bob");
+    let api = Api::anonymous_by(bob.clone(), &door.server.url);
+    let closed = json!({"bases": [], "acl_read": ["bob"]});
+    api.create_index("bob/closed", &closed).await;
+    api.upload("bob/closed", &Wheel::named("secret").build())
+        .await;
+    let root = Api::anonymous_by(door.client_of("root"), &door.server.url);
+    root.create_user("eve", "eves-password").await;
+    let browser = door.stand.trusting();
+    let browser = browser.redirect(reqwest::redirect::Policy::none());
+    let logged_in = browser.build().unwrap().post(door.server.at("+login"));
+    let logged_in = logged_in
+        .header("accept", "text/html")
+        .header("origin", &door.server.url)
+        .header("content-type", "application/x-www-form-urlencoded")
+        .body("username=eve&password=eves-password")
+        .send()
+        .await
+        .unwrap();
+    let cookies = logged_in.headers().get_all("set-cookie").iter();
+    let mut cookies = cookies.filter_map(|cookie| cookie.to_str().ok());
+    let eves = cookies.find(|cookie| cookie.starts_with("auth_tkt="));
+    let eves = eves.unwrap().split(';').next().unwrap().to_owned();
+    let stale = format!("auth_tkt=bob%3Acsl1_{}", "A".repeat(54));
+    let page = "bob/closed/+simple/secret/";
+    let status = async |client: &Client, name: &'static str, value: &str| {
+        let request = client.get(door.server.at(page)).header(name, value);
+        request.send().await.unwrap().status()
+    };
+    // Twice, for the second answer may come from memory.
+    for _ in 0..2 {
+        for (client, name, value, expected) in [
+            (&bob, "cookie", stale.as_str(), StatusCode::OK),
+            (&bob, "cookie", "auth_tkt=nonsense", StatusCode::OK),
+            (&bob, "cookie", &eves, StatusCode::NOT_FOUND),
+            // What is written on purpose is not put right.
+            (
+                &bob,
+                "authorization",
+                "Basic Ym9iOndyb25n",
+                StatusCode::UNAUTHORIZED,
+            ),
+            (&bob, "authorization", "Basic !", StatusCode::UNAUTHORIZED),
+            (&bob, "x-devpi-auth", "!", StatusCode::UNAUTHORIZED),
+            (
+                &door.stand.client(),
+                "cookie",
+                &stale,
+                StatusCode::UNAUTHORIZED,
+            ),
+        ] {
+            assert_eq!(
+                status(client, name, value).await,
+                expected,
+                "{name}: {value}"
+            );
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_is_not_here_or_not_one_user_is_told_so() {
     for (which, says, expected) in [
         (
@@ -258,6 +321,68 @@ async fn what_the_authority_has_taken_back_is_not_let_in() {
     assert!(!door.is_let_in(&door.client_that(&says(7))).await);
     assert!(door.is_let_in(&door.client_that(&says(8))).await);
     door.server.wait_for_log("was revoked").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_list_that_is_out_of_date_lets_nobody_in_unless_it_is_to() {
+    let says = |serial| ClientSays {
+        common_name: Some("bob"),
+        serial: Some(serial),
+        ..ClientSays::default()
+    };
+    let door = Door::open("optional", "common_name", &[]).await;
+    let outdated = [(2020, 1, 1), (2021, 1, 1)];
+    let list = door.clients.revocations_for(&[7], outdated);
+    door.stand.home.write("revoked.pem", &list);
+    let Door {
+        stand,
+        clients,
+        server,
+    } = door;
+    server.stop();
+    let mut arguments = asking(&stand, "optional", "common_name").to_vec();
+    arguments.push(format!(
+        "--set=tls.client_revoked={}",
+        stand.path("revoked.pem")
+    ));
+    for (setting, is_let_in) in [("refuse", false), ("accept", true)] {
+        let mut arguments = arguments.clone();
+        arguments.push(format!("--set=tls.client_revoked_expired={setting}"));
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        let server = stand.serve_tls(&arguments);
+        server.wait_for_log("is out of date since 2021-01-01").await;
+        let (revoked, bob) = (
+            clients.issue_client_as(&says(7)),
+            clients.issue_client_as(&says(8)),
+        );
+        let get = async |client: &Client| {
+            let answer = client.get(server.at("metrics")).send().await;
+            answer.ok()?.text().await.ok()
+        };
+        assert_eq!(
+            get(&stand.client_with(&bob)).await.is_some(),
+            is_let_in,
+            "{setting}"
+        );
+        assert_eq!(get(&stand.client_with(&revoked)).await, None, "{setting}");
+        let metrics = get(&stand.client()).await.unwrap();
+        let end = "cheeseshop_tls_client_revoked_next_update_seconds 1609459200";
+        assert!(metrics.contains(end), "{metrics}");
+        if !is_let_in {
+            server
+                .wait_for_log("`tls.client_revoked` is out of date")
+                .await;
+            // A new list is all that it takes.
+            stand.home.write("revoked.pem", &clients.revocations(&[7]));
+            server.signal("HUP");
+            let deadline = std::time::Instant::now() + DEADLINE;
+            while get(&stand.client_with(&bob)).await.is_none() {
+                assert!(std::time::Instant::now() < deadline, "{}", server.log());
+            }
+            stand.home.write("revoked.pem", &list);
+        }
+        server.stop();
+    }
 }
 
 /// Asks until the answer is as wanted: a signal takes its time.

@@ -2,10 +2,13 @@
 
 mod client_certificates;
 mod handshake;
+mod inherited;
 mod installers;
 mod plain_http;
 mod rotation;
 mod settings;
+mod unread;
+mod watched;
 
 use std::path::PathBuf;
 use std::time::Instant;

@@ -18,6 +18,8 @@ async fn nginx_is_told_who_may_read_what() {
     for (user, uri, agent, status) in [
         (&anonymous, "/+login", "curl", 200),
         (&anonymous, "/alice/private/+api", "curl", 200),
+        (&anonymous, "/+static/0/cheeseshop.css", "curl", 200),
+        (&anonymous, "/+static/0/..%2f..%2fx", "curl", 403),
         (&anonymous, "/", "curl", 200),
         (&anonymous, public, "curl", 200),
         (&anonymous, private, "curl", 401),

@@ -1,4 +1,5 @@
 mod login;
+mod look;
 mod pages;
 mod search;
 

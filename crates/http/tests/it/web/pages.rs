@@ -347,6 +347,17 @@ async fn a_mirror_shows_no_list_and_can_be_asked_to_look_again() {
         &project,
         &["method=\"post\" action=\"http://localhost:3141/root/mirror/flask/refresh\""],
     );
+    assert!(!project.text().contains("upstream</a>"));
+    let about = json!({"mirror_web_url_fmt": "https://pypi.test/project/{name}/"});
+    let answer = server.root().json("PATCH", "/root/mirror", &about).await;
+    assert_eq!(answer.status, 200);
+    let project = page(&reader, "/root/mirror/flask").await;
+    assert_holds(
+        &project,
+        &[
+            "<a rel=\"nofollow noopener\" href=\"https://pypi.test/project/flask/\">its page upstream</a>",
+        ],
+    );
     let release = page(&reader, "/root/mirror/flask/latest").await;
     assert_holds(&release, &["flask-1.0-py3-none-any.whl"]);
 }

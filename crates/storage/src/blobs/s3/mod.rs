@@ -11,7 +11,6 @@ mod remote;
 mod removal;
 
 use std::future::Future;
-use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,9 +26,6 @@ pub(super) use self::remote::RemoteBlob;
 use super::buffers::Buffers;
 use super::spool::{TempArea, make_directory};
 use super::{Blob, BlobEntry, BlobError, S3BlobConfig, key};
-
-/// Directory of the spool when none is configured, in the system's temporary directory.
-const SPOOL: &str = "cheeseshop-spool";
 
 /// Part of the keys of what is written only to see whether that works.
 const PROBES: &str = "probe";
@@ -61,7 +57,7 @@ impl S3Store {
         let owned = config.clone();
         let (store, area) = tokio::task::spawn_blocking(move || {
             let store = client::connect(&owned)?;
-            let spool = owned.spool_dir.unwrap_or_else(default_spool);
+            let spool = owned.spool();
             make_directory(&spool)?;
             Ok::<_, BlobError>((store, TempArea::open(&spool)?))
         })
@@ -283,8 +279,4 @@ fn random_name() -> Result<String, BlobError> {
     let mut random = [0; 16];
     getrandom::fill(&mut random).map_err(|error| BlobError::Config(error.to_string()))?;
     Ok(format!("{:032x}", u128::from_le_bytes(random)))
-}
-
-fn default_spool() -> PathBuf {
-    std::env::temp_dir().join(SPOOL)
 }

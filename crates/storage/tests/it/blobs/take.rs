@@ -1,7 +1,7 @@
 //! Taking in files that lie on this machine.
 
 use std::fs;
-use std::os::unix::fs::{MetadataExt, symlink};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
@@ -72,6 +72,22 @@ async fn a_linked_file_is_shared_and_counts_as_young() {
     fs::remove_file(&source).unwrap();
     let blob = open(&test.store, &digest(b"content")).await;
     assert_eq!(collect(blob.read_all()).await.unwrap(), b"content");
+}
+
+#[tokio::test]
+async fn a_linked_file_can_be_read_by_the_group_as_the_stores_own() {
+    let test = TestStore::local().await;
+    let source = test.directory.path().join("source");
+    for (before, after) in [(0o600, 0o640), (0o644, 0o644)] {
+        fs::write(&source, format!("{before:o}")).unwrap();
+        fs::set_permissions(&source, fs::Permissions::from_mode(before)).unwrap();
+        let spooled = test.store.take_file(&source, Taking::Link).await.unwrap();
+        let stored = spooled.keep().await.unwrap();
+        let path = test.store.local_path(&stored.sha256).unwrap();
+        let mode = fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode, after, "{mode:o}");
+        fs::remove_file(&source).unwrap();
+    }
 }
 
 #[tokio::test]

@@ -1,6 +1,5 @@
 //! What mirrors keep.
 
-use cheeseshop_domain::IndexId;
 use cheeseshop_packaging::hash::Sha256;
 use cheeseshop_storage::DatabaseError;
 use cheeseshop_storage::database::{blobs, mirrors};
@@ -68,20 +67,16 @@ async fn mirror_listings_round_trip() {
         let touched = write!(&database, |tx| {
             Ok([
                 mirrors::touch_listing(tx, id, "pkg", time(20)).await?,
-                mirrors::touch_project_list(tx, id, time(20)).await?,
                 mirrors::touch_listing(tx, id, "x", time(20)).await?,
-                mirrors::touch_project_list(tx, IndexId(999), time(20)).await?,
             ])
         });
-        assert_eq!(touched, [true, true, false, false]);
+        assert_eq!(touched, [true, false]);
         let expected = mirrors::StoredListing {
             fetched_at: time(20),
             ..second
         };
         let mut reader = database.reader().await.unwrap();
         let found = mirrors::find_listing(&mut reader, id, "pkg").await.unwrap();
-        assert_eq!(found, Some(expected.clone()));
-        let found = mirrors::find_project_list(&mut reader, id).await.unwrap();
         assert_eq!(found, Some(expected));
         assert!(write!(&database, |tx| mirrors::remove_listing(
             tx, id, "pkg"

@@ -32,4 +32,12 @@ describe 'cheeseshop::backup' do
     it { is_expected.to contain_file('/etc/cheeseshop/conf.d/puppet-backup.toml').with_ensure('absent') }
     it { is_expected.not_to contain_file('/var/backups/cheeseshop') }
   end
+
+  { directory: 'backups', keep: 0, keep_days: 'all', on_calendar: "daily\nOnCalendar=hourly", mode: 'rwx' }.each do |name, wrong|
+    context "with #{name} => #{wrong.inspect}" do
+      let(:params) { { name => wrong } }
+
+      it { is_expected.to compile.and_raise_error(%r{expects}) }
+    end
+  end
 end

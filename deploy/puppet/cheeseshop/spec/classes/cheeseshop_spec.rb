@@ -54,9 +54,14 @@ describe 'cheeseshop' do
   end
 
   context 'with what a running server takes over' do
+    let(:live) { catalogue.resource('file', '/etc/cheeseshop/conf.d/puppet-live.toml')[:content] }
     let(:params) do
       {
-        settings: { 'log' => { 'filter' => 'debug' }, 'cache' => { 'page_bytes' => '256 MiB' } },
+        settings: {
+          'log' => { 'filter' => 'debug' }, 'web' => { 'title' => 'Shop' }, 'tls' => { 'minimum_version' => '1.3' },
+          'cache' => { 'page_bytes' => '256 MiB' }
+        },
+        theme_source: 'puppet:///modules/profile/theme',
         tls_certificate: '/etc/cheeseshop/shop.pem', tls_certificate_content: 'PEM',
         tls_key: '/etc/cheeseshop/shop.key', tls_key_content: RSpec::Puppet::Sensitive.new('geheim')
       }
@@ -64,22 +69,39 @@ describe 'cheeseshop' do
 
     it { is_expected.to compile.with_all_deps }
 
-    it 'reloads for certificates, and for the log, which has a file of its own' do
+    it 'reloads for certificates, theme and log, which have a file of their own, and for nothing else' do
       expect(toml).to include('[cache]')
-      expect(toml).not_to include('[log]')
-      ['/etc/cheeseshop/conf.d/puppet-log.toml', '/etc/cheeseshop/shop.pem', '/etc/cheeseshop/shop.key'].each do |path|
+      expect(toml).not_to match(%r{^\[(log|tls|web)\]$})
+      expect(live).to include("\n[log]\nfilter = \"debug\"\n")
+        .and include("\n[tls]\ncertificate = \"/etc/cheeseshop/shop.pem\"\nkey = \"/etc/cheeseshop/shop.key\"\nminimum_version = \"1.3\"\n")
+        .and include("\n[web]\ntheme = \"/etc/cheeseshop/theme\"\ntitle = \"Shop\"\n")
+      expect(live).not_to include('[cache]')
+      ['/etc/cheeseshop/conf.d/puppet-live.toml', '/etc/cheeseshop/shop.pem', '/etc/cheeseshop/shop.key', '/etc/cheeseshop/theme'].each do |path|
         is_expected.to contain_file(path).that_notifies('Exec[cheeseshop reload]')
         is_expected.not_to contain_file(path).that_notifies('Service[cheeseshop]')
       end
-      is_expected.to contain_file('/etc/cheeseshop/conf.d/puppet-log.toml').with_content(%r{^\[log\]\nfilter = "debug"$})
+      is_expected.to contain_file('/etc/cheeseshop/conf.d/puppet-live.toml')
         .with_validate_cmd('/usr/bin/cheeseshop config check --config % --data-dir /var/lib/cheeseshop')
+        .that_comes_before('File[/etc/cheeseshop/cheeseshop.toml]')
       is_expected.to contain_exec('cheeseshop reload')
-        .with(command: 'systemctl reload cheeseshop', refreshonly: true).that_requires('Service[cheeseshop]')
+        .with(command: 'cheeseshop config check --config /etc/cheeseshop/cheeseshop.toml && systemctl reload cheeseshop', refreshonly: true).that_requires('Service[cheeseshop]')
     end
 
     it 'has the key there before the settings name it, for root and the service' do
       is_expected.to contain_file('/etc/cheeseshop/shop.key')
-        .with(mode: '0640', group: 'cheeseshop', show_diff: false).that_comes_before('File[/etc/cheeseshop/cheeseshop.toml]')
+        .with(mode: '0640', group: 'cheeseshop', show_diff: false).that_comes_before('File[/etc/cheeseshop/conf.d/puppet-live.toml]')
+    end
+
+    it 'has the theme to itself' do
+      is_expected.to contain_file('/etc/cheeseshop/theme')
+        .with(source: 'puppet:///modules/profile/theme', recurse: true, purge: true, group: 'cheeseshop')
+    end
+
+    context 'in a directory of somebody else' do
+      let(:params) { { theme: '/srv/theme' } }
+
+      it { is_expected.not_to contain_file('/srv/theme') }
+      it('names it') { expect(live).to include("[web]\ntheme = \"/srv/theme\"\n") }
     end
   end
 
@@ -165,7 +187,7 @@ describe 'cheeseshop' do
     end
 
     it 'listens where it is told' do
-      expect(toml).to include('listen = ["0.0.0.0:31415","unix:/run/cheeseshop/http"]')
+      expect(toml).to include('listen = ["0.0.0.0:31415", "unix:/run/cheeseshop/http"]')
       expect(toml).to include('outside_url = "https://packages.corp.example/"')
     end
   end
@@ -175,7 +197,7 @@ describe 'cheeseshop' do
       {
         mirror_proxy: RSpec::Puppet::Sensitive.new('http://bob:geheim@proxy.example:3128'),
         secrets: { 'database.url' => RSpec::Puppet::Sensitive.new('postgres://shop:geheim@db.example/shop') },
-        root_password: RSpec::Puppet::Sensitive.new('geheim'),
+        root_password: RSpec::Puppet::Sensitive.new('sehr geheim'),
         settings: { 'database' => { 'max_readers' => 4 }, 'auth.argon2' => { 'iterations' => 4 } },
       }
     end
@@ -191,20 +213,106 @@ describe 'cheeseshop' do
       expect(toml).not_to include('geheim')
     end
 
+    it 'has the password of root there before a package starts a server' do
+      is_expected.to contain_file('/etc/cheeseshop/root.password').that_comes_before('Package[cheeseshop]')
+      is_expected.to contain_file('/etc/systemd/system/cheeseshop.service.d/puppet-root.conf')
+        .with_content(%r{^LoadCredential=root-password:/etc/cheeseshop/root\.password$})
+        .with_content(%r{^Environment="CHEESESHOP_AUTH__ROOT_PASSWORD_FILE=credential:root-password"$})
+        .that_comes_before('Package[cheeseshop]')
+      # It is for the first start: a change is no reason for another one.
+      is_expected.not_to contain_file('/etc/cheeseshop/root.password').that_notifies('Service[cheeseshop]')
+    end
+
     it 'keeps the password of root for root' do
       is_expected.to contain_file('/etc/cheeseshop/root.password').with(mode: '0600', owner: 'root', show_diff: false)
       is_expected.to contain_file('/etc/cheeseshop/puppet.json').with_mode('0600').without_content(%r{geheim})
       command = catalogue.resource('exec', 'cheeseshop password of root')
       expect(command[:command]).to include('runuser -u cheeseshop').and include('< /etc/cheeseshop/root.password')
       expect(command[:command] + command[:unless]).not_to include('geheim')
-      expect(command[:environment]).to include('http_proxy=', 'ALL_PROXY=')
+      expect(command[:unless]).to start_with('env -u http_proxy -u HTTP_PROXY -u all_proxy -u ALL_PROXY DEVPI_CLIENTDIR=/nonexistent ')
+    end
+  end
+
+  context 'as one of several nodes' do
+    let(:params) do
+      {
+        listen: ['0.0.0.0:3141'],
+        trusted_proxies: ['127.0.0.0/8', '10.0.0.7'],
+        database: RSpec::Puppet::Sensitive.new('postgres://shop:geheim@db.example/shop'),
+        blobs: {
+          'bucket' => 'shop', 'endpoint' => 'https://s3.example/', 'access_key' => 'shop',
+          'secret_key' => RSpec::Puppet::Sensitive.new('geheim')
+        },
+      }
+    end
+
+    it { is_expected.to compile.with_all_deps }
+
+    it 'says where everything is, and keeps secrets in files of their own' do
+      expect(toml).to include("[blobs]\naccess_key = \"shop\"\nbucket = \"shop\"\nendpoint = \"https://s3.example/\"\nkind = \"s3\"\n" \
+                              "secret_key_file = \"/etc/cheeseshop/secrets/blobs.secret_key\"\n")
+        .and include("[database]\nurl_file = \"/etc/cheeseshop/secrets/database.url\"\n")
+        .and include('trusted_proxies = ["127.0.0.0/8", "10.0.0.7"]')
+      expect(toml).not_to include('geheim')
+      ['blobs.secret_key', 'database.url'].each do |name|
+        is_expected.to contain_file("/etc/cheeseshop/secrets/#{name}").with(mode: '0640', show_diff: false)
+      end
+    end
+  end
+
+  context 'with blobs elsewhere' do
+    let(:params) { { blobs: { 'path' => '/srv/blobs' } } }
+
+    it { is_expected.to compile.with_all_deps }
+
+    it 'makes the directory, and lets service and jobs write there' do
+      expect(toml).to include("[blobs]\npath = \"/srv/blobs\"\n")
+      is_expected.to contain_file('/srv/blobs').with(owner: 'cheeseshop', mode: '0750').that_comes_before('Service[cheeseshop]')
+      ['cheeseshop', 'cheeseshop-gc', 'cheeseshop-backup'].each do |unit|
+        is_expected.to contain_file("/etc/systemd/system/#{unit}.service.d/puppet.conf").with_content(%r{^ReadWritePaths=/srv/blobs$})
+      end
+    end
+  end
+
+  context 'with TLS alone' do
+    let(:params) { { listen: ['https://0.0.0.0:443'], tls_certificate: '/etc/shop.pem', root_password: RSpec::Puppet::Sensitive.new('sehr geheim') } }
+
+    it { is_expected.to compile.and_raise_error(%r{needs an address of the server}) }
+
+    context 'and a name' do
+      let(:params) { super().merge(outside_url: 'https://packages.corp.example/') }
+
+      it { is_expected.to compile.with_all_deps }
+      it { is_expected.to contain_file('/etc/cheeseshop/puppet.json').with_content(%r{"url": "https://packages\.corp\.example/"}) }
+    end
+  end
+
+  context 'with TLS beside an address without' do
+    let(:url) { catalogue.resource('file', '/etc/cheeseshop/puppet.json')[:content][%r{"url": "(.*)"}, 1] }
+    let(:params) do
+      {
+        listen: ['127.0.0.1:3141', 'https://0.0.0.0:443'], tls_certificate: '/etc/shop.pem', outside_url: 'https://packages.corp.example/',
+        root_password: RSpec::Puppet::Sensitive.new('sehr geheim')
+      }
+    end
+
+    it('goes where logins are taken') { expect(url).to eq('https://packages.corp.example/') }
+
+    it 'goes to the other where that takes them too' do
+      params[:settings] = { 'tls' => { 'plain_http' => 'serve' } }
+      expect(url).to eq('http://127.0.0.1:3141/')
+    end
+
+    it 'goes where it is told' do
+      params[:api_url] = 'https://localhost/'
+      expect(url).to eq('https://localhost/')
     end
   end
 
   context 'with users, layouts, indexes and tokens' do
     let(:params) do
       {
-        root_password: RSpec::Puppet::Sensitive.new('geheim'),
+        root_password: RSpec::Puppet::Sensitive.new('sehr geheim'),
         root_pypi_url: 'https://upstream.example/simple/',
         users: { 'team' => { 'email' => 'team@corp.example' } },
         layouts: { 'team' => { 'content' => 'version = 1' } },
@@ -253,17 +361,77 @@ describe 'cheeseshop' do
 
   {
     'a port that is none' => { port: 0 },
-    'a proxy with a password in the open' => { http_proxy: 'http://bob:geheim@proxy.example' },
     'a password in the open' => { root_password: 'geheim' },
     'a variable with a line break' => { environment: { 'A' => "b\nUser=root" } },
     'an index without a user' => { indexes: { 'dev' => {} } },
     'a section that is none' => { settings: { 'a]' => {} } },
+    'a password that the server would refuse' => { root_password: RSpec::Puppet::Sensitive.new('geheim') },
+    'a password of three letters' => { root_password: RSpec::Puppet::Sensitive.new('abcabcabc') },
+    'a password with a line break' => { root_password: RSpec::Puppet::Sensitive.new("sehr\ngeheim") },
+    'an address of another kind' => { listen: ['ftp://0.0.0.0:3141'] },
+    'a name of a user with a space' => { user: 'a b' },
+    'a data directory that is no path' => { data_dir: 'data' },
+    'a URL without a host' => { outside_url: 'packages' },
+    'a state of the service that is none' => { service_ensure: 'restarted' },
+    'a number of a user that is none' => { uid: '3141' },
+    'a token that is a text' => { tokens: { 'ci' => 'team' } },
+    'a theme from nowhere' => { theme_source: 'theme' },
+    'a database of another kind' => { database: RSpec::Puppet::Sensitive.new('mysql://shop:geheim@db.example/shop') },
+    'a database in the open' => { database: 'postgres://shop:geheim@db.example/shop' },
+    'a bucket and a directory' => { blobs: { 'bucket' => 'shop', 'path' => '/srv/blobs' } },
+    'a key that a store does not have' => { blobs: { 'bucket' => 'shop', 'buckets' => 2 } },
+    'a proxy that is no address' => { trusted_proxies: ['proxy.example'] },
+    'a proxy with a password in the open' => { http_proxy: 'http://bob:geheim@proxy.example' },
+    'a proxy of mirrors with a password in the open' => { mirror_proxy: 'http://bob:geheim@proxy.example' },
+    'an upstream with a password in the open' => { root_pypi_url: 'http://bob:geheim@upstream.example/simple/' },
+    'a secret in the open' => { secrets: { 'a.b' => 'geheim' } },
+    'a secret key in the open' => { blobs: { 'bucket' => 'shop', 'secret_key' => 'geheim' } },
+    'the password of a user in the open' => { users: { 'anna' => { 'password' => 'geheim' } } },
+    'a theme that is no path' => { theme: 'theme' },
     'a rule that is no option' => { retentions: { 'a' => { 'index' => 'a/b', 'rule' => "--dev\nINDEX=x" } } },
   }.each do |what, wrong|
     context "with #{what}" do
       let(:params) { wrong }
 
-      it { is_expected.to compile.and_raise_error(%r{expects|parameter}) }
+      it 'says so, and repeats no secret' do
+        expect { catalogue }.to raise_error(Puppet::Error) { |error|
+          expect(error.message).to match(%r{expects|parameter|Sensitive|login in it|four different})
+          expect(error.message).not_to include('geheim')
+        }
+      end
+    end
+  end
+
+  context 'with nothing but Hiera' do
+    let(:hiera_config) { File.join(MODULE, 'spec/fixtures/hiera.yaml') }
+    let(:pre_condition) { "class { 'cheeseshop::nginx': }\nclass { 'cheeseshop::client': }\nclass { 'cheeseshop::backup': }" }
+
+    it { is_expected.to compile.with_all_deps }
+
+    it 'takes secrets for secrets' do
+      expect(catalogue.resource('cheeseshop_user', 'team')[:email]).to eq('team@corp.example')
+      expect(catalogue.resource('file', '/etc/cheeseshop/secrets/database.url')[:content]).to eq('postgres://shop:geheim@db.example/shop')
+      expect(catalogue.resource('file', '/etc/cheeseshop/secrets/blobs.secret_key')[:content]).to eq('geheim-key')
+      expect(catalogue.resource('file', '/etc/cheeseshop/secrets/mirror.proxy')[:content]).to eq('http://bob:geheim@proxy.example:3128')
+      # All that the agent is sent, but for what is marked as a secret.
+      seen = catalogue.to_resource.resources.map { |resource|
+        resource.to_hash.reject { |key, value| resource.sensitive_parameters.include?(key) || value.is_a?(Puppet::Pops::Types::PSensitiveType::Sensitive) }
+      }
+      expect(seen.inspect).not_to include('geheim')
+    end
+  end
+
+  on_supported_os.each do |system, facts|
+    context "on #{system}" do
+      let(:facts) { facts }
+      let(:pre_condition) { "class { 'cheeseshop::install': binary_source => '/opt/cheeseshop' }" }
+
+      it { is_expected.to compile.with_all_deps }
+
+      it 'has a package where there is one' do
+        has_package = facts['os']['family'] == 'Debian'
+        expect(catalogue.resource('package', 'cheeseshop').nil?).to be(!has_package)
+      end
     end
   end
 end

@@ -47,6 +47,38 @@ describe 'cheeseshop::nginx' do
     end
   end
 
+  context 'in front of several servers' do
+    let(:params) { super().merge(nodes: ['shop1.corp.example', 'shop2.corp.example:3142', 'https://shop3.corp.example', '[2001:db8::1]', 'unix:/run/shop']) }
+
+    it { is_expected.to compile.with_all_deps }
+
+    it 'names each with its port' do
+      expect(command).to include(
+        '--node shop1.corp.example:3141 --node shop2.corp.example:3142 --node https://shop3.corp.example:3141 ' \
+        '--node "[2001:db8::1]:3141" --node unix:/run/shop'
+      )
+    end
+
+    it 'cannot send files that they have' do
+      params[:send_files] = true
+      is_expected.to compile.and_raise_error(%r{one server})
+    end
+
+    it 'takes no address that is none' do
+      params[:nodes] = ['shop1; include /etc/passwd']
+      is_expected.to compile.and_raise_error(%r{expects})
+    end
+  end
+
+  context 'when it shall end' do
+    let(:params) { super().merge(ensure: 'absent', default_site: true, certificate_content: 'PEM', key_content: RSpec::Puppet::Sensitive.new('geheim')) }
+
+    it { is_expected.to compile.with_all_deps }
+    it { is_expected.to contain_file('/etc/nginx/conf.d/cheeseshop.conf').with_ensure('absent').that_notifies('Service[nginx]') }
+    it { is_expected.not_to contain_file('/etc/ssl/private/packages.corp.example.key') }
+    it { is_expected.not_to contain_file('/etc/nginx/sites-enabled/default') }
+  end
+
   context 'without TLS' do
     let(:params) { super().merge(tls: false, http_port: '10.0.0.1:8080') }
 
@@ -95,6 +127,19 @@ describe 'cheeseshop::nginx' do
       expect(command).to include('--redirect-from none').and include('--login-rate 5').and include('--client-ca /etc/ssl/ca.pem')
         .and include('--client-certificates optional').and include('--allow-status 10.0.0.0/8 --allow-status 127.0.0.1')
         .and include('--cache /var/cache/nginx/shop').and include('--acme-root /var/www/acme')
+    end
+  end
+
+  {
+    server_name: 'packages corp', https_port: 70_000, http_port: true, login_rate: -1, allow_status: 'all', client_certificates: 'maybe',
+    cache: 'cache', key_content: 'geheim', config_file: 'cheeseshop.conf', immutable_accounts: 'yes', ensure: 'gone', nodes: 'shop1'
+  }.each do |name, wrong|
+    it "refuses #{name} => #{wrong.inspect}, and repeats no secret" do
+      params[name] = wrong
+      expect { catalogue }.to raise_error(Puppet::Error) { |error|
+        expect(error.message).to match(%r{expects})
+        expect(error.message).not_to include('geheim')
+      }
     end
   end
 end

@@ -2,6 +2,7 @@
 
 require 'puppet/parameter/boolean'
 require_relative '../../puppet_x/cheeseshop/hidden'
+require_relative '../../puppet_x/cheeseshop/resources'
 
 Puppet::Type.newtype(:cheeseshop_index) do
   @doc = <<~DOC
@@ -29,7 +30,7 @@ Puppet::Type.newtype(:cheeseshop_index) do
   newparam(:name, namevar: true) do
     desc 'The name, `USER/INDEX`.'
     validate do |value|
-      unless value.to_s.match?(%r{\A[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*\z})
+      unless value.to_s.match?(%r{\A#{PuppetX::Cheeseshop::Resources::INDEX}\z})
         raise ArgumentError, "#{value.inspect} is no name of an index: USER/INDEX"
       end
     end
@@ -58,56 +59,66 @@ Puppet::Type.newtype(:cheeseshop_index) do
   end
 
   newproperty(:volatile) do
+    include PuppetX::Cheeseshop::Resources::Compared
+
     desc 'Whether files may be replaced and removed.'
     newvalues(:true, :false)
-
-    def insync?(current)
-      provider.in_sync?(:volatile, current, should)
-    end
   end
 
-  [
-    [:bases, 'The indexes whose files it takes in, first the one that is looked at first.'],
-    [:acl_upload, 'Who may upload. `[]`: nobody.'],
-    [:acl_read, 'Who may read; default: everybody.'],
-    [:acl_toxresult_upload, 'Who may upload test results.'],
-    [:mirror_whitelist, 'Projects of which mirrors among the bases may offer versions beside ours. `*`: all.'],
-    [:constraints, 'Of a `constrained` index: the lines of the constraints.'],
-  ].each do |key, text|
-    newproperty(key, array_matching: :all) do
-      desc text
+  newproperty(:bases, array_matching: :all) do
+    include PuppetX::Cheeseshop::Resources::Compared
+    include PuppetX::Cheeseshop::Resources::List
 
-      def insync?(current)
-        provider.in_sync?(name, current, should)
-      end
+    desc 'The indexes whose files it takes in, first the one that is looked at first.'
+  end
 
-      def is_to_s(value) # rubocop:disable Naming/PredicateName
-        value.is_a?(Array) ? "[#{value.join(', ')}]" : super
-      end
+  newproperty(:acl_upload, array_matching: :all) do
+    include PuppetX::Cheeseshop::Resources::Compared
+    include PuppetX::Cheeseshop::Resources::List
 
-      def should_to_s(value)
-        "[#{Array(value).join(', ')}]"
-      end
-    end
+    desc 'Who may upload. `[]`: nobody.'
+  end
+
+  newproperty(:acl_read, array_matching: :all) do
+    include PuppetX::Cheeseshop::Resources::Compared
+    include PuppetX::Cheeseshop::Resources::List
+
+    desc 'Who may read; default: everybody.'
+  end
+
+  newproperty(:acl_toxresult_upload, array_matching: :all) do
+    include PuppetX::Cheeseshop::Resources::Compared
+    include PuppetX::Cheeseshop::Resources::List
+
+    desc 'Who may upload test results.'
+  end
+
+  newproperty(:mirror_whitelist, array_matching: :all) do
+    include PuppetX::Cheeseshop::Resources::Compared
+    include PuppetX::Cheeseshop::Resources::List
+
+    desc 'Projects of which mirrors among the bases may offer versions beside ours. `*`: all.'
+  end
+
+  newproperty(:constraints, array_matching: :all) do
+    include PuppetX::Cheeseshop::Resources::Compared
+    include PuppetX::Cheeseshop::Resources::List
+
+    desc 'Of a `constrained` index: the lines of the constraints.'
   end
 
   newproperty(:mirror_whitelist_inheritance) do
+    include PuppetX::Cheeseshop::Resources::Compared
+
     desc 'Whose whitelists count: `intersection` or `union`.'
     newvalues(:intersection, :union)
-
-    def insync?(current)
-      provider.in_sync?(:mirror_whitelist_inheritance, current, should)
-    end
   end
 
   newproperty(:mirror_url) do
     include PuppetX::Cheeseshop::Hidden
+    include PuppetX::Cheeseshop::Resources::Compared
 
     desc 'The upstream of a mirror, `Sensitive` if it holds a password.'
-
-    def insync?(current)
-      provider.in_sync?(:mirror_url, current, should)
-    end
 
     def hidden(value)
       value.to_s.sub(%r{//[^/@]*@}, '//***@')
@@ -116,28 +127,26 @@ Puppet::Type.newtype(:cheeseshop_index) do
     alias_method :should_to_s, :hidden
   end
 
-  [
-    [:display_title, 'One line about the index (`title` of a layout). An empty text takes it away.'],
-    [:description, 'More about the index.'],
-  ].each do |key, text|
-    newproperty(key) do
-      desc text
+  newproperty(:display_title) do
+    include PuppetX::Cheeseshop::Resources::Compared
 
-      def insync?(current)
-        provider.in_sync?(name, current, should)
-      end
-    end
+    desc 'One line about the index (`title` of a layout). An empty text takes it away.'
+  end
+
+  newproperty(:description) do
+    include PuppetX::Cheeseshop::Resources::Compared
+
+    desc 'More about the index. An empty text takes it away.'
   end
 
   newproperty(:settings) do
     include PuppetX::Cheeseshop::Hidden
 
     desc 'Other keys that an index has (`mirror_cache_expiry`, `uploadtrigger_jenkins` …), as a hash.'
-    own = [:bases, :acl_upload, :acl_read, :acl_toxresult_upload, :mirror_whitelist, :constraints, :volatile, :type, :mirror_url,
-           :mirror_whitelist_inheritance, :title, :description].map(&:to_s)
     validate do |value|
       raise ArgumentError, 'settings is a hash' unless value.is_a?(Hash)
 
+      own = (resource.class.validproperties - [:ensure, :settings]).map { |key| PuppetX::Cheeseshop::Resources.key(key) }
       twice = value.keys.map(&:to_s) & own
       raise ArgumentError, "#{twice.join(', ')} has a property of its own" unless twice.empty?
     end
@@ -161,8 +170,6 @@ Puppet::Type.newtype(:cheeseshop_index) do
     [self[:name].split('/').first, *named].uniq
   end
   autorequire(:cheeseshop_index) { Array(self[:bases]) - [self[:name]] }
-  autorequire(:cheeseshop_layout) { catalog.resources.select { |other| other.type.to_s.casecmp?('cheeseshop_layout') }.map(&:title) }
-  autorequire(:service) { ['cheeseshop'] }
-  autorequire(:exec) { ['cheeseshop password of root'] }
-  autorequire(:file) { ['/etc/cheeseshop/puppet.json'] }
+  autorequire(:cheeseshop_layout) { PuppetX::Cheeseshop::Resources.beside(self, :cheeseshop_layout) }
+  PuppetX::Cheeseshop::Resources.after_the_server(self)
 end

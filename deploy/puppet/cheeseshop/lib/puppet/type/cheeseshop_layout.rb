@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require 'puppet/parameter/boolean'
+require_relative '../../puppet_x/cheeseshop/resources'
 
 Puppet::Type.newtype(:cheeseshop_layout) do
   @doc = <<~DOC
@@ -24,34 +25,36 @@ Puppet::Type.newtype(:cheeseshop_layout) do
   end
 
   newparam(:source) do
+    include PuppetX::Cheeseshop::Resources::AbsolutePath
+
     desc <<~DOC
       The file on this machine that holds the layout; files that it names are looked for beside it. Prefer
       `content`: a dry run cannot know what a file is going to hold.
     DOC
-    validate do |value|
-      raise ArgumentError, "#{value} is no absolute path" unless Puppet::Util.absolute_path?(value)
-    end
   end
 
   newparam(:generated_passwords) do
+    include PuppetX::Cheeseshop::Resources::AbsolutePath
+
     desc <<~DOC
       A directory for the passwords that are made up for new users, one file a user, readable by root only. Without
       it a layout that makes a user without a password is refused: the password would be lost.
     DOC
-    validate do |value|
-      raise ArgumentError, "#{value} is no absolute path" unless Puppet::Util.absolute_path?(value)
-    end
   end
 
-  [
-    [:prune, 'Remove users and indexes that the layout does not name, with all that they hold. Refused where one is a resource.'],
-    [:send_secrets, 'Send URLs with passwords at every run: the server does not show them, so a change goes unnoticed.'],
-    [:allow_empty_mirrors, 'Make mirrors that have no `mirror_url`.'],
-  ].each do |key, text|
-    newparam(key, boolean: true, parent: Puppet::Parameter::Boolean) do
-      desc text
-      defaultto false
-    end
+  newparam(:prune, boolean: true, parent: Puppet::Parameter::Boolean) do
+    desc 'Remove users and indexes that the layout does not name, with all that they hold. Refused where one is a resource.'
+    defaultto false
+  end
+
+  newparam(:send_secrets, boolean: true, parent: Puppet::Parameter::Boolean) do
+    desc 'Send URLs with passwords at every run: the server does not show them, so a change goes unnoticed.'
+    defaultto false
+  end
+
+  newparam(:allow_empty_mirrors, boolean: true, parent: Puppet::Parameter::Boolean) do
+    desc 'Make mirrors that have no `mirror_url`.'
+    defaultto false
   end
 
   newproperty(:ensure) do
@@ -76,8 +79,6 @@ Puppet::Type.newtype(:cheeseshop_layout) do
     raise ArgumentError, 'a layout has either content or source' if self[:content].nil? == self[:source].nil?
   end
 
-  autorequire(:cheeseshop_user) { catalog.resources.select { |other| other.type.to_s.casecmp?('cheeseshop_user') }.map(&:title) }
-  autorequire(:service) { ['cheeseshop'] }
-  autorequire(:exec) { ['cheeseshop password of root'] }
-  autorequire(:file) { ['/etc/cheeseshop/puppet.json', self[:source], self[:generated_passwords]].compact }
+  autorequire(:cheeseshop_user) { PuppetX::Cheeseshop::Resources.beside(self, :cheeseshop_user) }
+  PuppetX::Cheeseshop::Resources.after_the_server(self) { [self[:source], self[:generated_passwords]] }
 end

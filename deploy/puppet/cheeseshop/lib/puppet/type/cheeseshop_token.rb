@@ -1,5 +1,7 @@
 # frozen_string_literal: true
 
+require_relative '../../puppet_x/cheeseshop/resources'
+
 Puppet::Type.newtype(:cheeseshop_token) do
   @doc = <<~DOC
     A token of a user, kept in a file: for a build server that installs, for a job that publishes.
@@ -35,36 +37,31 @@ Puppet::Type.newtype(:cheeseshop_token) do
   end
 
   newparam(:path) do
+    include PuppetX::Cheeseshop::Resources::AbsolutePath
+
     desc 'The file that holds the token.'
-    validate do |value|
-      raise ArgumentError, "#{value} is no absolute path" unless Puppet::Util.absolute_path?(value)
-    end
   end
 
   newproperty(:user) do
     desc 'The user that the token stands for.'
   end
 
-  [
-    [:allowed, 'Only these permissions: `pkg_read`, `upload`, `toxresult_upload`, `del_entry` …'],
-    [:indexes, 'Only these indexes.'],
-    [:projects, 'Only these projects.'],
-  ].each do |key, text|
-    newproperty(key, array_matching: :all) do
-      desc text
+  newproperty(:allowed, array_matching: :all) do
+    include PuppetX::Cheeseshop::Resources::Set
 
-      def insync?(current)
-        Array(current).map(&:to_s).sort == should.map(&:to_s).sort
-      end
+    desc 'Only these permissions: `pkg_read`, `upload`, `toxresult_upload`, `del_entry` …'
+  end
 
-      def is_to_s(value) # rubocop:disable Naming/PredicateName
-        value.is_a?(Array) ? "[#{value.join(', ')}]" : super
-      end
+  newproperty(:indexes, array_matching: :all) do
+    include PuppetX::Cheeseshop::Resources::Set
 
-      def should_to_s(value)
-        "[#{Array(value).join(', ')}]"
-      end
-    end
+    desc 'Only these indexes.'
+  end
+
+  newproperty(:projects, array_matching: :all) do
+    include PuppetX::Cheeseshop::Resources::Set
+
+    desc 'Only these projects.'
   end
 
   newparam(:expires) do
@@ -102,8 +99,6 @@ Puppet::Type.newtype(:cheeseshop_token) do
 
   autorequire(:cheeseshop_user) { [self[:user]] }
   autorequire(:cheeseshop_index) { Array(self[:indexes]) }
-  autorequire(:cheeseshop_layout) { catalog.resources.select { |other| other.type.to_s.casecmp?('cheeseshop_layout') }.map(&:title) }
-  autorequire(:service) { ['cheeseshop'] }
-  autorequire(:exec) { ['cheeseshop password of root'] }
-  autorequire(:file) { ['/etc/cheeseshop/puppet.json', self[:path], self[:path] && File.dirname(self[:path])].compact }
+  autorequire(:cheeseshop_layout) { PuppetX::Cheeseshop::Resources.beside(self, :cheeseshop_layout) }
+  PuppetX::Cheeseshop::Resources.after_the_server(self) { [self[:path], self[:path] && File.dirname(self[:path])] }
 end

@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require_relative '../../puppet_x/cheeseshop/hidden'
+require_relative '../../puppet_x/cheeseshop/resources'
 
 Puppet::Type.newtype(:cheeseshop_user) do
   @doc = <<~DOC
@@ -27,12 +28,13 @@ Puppet::Type.newtype(:cheeseshop_user) do
   newparam(:name, namevar: true) do
     desc 'The name.'
     validate do |value|
-      raise ArgumentError, "#{value.inspect} is no name of a user" unless value.to_s.match?(%r{\A[A-Za-z0-9][A-Za-z0-9._-]*\z})
+      raise ArgumentError, "#{value.inspect} is no name of a user" unless value.to_s.match?(%r{\A#{PuppetX::Cheeseshop::Resources::USER}\z})
     end
   end
 
   newproperty(:password) do
     include PuppetX::Cheeseshop::Hidden
+    include PuppetX::Cheeseshop::Resources::Compared
 
     desc <<~DOC
       The password, `Sensitive`. It is set when a login with it fails, and only then. A user that is made
@@ -44,10 +46,6 @@ Puppet::Type.newtype(:cheeseshop_user) do
 
     def retrieve
       should ? :hidden : :absent
-    end
-
-    def insync?(current)
-      provider.in_sync?(:password, current, should)
     end
 
     def is_to_s(_value) # rubocop:disable Naming/PredicateName
@@ -63,21 +61,23 @@ Puppet::Type.newtype(:cheeseshop_user) do
     end
   end
 
-  [
-    [:email, 'The address of the mailbox. An empty text takes it away.'],
-    [:display_title, 'One line about the user (`title` of a layout). An empty text takes it away.'],
-    [:description, 'More about the user. An empty text takes it away.'],
-  ].each do |key, text|
-    newproperty(key) do
-      desc text
+  newproperty(:email) do
+    include PuppetX::Cheeseshop::Resources::Compared
 
-      def insync?(current)
-        provider.in_sync?(name, current, should)
-      end
-    end
+    desc 'The address of the mailbox. An empty text takes it away.'
   end
 
-  autorequire(:service) { ['cheeseshop'] }
-  autorequire(:exec) { ['cheeseshop password of root'] }
-  autorequire(:file) { ['/etc/cheeseshop/puppet.json'] }
+  newproperty(:display_title) do
+    include PuppetX::Cheeseshop::Resources::Compared
+
+    desc 'One line about the user (`title` of a layout). An empty text takes it away.'
+  end
+
+  newproperty(:description) do
+    include PuppetX::Cheeseshop::Resources::Compared
+
+    desc 'More about the user. An empty text takes it away.'
+  end
+
+  PuppetX::Cheeseshop::Resources.after_the_server(self)
 end

@@ -114,6 +114,11 @@ module PuppetX::Cheeseshop
       run('token-create', '--user', user, *options).strip
     end
 
+    # Hands a release on to another index, and gives what was done, line by line.
+    def push(release, from, to, *options)
+      run('push', '-y', '--index', from, *options, '--', release, to).lines.map(&:strip).reject(&:empty?)
+    end
+
     def delete_token(user, id)
       run('token-delete', '--user', user, '--', id)
     end
@@ -175,6 +180,8 @@ module PuppetX::Cheeseshop
       steps = begin
         JSON.parse(output)['steps']
       rescue JSON::ParserError, TypeError
+        # Other commands than that of layouts tell a failure in words.
+        errors = [output, errors].join("\n")
         nil
       end
       told = Array(steps).map { |step| "#{step['kind']} #{step['name']}: #{step['error']}" if step['error'] }.compact

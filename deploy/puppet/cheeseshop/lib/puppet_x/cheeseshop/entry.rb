@@ -1,7 +1,8 @@
 # frozen_string_literal: true
 
-require 'json'
 require_relative 'client'
+require_relative 'resources'
+require_relative 'toml'
 
 module PuppetX::Cheeseshop
   # What providers of users and indexes share: each resource is a layout of one entry, so whether
@@ -25,24 +26,10 @@ module PuppetX::Cheeseshop
       provider.extend(Prefetching)
     end
 
-    # Puppet keeps the word `title` for itself.
-    def self.key(key)
-      (key.to_s == 'display_title') ? 'title' : key.to_s
-    end
-
-    # A value as TOML writes it. Strings of JSON are strings of TOML, but for one letter.
-    def self.value(value)
-      return "[#{value.map { |item| self.value(item) }.join(', ')}]" if value.is_a?(Array)
-      return "{ #{value.map { |key, item| "#{self.value(key.to_s)} = #{self.value(item)}" }.join(', ')} }" if value.is_a?(Hash)
-      return self.value(value.to_s) if value.is_a?(Symbol) && ![:true, :false].include?(value)
-
-      value.is_a?(String) ? JSON.generate(value).gsub("\u007f", '\\u007f') : value.to_s
-    end
-
     # The text of a layout with a single entry.
     def self.layout(section, name, settings)
-      lines = settings.map { |key, value| "#{Entry.value(Entry.key(key))} = #{Entry.value(value)}" }
-      ['version = 1', "[#{section}.#{Entry.value(name)}]", *lines, ''].join("\n")
+      lines = Toml.pairs(settings.transform_keys { |key| Resources.key(key) })
+      ['version = 1', "[#{section}.#{Toml.value(name)}]", *lines, ''].join("\n")
     end
 
     def client
@@ -83,7 +70,7 @@ module PuppetX::Cheeseshop
       planned = planned_keys
       return is == should if planned.nil?
 
-      !planned.include?(Entry.key(key))
+      !planned.include?(Resources.key(key))
     end
 
     private

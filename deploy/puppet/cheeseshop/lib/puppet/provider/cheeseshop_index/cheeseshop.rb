@@ -23,7 +23,7 @@ Puppet::Type.type(:cheeseshop_index).provide(:cheeseshop) do
 
   def self.of(name, settings)
     settings = settings.reject { |key, _| ['projects', 'username'].include?(key) }
-    known = KEYS.to_h { |key| [key, settings.delete(PuppetX::Cheeseshop::Entry.key(key))] }.compact
+    known = KEYS.to_h { |key| [key, settings.delete(PuppetX::Cheeseshop::Resources.key(key))] }.compact
     known[:volatile] = known[:volatile].to_s.to_sym if known.key?(:volatile)
     known[:mirror_whitelist_inheritance] = known[:mirror_whitelist_inheritance].to_sym if known.key?(:mirror_whitelist_inheritance)
     type = settings.delete('type') || 'stage'
@@ -50,10 +50,11 @@ Puppet::Type.type(:cheeseshop_index).provide(:cheeseshop) do
   end
 
   def wanted_settings
-    own = KEYS.to_h { |key| [key, resource[key]] }.compact
+    named = KEYS.map { |key| resource.parameter(key) }.compact
     # A property that is given as an empty list reads as one.
-    [:bases, :acl_upload, :acl_read, :acl_toxresult_upload, :mirror_whitelist, :constraints].each do |key|
-      own[key] = Array(resource.parameter(key).should) if resource.parameter(key)
+    own = named.to_h do |property|
+      is_list = property.is_a?(PuppetX::Cheeseshop::Resources::List)
+      [property.name, is_list ? Array(property.should) : property.should]
     end
     # Which keys there are depends on the type, so that of an index which is there is said as well.
     type = resource[:index_type] || @property_hash[:index_type]

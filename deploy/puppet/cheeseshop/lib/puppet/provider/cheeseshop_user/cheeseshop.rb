@@ -14,7 +14,7 @@ Puppet::Type.type(:cheeseshop_user).provide(:cheeseshop) do
   def self.instances(noop: false)
     PuppetX::Cheeseshop::Client.current.open(noop: noop).users.map do |name, user|
       new(
-        name: name, ensure: :present, **PROFILE.to_h { |key| [key, user[PuppetX::Cheeseshop::Entry.key(key)] || :absent] }
+        name: name, ensure: :present, **PROFILE.to_h { |key| [key, user[PuppetX::Cheeseshop::Resources.key(key)] || :absent] }
       )
     end
   end

@@ -1,6 +1,9 @@
 //! The pages for people: what they link to, and the commands, settings, metrics and keys that they
 //! name, exist; and what exists is named.
 
+mod messages;
+mod sources;
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -160,7 +163,7 @@ fn sources_with_metrics() -> String {
         .unwrap()
         .flat_map(|entry| files_below(&entry.unwrap().path().join("src"), "rs"))
         .map(|file| std::fs::read_to_string(file).unwrap())
-        .filter(|text| text.contains("use metrics::") || text.contains("StatusMetric"))
+        .filter(|text| text.contains("metrics::") || text.contains("StatusMetric"))
         .collect()
 }
 

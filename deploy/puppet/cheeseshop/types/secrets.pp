@@ -1,0 +1,2 @@
+# Settings that are secrets, by their names.
+type Cheeseshop::Secrets = Hash[Cheeseshop::SecretName, Cheeseshop::Secret]
