@@ -254,7 +254,8 @@ mod tests {
                 .unwrap()
                 .finish(longest)
         };
-        let (_, peak) = finish("read line < /proc/version", START_DEADLINE).unwrap();
+        let work = "head -c 200000000 /dev/zero | cksum";
+        let (_, peak) = finish(work, START_DEADLINE).unwrap();
         assert!(peak > 0);
         let error = finish("echo no luck; exit 3", START_DEADLINE).unwrap_err();
         assert!(error.to_string().contains("no luck"), "{error}");

@@ -8,6 +8,8 @@ use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, fchown};
 use std::path::Path;
+#[cfg(target_os = "linux")]
+use std::path::PathBuf;
 
 #[cfg(target_os = "linux")]
 use rustix::fs::FileType;
@@ -18,6 +20,10 @@ const DIRECTORY: OFlags = OFlags::RDONLY
     .union(OFlags::DIRECTORY)
     .union(OFlags::NOFOLLOW)
     .union(OFlags::CLOEXEC);
+
+/// Links one behind the other that are followed.
+#[cfg(target_os = "linux")]
+const MOST_LINKS: usize = 8;
 
 /// Gives a file the owner of a directory, when they differ and this process may.
 pub fn own_like(file: &File, directory: &Path) {
@@ -70,7 +76,7 @@ impl Owner {
     /// # Errors
     /// One that cannot be looked at.
     pub fn of(path: &Path) -> io::Result<Self> {
-        let metadata = fs::metadata(path)?;
+        let metadata = fs::metadata(or_here(path))?;
         Ok(Self {
             user: metadata.uid(),
             group: metadata.gid(),
@@ -103,7 +109,7 @@ impl Owner {
         if !rustix::process::geteuid().is_root() || self.is_root() {
             return Ok(());
         }
-        let opened = rustix::fs::open(directory, DIRECTORY, Mode::empty())?;
+        let opened = open_directory(directory)?;
         if rustix::fs::fstat(&opened)?.st_uid == 0 {
             let (user, group) = self.ids();
             rustix::fs::fchown(&opened, user, group)?;
@@ -123,7 +129,7 @@ impl Owner {
         let (Some(parent), Some(name)) = (parent, name) else {
             return Ok(());
         };
-        let parent = rustix::fs::open(parent, DIRECTORY, Mode::empty())?;
+        let parent = open_directory(parent)?;
         self.take_entry(&parent, name).map(drop)
     }
 
@@ -208,6 +214,40 @@ impl Owner {
     }
 }
 
+/// The parent of a name alone.
+fn or_here(directory: &Path) -> &Path {
+    if directory.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        directory
+    }
+}
+
+/// Opens a directory. A link at the end of its path is followed where it is root's, who has put the data on another
+/// disk that way: anybody else's may lead anywhere.
+fn open_directory(path: &Path) -> io::Result<OwnedFd> {
+    #[cfg(target_os = "linux")]
+    let path = &behind_links_of_root(or_here(path))?;
+    Ok(rustix::fs::open(or_here(path), DIRECTORY, Mode::empty())?)
+}
+
+#[cfg(target_os = "linux")]
+fn behind_links_of_root(path: &Path) -> io::Result<PathBuf> {
+    let mut path = path.to_owned();
+    for _ in 0..MOST_LINKS {
+        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let entry = rustix::fs::open(&path, flags, Mode::empty())?;
+        let found = rustix::fs::fstat(&entry)?;
+        if FileType::from_raw_mode(found.st_mode) != FileType::Symlink || found.st_uid != 0 {
+            break;
+        }
+        let target = rustix::fs::readlinkat(&entry, "", Vec::new())?;
+        path.pop();
+        path.push(OsStr::from_bytes(target.as_bytes()));
+    }
+    Ok(path)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -265,6 +305,36 @@ mod tests {
         fs::hard_link(outside.join("secret"), inside.join("second")).unwrap();
         SOMEBODY.take_below(&inside).unwrap_err();
         assert_eq!(owner_of(&outside.join("secret")), (0, 0));
+    }
+
+    #[test]
+    fn what_root_made_below_a_link_of_its_own_is_given_away() {
+        if !rustix::process::geteuid().is_root() {
+            return;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let (disk, link) = (folder.path().join("disk"), folder.path().join("data"));
+        fs::create_dir(&disk).unwrap();
+        let (user, group) = (Some(SOMEBODY.user), Some(SOMEBODY.group));
+        std::os::unix::fs::chown(&disk, user, group).unwrap();
+        std::os::unix::fs::symlink("disk", &link).unwrap();
+        for name in ["one", "two", "three"] {
+            fs::create_dir(link.join(name)).unwrap();
+        }
+        let theirs = (SOMEBODY.user, SOMEBODY.group);
+        own_path_like(&link.join("one"), &link);
+        assert_eq!(owner_of(&disk.join("one")), theirs);
+        SOMEBODY.take(&link.join("two")).unwrap();
+        assert_eq!(owner_of(&disk.join("two")), theirs);
+        SOMEBODY.take_below(&link).unwrap();
+        assert_eq!(owner_of(&disk.join("three")), theirs);
+        // The link itself is nobody's but root's, and one of theirs leads nowhere.
+        assert_eq!(owner_of(&link), (0, 0));
+        fs::create_dir(disk.join("four")).unwrap();
+        std::os::unix::fs::lchown(&link, user, group).unwrap();
+        SOMEBODY.take(&link.join("four")).unwrap_err();
+        SOMEBODY.take_below(&link).unwrap_err();
+        assert_eq!(owner_of(&disk.join("four")), (0, 0));
     }
 
     #[test]

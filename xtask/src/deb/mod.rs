@@ -20,7 +20,7 @@ mod source;
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use clap::Args;
 
 use crate::machine;
@@ -134,6 +134,10 @@ pub(crate) fn check(program: &Path) -> Result<()> {
         bail!("a Debian is booted by root only; `cargo xtask test --no-deb` leaves it out");
     }
     machine::ensure(machine::FOR_DEB_CHECK)?;
+    std::fs::create_dir_all(base_folder())?;
+    // Another check in this checkout waits: both have one place for their packages.
+    let lock = std::fs::File::create(base_folder().join("check.lock"))?;
+    lock.lock().context("the check cannot be locked")?;
     let folder = folder("check");
     let (previous, packages) = step("Debian packages, and those before them", || {
         package::build_for_check(program, &folder)

@@ -5,6 +5,7 @@
 //! keeps its origin, and every problem of every source is reported at once. What the other crates
 //! read are plain structs ([`sections`]) made from the values here and nowhere else.
 
+mod beside_tls;
 mod credentials;
 mod layers;
 mod problem;

@@ -15,6 +15,7 @@ use cheeseshop_app::settings::{
 use cheeseshop_http::{HttpSettings, WebSettings};
 use cheeseshop_storage::{BlobConfig, DatabaseConfig, S3BlobConfig};
 
+use super::beside_tls::complain_of_outside_url;
 use super::credentials::{Credentials, NoPath, Passed};
 use super::layers::{Origin, Resolved, Sources, resolve};
 use super::problem::{Problem, listing};
@@ -166,18 +167,6 @@ impl Config {
                 };
                 Err(Failure::could_not_try(listing(&[problem])))
             }
-        }
-    }
-
-    /// Looks at what [`Config::load`] leaves open where a service manager has opened the sockets: whether
-    /// TLS is spoken. It is.
-    pub(crate) fn suits_tls(&self) -> Result<(), Failure> {
-        let mut problems = Vec::new();
-        complain_of_outside_url(&self.resolved, &self.http, &self.tls, &mut problems);
-        if problems.is_empty() {
-            Ok(())
-        } else {
-            Err(Failure::could_not_try(listing(&problems)))
         }
     }
 
@@ -374,21 +363,6 @@ impl Config {
             resolved,
             surroundings,
         })
-    }
-}
-
-fn complain_of_outside_url(
-    resolved: &Resolved,
-    http: &HttpSettings,
-    tls: &TlsSettings,
-    problems: &mut Vec<Problem>,
-) {
-    let is_plain = |url: &url::Url| url.scheme() == "http";
-    if tls.refuses_plain_logins() && http.outside_url.as_ref().is_some_and(is_plain) {
-        let message = "clients would send their passwords to an http URL, where \
-                       `tls.plain_http` refuses them: begin it with https"
-            .to_owned();
-        complain_of(resolved, "server.outside_url", message, problems);
     }
 }
 

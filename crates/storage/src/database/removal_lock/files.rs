@@ -103,9 +103,11 @@ fn attempt(path: &Path, claim: Claim, holder: &Holder) -> io::Result<Result<Hold
             file => file?,
         };
         match file.try_lock() {
-            Ok(()) => {
-                rustix::fs::unlinkat(&directory, entry.file_name(), AtFlags::empty())?;
-            }
+            Ok(()) => match rustix::fs::unlinkat(&directory, entry.file_name(), AtFlags::empty()) {
+                // Its holder has let go at this very moment.
+                Ok(()) | Err(rustix::io::Errno::NOENT) => {}
+                Err(error) => return Err(error.into()),
+            },
             Err(TryLockError::WouldBlock) if is_remover || claim == Claim::Remove => {
                 is_free = false;
                 let mut line = String::new();
@@ -177,4 +179,31 @@ fn random() -> io::Result<String> {
     let mut bytes = [0; 8];
     getrandom::fill(&mut bytes).map_err(|error| io::Error::other(error.to_string()))?;
     Ok(format!("{:016x}", u64::from_le_bytes(bytes)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn holder() -> Holder {
+        Holder::this("a backup", jiff::Timestamp::UNIX_EPOCH)
+    }
+
+    #[test]
+    fn holders_that_come_and_go_are_in_nobodys_way() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = folder.path().join("cheeseshop.db");
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    for _ in 0..4000 {
+                        drop(try_take(&database, Claim::Forbid, &holder()).unwrap());
+                    }
+                });
+            }
+        });
+        try_take(&database, Claim::Remove, &holder())
+            .unwrap()
+            .unwrap();
+    }
 }
