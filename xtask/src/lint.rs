@@ -33,7 +33,7 @@ pub(crate) fn run(_: &Arguments) -> Result<()> {
 }
 
 fn deny() -> Result<()> {
-    if !machine::ensure_cargo_tool("deny") {
+    if !machine::ensure_cargo_tool(machine::DENY) {
         bail!("`cargo deny` is missing: install it with `cargo install cargo-deny --locked`");
     }
     // A build fetches what this machine's target needs; the licences of all targets are looked at.

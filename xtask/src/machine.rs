@@ -263,12 +263,35 @@ pub(crate) fn ensure(tools: &[Tool]) -> Result<()> {
     Ok(())
 }
 
+/// A subcommand of cargo, and the version that is built where there is none: the newest may want a newer Rust.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct CargoTool {
+    subcommand: &'static str,
+    version: &'static str,
+}
+
+/// Looks at licences, bans and sources.
+pub(crate) const DENY: CargoTool = CargoTool {
+    subcommand: "deny",
+    version: "0.20.2",
+};
+
+/// Runs the tests.
+pub(crate) const NEXTEST: CargoTool = CargoTool {
+    subcommand: "nextest",
+    version: "0.9.143",
+};
+
 /// Makes sure that a cargo subcommand is there; says whether it is.
-pub(crate) fn ensure_cargo_tool(subcommand: &str) -> bool {
+pub(crate) fn ensure_cargo_tool(tool: CargoTool) -> bool {
+    let CargoTool {
+        subcommand,
+        version,
+    } = tool;
     if succeeds(cargo().args([subcommand, "--version"])) {
         return true;
     }
-    let package = format!("cargo-{subcommand}");
+    let package = format!("cargo-{subcommand}@{version}");
     say(&format!(
         "missing here: {package}; building it takes some minutes"
     ));

@@ -38,7 +38,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     if !arguments.no_lint {
         lint::run(&lint::Arguments {})?;
     }
-    let nextest = machine::ensure_cargo_tool("nextest");
+    let nextest = machine::ensure_cargo_tool(machine::NEXTEST);
     if !nextest {
         say("running the tests with `cargo test` instead of nextest");
     }

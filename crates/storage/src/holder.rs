@@ -21,9 +21,10 @@ pub(crate) struct Holder {
 impl Holder {
     /// This process, from now on.
     pub(crate) fn this(purpose: &str, now: Timestamp) -> Self {
-        let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-        let host: String = host
-            .trim()
+        // Not from a file: the units of systemd do not see those of the system (`ProcSubset=pid`).
+        let host: String = rustix::system::uname()
+            .nodename()
+            .to_string_lossy()
             .chars()
             .filter(char::is_ascii_graphic)
             .take(HOST)
@@ -53,7 +54,12 @@ impl Holder {
 
     /// What another process has written; `None` when it has not, yet, or differently.
     pub(crate) fn parse(line: &str) -> Option<Self> {
-        let mut words = line.trim().splitn(4, ' ');
+        let line = line.trim();
+        // It may be root's terminal that it is shown on.
+        if line.contains(char::is_control) {
+            return None;
+        }
+        let mut words = line.splitn(4, ' ');
         Some(Self {
             host: words.next()?.to_owned(),
             process: words.next()?.parse().ok()?,
@@ -103,7 +109,7 @@ mod tests {
                 .to_string(),
             "`gc` (process 12 on build7, since 2026-11-22T23:49:27Z)"
         );
-        for other in ["", "cheeseshop", "a b c d", "a 1 2"] {
+        for other in ["", "cheeseshop", "a b c d", "a 1 2", "a 1 2 \u{1b}[2J"] {
             assert_eq!(Holder::parse(other), None, "{other}");
         }
     }

@@ -228,6 +228,8 @@ impl Signer {
     pub(super) fn for_test() -> Result<Self> {
         // Not below the checkout: the agent's socket wants a short path.
         let keyring = std::env::temp_dir().join(format!("cheeseshop-key-{}", std::process::id()));
+        // That of a check that was killed, and had our number.
+        let _ = std::fs::remove_dir_all(&keyring);
         std::fs::create_dir(&keyring).with_context(|| keyring.display().to_string())?;
         let signer = Self {
             key: "archive@packages.test".to_owned(),

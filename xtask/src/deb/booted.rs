@@ -50,9 +50,10 @@ impl Machine {
 
     fn start(tree: &Path, shared: &Path, log: &Path, name: &str, network: &str) -> Result<Self> {
         let output = File::create(log).with_context(|| log.display().to_string())?;
-        let mut nspawn = program("systemd-nspawn");
+        // Also when this process is killed: then the machine is told to shut down.
+        let mut nspawn = program("setpriv");
         nspawn
-            .arg("--directory")
+            .args(["--pdeathsig", "TERM", "systemd-nspawn", "--directory"])
             .arg(tree)
             .args(["--volatile=overlay", network])
             .args([
@@ -111,9 +112,11 @@ impl Machine {
             if let Some(status) = self.nspawn.try_wait()? {
                 bail!("systemd-nspawn ended with {status}");
             }
-            if self.leader.is_empty() {
-                self.leader = first_child(self.nspawn.id()).unwrap_or_default();
-            } else if succeeds(&mut self.inside(&["systemctl", "is-system-running", "--quiet"])) {
+            // Looked up each time: the first that nspawn starts is a helper, gone in a moment.
+            self.leader = first_child(self.nspawn.id()).unwrap_or_default();
+            if !self.leader.is_empty()
+                && succeeds(&mut self.inside(&["systemctl", "is-system-running", "--quiet"]))
+            {
                 return Ok(());
             }
             if Instant::now() > deadline {

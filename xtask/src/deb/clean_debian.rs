@@ -60,9 +60,10 @@ pub(crate) fn tree_of(codename: &str) -> Result<PathBuf> {
     }
     remove(codename)?;
     std::fs::create_dir_all(&folder)?;
-    let mut command = program("debootstrap");
+    // In a namespace, with which its mounts end however it ends itself.
+    let mut command = program("unshare");
     command
-        .arg("--variant=minbase")
+        .args(["--mount", "debootstrap", "--variant=minbase"])
         .arg(format!("--include={}", SYSTEM.join(",")))
         .arg(codename)
         .arg(&root)
@@ -136,24 +137,7 @@ exec chroot "$1" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.U
 pub(super) fn remove(codename: &str) -> Result<()> {
     let folder = folder(codename);
     if folder.exists() {
-        unmount(&folder)?;
         std::fs::remove_dir_all(&folder).with_context(|| folder.display().to_string())?;
-    }
-    Ok(())
-}
-
-/// Takes away what a debootstrap that was killed has mounted: it would be removed with the tree, and is the
-/// machine's own.
-fn unmount(folder: &Path) -> Result<()> {
-    let folder = folder.canonicalize()?;
-    let mounts = std::fs::read_to_string("/proc/self/mounts").context("/proc/self/mounts")?;
-    // `DEVICE PLACE TYPE …`; the newest come last.
-    let places = mounts
-        .lines()
-        .rev()
-        .filter_map(|line| line.split(' ').nth(1));
-    for place in places.filter(|place| Path::new(place).starts_with(&folder)) {
-        shell::run(program("umount").arg(place))?;
     }
     Ok(())
 }

@@ -22,13 +22,18 @@ pub(super) fn run(
     packages: &Packages,
 ) -> Result<()> {
     let folder = base_folder().join("piuparts");
+    // With the tree of a check that was killed.
+    if folder.exists() {
+        std::fs::remove_dir_all(&folder).with_context(|| folder.display().to_string())?;
+    }
     std::fs::create_dir_all(&folder)?;
     let before = before
         .canonicalize()
         .with_context(|| before.display().to_string())?;
-    let mut command = program("piuparts");
+    // In a namespace, with which its mounts end however it ends itself.
+    let mut command = program("unshare");
     command
-        .arg("--existing-chroot")
+        .args(["--mount", "piuparts", "--existing-chroot"])
         .arg(tree)
         .args(["--distribution", codename])
         .args(["--mirror", &format!("{mirror} main")])

@@ -55,13 +55,16 @@ async fn refresh(tls: Arc<ServerTls>, rest: Duration) {
     if !tokio::task::spawn_blocking(aside).await.unwrap_or_default() {
         return;
     }
-    for _ in 0..RESTS {
+    let mut before = None;
+    for _ in 0..=RESTS {
         let settings = tls.state.load().settings.clone();
-        let looks = Looks::at(&settings);
-        tokio::time::sleep(rest).await;
-        if looks == Looks::at(&settings) {
+        let looks = tokio::task::spawn_blocking(move || Looks::at(&settings)).await;
+        let looks = looks.ok();
+        if looks.is_some() && looks == before {
             break;
         }
+        before = looks;
+        tokio::time::sleep(rest).await;
     }
     let reading = tokio::task::spawn_blocking(move || tls.refresh());
     if let Err(error) = reading.await {

@@ -192,10 +192,18 @@ impl Inner {
     /// Tries whether this store can be written and synced, before anybody relies on it.
     fn probe(&self) -> Result<(), BlobError> {
         let mut file = TempFile::create(self.area.reserve())?;
-        file.write_all(&[Bytes::from_static(b"probe")])?;
-        file.file()
-            .sync_data()
-            .map_err(|source| BlobError::io("sync", file.path().display(), source))?;
+        let written = file
+            .write_all(&[Bytes::from_static(b"probe")])
+            .and_then(|()| {
+                file.file()
+                    .sync_data()
+                    .map_err(|source| BlobError::io("sync", file.path().display(), source))
+            });
+        match written {
+            // What is there can be read, and whoever makes room by removing garbage must get in.
+            Err(error @ BlobError::Full { .. }) => tracing::warn!(%error, "nothing can be added"),
+            written => written?,
+        }
         self.check_listing()
     }
 

@@ -12,7 +12,8 @@
 # @return [Any]
 #   The same.
 function cheeseshop::without_login(String $name, Any $url, String $advice) {
-  if $url =~ Pattern[/\A[^\/]+\/\/[^\/]*@/] {
+  # The name of a database's user alone opens nothing.
+  if $url =~ Pattern[/\A(?!postgres(ql)?:\/\/[^\/:@]*@)[^\/]+\/\/[^\/]*@/] {
     fail("${name}: there is a login in it, which everybody could read: ${advice}")
   }
   $url

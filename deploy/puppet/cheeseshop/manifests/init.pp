@@ -183,6 +183,20 @@ class cheeseshop (
   $use_other = 'mirror_proxy takes it as Sensitive'
   cheeseshop::without_login('cheeseshop::http_proxy', $http_proxy, $use_other)
   cheeseshop::without_login('cheeseshop::https_proxy', $https_proxy, $use_other)
+  cheeseshop::without_login('cheeseshop::api_url', $api_url, 'Puppet logs in with root_password')
+  cheeseshop::without_login('cheeseshop::outside_url', $outside_url, 'whoever uses it has a login of their own')
+  $use_secrets = 'cheeseshop::secrets takes it as Sensitive'
+  $environment.each |$name, $value| {
+    cheeseshop::without_login("cheeseshop::environment, ${name}", $value, $use_secrets)
+  }
+  $settings.each |$section, $values| {
+    $values.each |$key, $value| {
+      cheeseshop::without_login("cheeseshop::settings, ${section}.${key}", $value, $use_secrets)
+    }
+  }
+  if $settings.get('blobs.secret_key') !~ Undef or 'CHEESESHOP_BLOBS__SECRET_KEY' in $environment {
+    fail("cheeseshop: blobs.secret_key is a secret: ${use_secrets}")
+  }
 
   if $root_password !~ Undef and $root_password.unwrap.split('').unique.length < 4 {
     fail('cheeseshop: root_password is refused by the server: it needs four different characters')

@@ -4,13 +4,17 @@ use std::fs;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use bytes::Bytes;
 use cheeseshop_packaging::hash::Sha256;
-use cheeseshop_storage::{BlobConfig, BlobError, BlobStore};
+use cheeseshop_storage::{
+    BlobConfig, BlobError, BlobStore, DatabaseConfig, Removal, RemovalLock, Turn,
+};
 use futures_util::StreamExt;
 
 use super::support::{TestStore, bytes, collect, digest, open};
+use crate::support::time;
 
 fn path_of(test: &TestStore, digest: &Sha256) -> PathBuf {
     let name = digest.to_string();
@@ -253,6 +257,38 @@ async fn a_full_disk_refuses_the_upload_and_keeps_nothing_of_it() {
             .collect();
         assert_eq!(names, [".owner"]);
     }
+}
+
+#[tokio::test]
+async fn who_comes_to_make_room_on_a_full_disk_gets_in() {
+    let Some(small) = small_disk() else {
+        let name = "blobs::local::who_comes_to_make_room_on_a_full_disk_gets_in";
+        return run_with_small_disk(name);
+    };
+    let small = Path::new(&small);
+    let config = BlobConfig::local(small.join("blobs"));
+    let store = BlobStore::open(&config).await.unwrap();
+    let kept = store.put(bytes(1, 100_000)).await.unwrap();
+    drop(store);
+    fs::write(small.join("filler"), vec![0; 8 << 20]).unwrap_err();
+
+    let turn = Turn {
+        purpose: "gc",
+        now: time(1_700_000_000),
+        wait: Duration::ZERO,
+    };
+    let database = DatabaseConfig::sqlite(&small.join("cheeseshop.db"));
+    let lock = RemovalLock::forbid(&database, turn).await.unwrap();
+    let store = BlobStore::open(&config).await.unwrap();
+    let error = store.put(bytes(2, 100_000)).await.unwrap_err();
+    assert!(matches!(error, BlobError::Full { .. }), "{error:?}");
+    let blob = open(&store, &kept.sha256).await;
+    assert_eq!(collect(blob.read_all()).await.unwrap(), bytes(1, 100_000));
+    let any = jiff::Timestamp::MAX;
+    let removal = store.remove_if_older(&kept.sha256, any).await.unwrap();
+    assert_eq!(removal, Removal::Removed);
+    store.put(bytes(2, 50_000)).await.unwrap();
+    lock.release().await;
 }
 
 #[tokio::test]

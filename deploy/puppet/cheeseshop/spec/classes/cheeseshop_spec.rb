@@ -384,6 +384,12 @@ describe 'cheeseshop' do
     'a proxy with a password in the open' => { http_proxy: 'http://bob:geheim@proxy.example' },
     'a proxy of mirrors with a password in the open' => { mirror_proxy: 'http://bob:geheim@proxy.example' },
     'an upstream with a password in the open' => { root_pypi_url: 'http://bob:geheim@upstream.example/simple/' },
+    'an address of the server with a password' => { api_url: 'http://root:geheim@127.0.0.1:3141/' },
+    'a URL for users with a password' => { outside_url: 'https://root:geheim@packages.example/' },
+    'a variable with a password' => { environment: { 'CHEESESHOP_DATABASE__URL' => 'postgres://shop:geheim@db.example/shop' } },
+    'a variable that is a secret' => { environment: { 'CHEESESHOP_BLOBS__SECRET_KEY' => 'geheim' } },
+    'a setting with a password' => { settings: { 'database' => { 'url' => 'postgres://shop:geheim@db.example/shop' } } },
+    'a setting that is a secret' => { settings: { 'blobs' => { 'kind' => 's3', 'secret_key' => 'geheim' } } },
     'a secret in the open' => { secrets: { 'a.b' => 'geheim' } },
     'a secret key in the open' => { blobs: { 'bucket' => 'shop', 'secret_key' => 'geheim' } },
     'the password of a user in the open' => { users: { 'anna' => { 'password' => 'geheim' } } },
@@ -400,6 +406,12 @@ describe 'cheeseshop' do
         }
       end
     end
+  end
+
+  context 'with a database whose user needs no password' do
+    let(:params) { { settings: { 'database' => { 'url' => 'postgres://shop@db.example/shop' } } } }
+
+    it { is_expected.to compile.with_all_deps }
   end
 
   context 'with nothing but Hiera' do
