@@ -2,7 +2,7 @@
 
 use std::net::TcpListener;
 
-use crate::support::{Home, Output, Server};
+use crate::support::{Home, Output, Server, Surroundings as _};
 
 fn message(output: &Output) -> &str {
     assert_eq!(output.stdout, "", "talk belongs to standard error");
@@ -144,12 +144,7 @@ fn as_nobody(home: &Home, arguments: &[&str]) -> std::process::Command {
         let mut copied = std::process::Command::new(program);
         copied
             .args(command.get_args())
-            .env_clear()
-            .envs(
-                command
-                    .get_envs()
-                    .filter_map(|(name, value)| Some((name, value?))),
-            )
+            .in_surroundings_of(&command)
             .current_dir("/")
             .stdout(std::process::Stdio::piped())
             .stderr(std::process::Stdio::piped())

@@ -5,7 +5,7 @@ use std::net::TcpStream;
 
 use reqwest::{StatusCode, Version};
 
-use crate::support::{DEADLINE, Home, Server};
+use crate::support::{DEADLINE, Home, Server, Surroundings as _};
 
 #[test]
 fn the_limit_of_open_files_is_raised_to_what_is_allowed() {
@@ -13,10 +13,7 @@ fn the_limit_of_open_files_is_raised_to_what_is_allowed() {
     let plain = home.cheeseshop(&["serve", "--listen", "127.0.0.1:0"]);
     let mut command = std::process::Command::new("prlimit");
     command.arg("--nofile=64:500").arg(plain.get_program());
-    command.args(plain.get_args()).env_clear();
-    for (name, value) in plain.get_envs() {
-        command.env(name, value.unwrap_or_default());
-    }
+    command.args(plain.get_args()).in_surroundings_of(&plain);
     let server = Server::spawn(&home, command);
     let limits = std::fs::read_to_string(format!("/proc/{}/limits", server.id())).unwrap();
     let files = limits

@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use reqwest::StatusCode;
 
-use crate::support::{Api, Home, Server};
+use crate::support::{Api, Home, Server, Surroundings as _};
 
 #[tokio::test]
 async fn the_first_start_makes_everything_and_prints_the_password_once() {
@@ -128,12 +128,7 @@ fn where_a_made_up_password_is_printed_is_a_setting() {
                 .args(["--quiet", "--return", "--command"])
                 .arg(format!("{program} init"))
                 .arg("/dev/null")
-                .env_clear()
-                .envs(
-                    inner
-                        .get_envs()
-                        .filter_map(|(name, value)| Some((name, value?))),
-                )
+                .in_surroundings_of(&inner)
                 .current_dir(home.path())
                 .stdin(std::process::Stdio::null());
         }

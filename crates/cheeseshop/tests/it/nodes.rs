@@ -4,15 +4,14 @@ use cheeseshop_test_support::{Wheel, postgres, s3};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Api, Home, Server, in_bucket};
+use crate::support::{Api, Home, Server, in_bucket_and_database};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_one_node_acknowledges_the_other_serves() {
     let database = postgres().await;
     let bucket = s3().await;
     let homes = [Home::new(), Home::new()];
-    let mut arguments = in_bucket(&homes[0], &bucket);
-    arguments.push(format!("--database-url={}", database.url));
+    let arguments = in_bucket_and_database(&homes[0], &bucket, database.url.as_str());
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let one = Server::start(&homes[0], &arguments);
     let two = Server::start(&homes[1], &arguments);

@@ -14,7 +14,7 @@ use serde_json::json;
 use super::haproxy::{Front, start as start_haproxy};
 use super::load::Load;
 use super::{Visitor, generate};
-use crate::support::{Api, CHEAP_HASH, Home, Server, in_bucket};
+use crate::support::{Api, CHEAP_HASH, Home, Server, in_bucket_and_database};
 
 /// Who stands in front.
 #[derive(Debug, Clone, Copy)]
@@ -225,8 +225,7 @@ async fn one_of_two_nodes_may_go_without_a_failed_request() {
     let database = postgres().await;
     let bucket = s3().await;
     let homes = [Home::new(), Home::new()];
-    let mut settings = in_bucket(&homes[0], &bucket);
-    settings.push(format!("--database-url={}", database.url));
+    let settings = in_bucket_and_database(&homes[0], &bucket, database.url.as_str());
     let settings: Vec<&str> = settings.iter().map(String::as_str).collect();
     let one = Server::start(&homes[0], &settings);
     let file = Wheel::named("pkg").build();

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::load::{Load, Wanted};
 use super::{ACCEL, Site, Visitor, generate, open_for_nginx};
-use crate::support::{Api, CHEAP_HASH, DEADLINE, Home, Server};
+use crate::support::{Api, CHEAP_HASH, DEADLINE, Home, Server, Surroundings as _};
 
 /// A page and two files, asked for by two callers each.
 async fn wanted(server: &Server) -> (Api, Vec<Wanted>) {
@@ -107,11 +107,7 @@ async fn the_server_starts_anew_without_a_failed_request_when_its_socket_stays()
         .arg(ours.get_program())
         .args(["serve", ACCEL])
         .args(CHEAP_HASH)
-        .env_clear()
-        .envs(
-            ours.get_envs()
-                .filter_map(|(name, value)| Some((name, value?))),
-        )
+        .in_surroundings_of(&ours)
         .current_dir(home.path())
         .stdin(std::process::Stdio::null());
     let server = Server::spawn(&home, manager);

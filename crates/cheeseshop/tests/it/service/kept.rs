@@ -54,12 +54,7 @@ fn a_restart_loses_no_connection_without_a_socket_unit() {
         assert_eq!(manager.kept(), [name_of(address)]);
     }
     crowd.wait_for(50);
-    let failures = crowd.failures();
-    assert!(
-        failures.is_empty(),
-        "{} failed: {failures:?}",
-        failures.len()
-    );
+    crowd.assert_none_failed();
     // Stopped for good, it refuses.
     server.stop();
     manager.forget_kept();

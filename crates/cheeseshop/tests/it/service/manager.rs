@@ -15,7 +15,7 @@ use rustix::net::{
     SendAncillaryMessage, SendFlags, recvmsg, sendmsg,
 };
 
-use crate::support::{DEADLINE, Home};
+use crate::support::{DEADLINE, Home, Surroundings as _};
 
 /// How many sockets this manager keeps.
 const STORE: usize = 8;
@@ -81,12 +81,7 @@ impl Manager {
             .args(["-c", PASS])
             .arg(adopted.get_program())
             .args(adopted.get_args())
-            .env_clear()
-            .envs(
-                adopted
-                    .get_envs()
-                    .filter_map(|(name, value)| Some((name, value?))),
-            )
+            .in_surroundings_of(&adopted)
             .stdin(Stdio::from(OwnedFd::from(theirs)));
         if let Some(folder) = adopted.get_current_dir() {
             command.current_dir(folder);

@@ -11,7 +11,7 @@ use std::thread::JoinHandle;
 
 use cheeseshop_test_support::CertificateAuthority;
 
-use crate::support::{CHEAP_HASH, DEADLINE, Home, Output, Server, finish};
+use crate::support::{CHEAP_HASH, DEADLINE, Home, Output, Server, Surroundings as _, finish};
 
 /// Starts the program that follows with its standard input as the socket of a service manager.
 const PASS: &str = r#"LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=$0 exec "$@" 3<&0 </dev/null"#;
@@ -25,12 +25,7 @@ fn activated(home: &Home, name: &str, socket: OwnedFd, more: &[&str]) -> Command
         .args(["-c", PASS, name])
         .arg(inner.get_program())
         .args(inner.get_args())
-        .env_clear()
-        .envs(
-            inner
-                .get_envs()
-                .filter_map(|(name, value)| Some((name, value?))),
-        )
+        .in_surroundings_of(&inner)
         .current_dir(home.path())
         .stdin(Stdio::from(socket))
         .stdout(Stdio::piped())
@@ -102,14 +97,19 @@ impl Crowd {
         }
     }
 
-    /// What went wrong until now.
-    pub(super) fn failures(self) -> Vec<String> {
+    /// Sends them home; every one must have been answered until now.
+    pub(super) fn assert_none_failed(self) {
         self.enough.store(true, Ordering::Relaxed);
         let ended = self
             .clients
             .into_iter()
             .map(|client| client.join().unwrap());
-        ended.flatten().collect()
+        let failures: Vec<String> = ended.flatten().collect();
+        assert!(
+            failures.is_empty(),
+            "{} failed: {failures:?}",
+            failures.len()
+        );
     }
 }
 
@@ -132,12 +132,7 @@ fn a_restart_loses_no_connection_when_somebody_else_holds_the_socket() {
         server = start();
     }
     crowd.wait_for(50);
-    let failures = crowd.failures();
-    assert!(
-        failures.is_empty(),
-        "{} failed: {failures:?}",
-        failures.len()
-    );
+    crowd.assert_none_failed();
     server.stop();
 }
 

@@ -16,3 +16,10 @@ pub(crate) fn in_bucket(home: &Home, bucket: &S3Bucket) -> Vec<String> {
         format!("--set=blobs.secret_key_file={}", secret.display()),
     ]
 }
+
+/// What has servers of any number of homes share a bucket and a PostgreSQL database.
+pub(crate) fn in_bucket_and_database(home: &Home, bucket: &S3Bucket, url: &str) -> Vec<String> {
+    let mut arguments = in_bucket(home, bucket);
+    arguments.push(format!("--database-url={url}"));
+    arguments
+}

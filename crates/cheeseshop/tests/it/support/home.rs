@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
-use super::CHEAP_HASH;
+use super::{CHEAP_HASH, Surroundings as _};
 
 /// A home directory of its own.
 pub(crate) struct Home {
@@ -99,11 +99,7 @@ impl Home {
         let mut command = Command::new(link);
         command
             .args(arguments)
-            .env_clear()
-            .envs(
-                ours.get_envs()
-                    .filter_map(|(name, value)| Some((name, value?))),
-            )
+            .in_surroundings_of(&ours)
             .current_dir(self.path())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

@@ -3,7 +3,7 @@
 use std::os::unix::fs::MetadataExt as _;
 use std::process::{Command, Stdio};
 
-use super::Home;
+use super::{Home, Surroundings as _};
 
 /// The command after `script`, which a shell runs once there is a file system of so many megabytes at
 /// `small` in the home: `$0` is that place, `"$@"` the command. Nobody else sees it, and it is gone
@@ -16,9 +16,6 @@ pub(crate) fn on_small_disk(
 ) -> Command {
     let small = home.path().join("small");
     std::fs::create_dir_all(&small).unwrap();
-    let surroundings = command
-        .get_envs()
-        .filter_map(|(name, value)| Some((name, value?)));
     let mut unshare = Command::new("/usr/bin/unshare");
     if std::fs::metadata("/proc/self").unwrap().uid() != 0 {
         unshare.args(["--user", "--map-root-user"]);
@@ -31,8 +28,7 @@ pub(crate) fn on_small_disk(
         .arg(&small)
         .arg(command.get_program())
         .args(command.get_args())
-        .env_clear()
-        .envs(surroundings)
+        .in_surroundings_of(command)
         .current_dir(home.path())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());

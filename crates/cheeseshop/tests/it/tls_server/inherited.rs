@@ -7,7 +7,7 @@ use std::os::unix::net::UnixListener;
 use std::process::{Command, Stdio};
 
 use super::Stand;
-use crate::support::{CHEAP_HASH, finish};
+use crate::support::{CHEAP_HASH, Surroundings as _, finish};
 
 /// Starts the program that follows with standard input and standard error as the sockets of a service
 /// manager.
@@ -28,12 +28,7 @@ fn activated(stand: &Stand, more: &[&str]) -> (TcpListener, Command) {
         .args(["-c", PASS_TWO, "sh"])
         .arg(inner.get_program())
         .args(inner.get_args())
-        .env_clear()
-        .envs(
-            inner
-                .get_envs()
-                .filter_map(|(name, value)| Some((name, value?))),
-        )
+        .in_surroundings_of(&inner)
         .current_dir(stand.home.path())
         .stdin(OwnedFd::from(plain.try_clone().unwrap()))
         .stdout(Stdio::piped())
