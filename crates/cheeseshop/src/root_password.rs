@@ -192,7 +192,9 @@ fn keep(path: &Path, data: &Path, password: &SecretString) -> std::io::Result<()
         .open(path)?;
     own_like(&file, data);
     file.write_all(format!("{}\n", password.expose_secret()).as_bytes())?;
-    file.sync_all()
+    file.sync_all()?;
+    // And its name: `root` would outlive a loss of power, and nobody would know the password.
+    std::fs::File::open(data)?.sync_all()
 }
 
 /// Reads a file with a password in it, or says what is wrong with it. Nothing of it is repeated.
