@@ -8,7 +8,7 @@
 //! one comparison. A node with an embedded database only looks once a second, for the sake of
 //! commands such as `cheeseshop passwd`.
 
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use cheeseshop_domain::{EventKind, RecordedEvent, Serial};
@@ -37,8 +37,10 @@ enum Writer {
 pub(crate) struct ChangeFeed {
     /// Every event up to here has been noted.
     seen: AtomicI64,
-    /// Users or indexes changed since the directory was read.
-    directory_outdated: AtomicBool,
+    /// How many changes of users and indexes were noted.
+    directory_changes: AtomicU64,
+    /// How many of them the directory shows; written only by the one that reads it anew.
+    directory_shows: AtomicU64,
     /// Requests that wait for the next comparison with the head of the log.
     waiting: std::sync::Mutex<Vec<oneshot::Sender<bool>>>,
     /// Held by the one that compares.
@@ -49,7 +51,8 @@ impl ChangeFeed {
     pub(crate) fn new(head: Serial) -> Self {
         Self {
             seen: AtomicI64::new(head.0),
-            directory_outdated: AtomicBool::new(false),
+            directory_changes: AtomicU64::new(0),
+            directory_shows: AtomicU64::new(0),
             waiting: std::sync::Mutex::new(Vec::new()),
             comparing: Mutex::new(()),
         }
@@ -103,7 +106,7 @@ impl Inner {
                 | EventKind::IndexCreated
                 | EventKind::IndexUpdated
                 | EventKind::IndexRemoved => {
-                    self.feed.directory_outdated.store(true, Ordering::Release);
+                    self.feed.directory_changes.fetch_add(1, Ordering::AcqRel);
                 }
                 EventKind::ProjectCreated
                 | EventKind::ProjectRemoved
@@ -136,7 +139,7 @@ impl Inner {
                 // The log was compacted past us: nothing derived can be trusted.
                 self.generations.bump_configuration();
                 self.auth.forget_tokens();
-                self.feed.directory_outdated.store(true, Ordering::Release);
+                self.feed.directory_changes.fetch_add(1, Ordering::AcqRel);
                 self.feed.seen.fetch_max(head.0, Ordering::AcqRel);
                 break;
             };
@@ -146,21 +149,25 @@ impl Inner {
         self.reload_directory_if_changed().await
     }
 
+    /// Comes back when the directory shows every change that was noted before the call, whoever reads it anew.
     pub(crate) async fn reload_directory_if_changed(&self) -> Result<(), Error> {
-        if !self.feed.directory_outdated.load(Ordering::Acquire) {
+        let feed = &self.feed;
+        // A mark that the first one takes away would not do: the others have to wait for what it reads.
+        let wanted = feed.directory_changes.load(Ordering::Acquire);
+        if feed.directory_shows.load(Ordering::Acquire) >= wanted {
             return Ok(());
         }
         let _turn = self.directory_reload.lock().await;
-        if !self.feed.directory_outdated.swap(false, Ordering::AcqRel) {
+        if feed.directory_shows.load(Ordering::Acquire) >= wanted {
             return Ok(());
         }
-        // A request that fails here, or goes away, leaves the reading to the next one.
-        let unread = OutdatedUnlessRead(&self.feed.directory_outdated);
+        let shown = feed.directory_changes.load(Ordering::Acquire);
         let directory = read_directory(&self.db, self.auth.policy().login_required).await?;
-        std::mem::forget(unread);
         self.directory.store(std::sync::Arc::new(directory));
         // After the store: a page made under the old picture carries the old counter.
         self.generations.bump_configuration();
+        // Last: a request that fails above, or goes away, leaves the reading to the next one.
+        feed.directory_shows.store(shown, Ordering::Release);
         Ok(())
     }
 }
@@ -180,15 +187,6 @@ fn changes_pages(kind: EventKind) -> bool {
             | EventKind::TestResultAdded
             | EventKind::TestResultRemoved
     )
-}
-
-/// Says that the directory is still outdated when the one who reads it does not come to the end.
-struct OutdatedUnlessRead<'a>(&'a AtomicBool);
-
-impl Drop for OutdatedUnlessRead<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Release);
-    }
 }
 
 impl App {

@@ -110,6 +110,25 @@ async fn a_change_shows_although_whoever_made_it_did_not_wait() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn whoever_was_told_that_a_user_is_made_finds_them_although_others_are_made_too() {
+    let test = TestApp::start().await;
+    let made = (0..8).map(|maker| {
+        let app = test.app.clone();
+        tokio::spawn(async move {
+            for number in 0..25 {
+                let name = format!("user{maker}-{number}");
+                let body = object(json!({"password": "secret"}));
+                app.create_user(&root(), &name, &body).await.unwrap();
+                assert!(app.directory().user(&name).is_some(), "{name}");
+            }
+        })
+    });
+    for maker in made.collect::<Vec<_>>() {
+        maker.await.unwrap();
+    }
+}
+
 /// Keeps the write queue busy until the sender is used.
 async fn occupy_the_write_queue(test: &TestApp) -> oneshot::Sender<()> {
     let (free, freed) = oneshot::channel::<()>();
