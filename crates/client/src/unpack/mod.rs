@@ -7,7 +7,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use cheeseshop_packaging::archive::{TarContent, is_safe_path, read_tarball};
+use cheeseshop_packaging::archive::{TarContent, TarPacking, is_safe_path, read_tarball};
 use cheeseshop_packaging::{ArchiveError, ArchiveLimits};
 
 /// Where a tar archive says that it is one.
@@ -67,10 +67,10 @@ pub(crate) fn unpack(
         links: Vec::new(),
     };
     match start.as_slice() {
-        [0x1f, 0x8b, ..] => unpack_tar(file, true, limits, &mut target)?,
+        [0x1f, 0x8b, ..] => unpack_tar(file, TarPacking::Gzip, limits, &mut target)?,
         [b'P', b'K', ..] => unpack_zip(file, limits, &target)?,
         start if start.get(TAR_MARK) == Some(b"ustar") => {
-            unpack_tar(file, false, limits, &mut target)?;
+            unpack_tar(file, TarPacking::None, limits, &mut target)?;
         }
         _ => {
             return Err(malformed(
@@ -84,11 +84,11 @@ pub(crate) fn unpack(
 
 fn unpack_tar(
     file: File,
-    gzipped: bool,
+    packing: TarPacking,
     limits: &ArchiveLimits,
     target: &mut Target<'_>,
 ) -> Result<(), UnpackError> {
-    read_tarball(file, gzipped, limits, &mut |path, content| match content {
+    read_tarball(file, packing, limits, &mut |path, content| match content {
         TarContent::Folder => target.folder(path),
         TarContent::File {
             is_executable,

@@ -23,6 +23,10 @@ const DROPPED_KEYS: [&str; 5] = [
     "projects",
 ];
 
+/// How many operations one patch may have. Each of them reads and writes its list anew, and patches are
+/// made inside write transactions, so that thousands would hold up everybody.
+const MAX_OPERATIONS: usize = 200;
+
 /// Tells whether an index may be named as a base.
 pub type BaseExists<'a> = &'a dyn Fn(&IndexName) -> bool;
 
@@ -87,6 +91,12 @@ impl IndexConfig {
         operations: &[String],
         base_exists: BaseExists<'_>,
     ) -> Result<Self, ConfigErrors> {
+        if operations.len() > MAX_OPERATIONS {
+            return Err(ConfigError::TooManyOperations {
+                limit: MAX_OPERATIONS,
+            }
+            .into());
+        }
         let mut draft = Draft::new(self.clone());
         for operation in operations {
             draft.apply(operation);

@@ -32,6 +32,12 @@ pub enum ConfigError {
         /// How many it may have.
         limit: usize,
     },
+    /// A patch of more operations than this server takes.
+    #[error("more than {limit} operations at once; give a long list as a whole: key=value,value")]
+    TooManyOperations {
+        /// How many it may have.
+        limit: usize,
+    },
     /// An entry of an access list that names nobody.
     #[error("'{key}' option has an unusable entry '{entry}'")]
     BadPrincipal {

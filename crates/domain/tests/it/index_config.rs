@@ -306,6 +306,21 @@ fn operations_set_add_and_remove() {
     }
 }
 
+/// Each operation makes its list anew, inside a write transaction.
+#[test]
+fn more_operations_than_anybody_writes_are_refused_before_the_first() {
+    let config = create("bob", &json!({})).unwrap();
+    let operations: Vec<_> = (0..60_000).map(|n| format!("acl_read+=u{n}")).collect();
+    let texts: Vec<_> = operations.iter().map(String::as_str).collect();
+    let refused = operated(&config, &texts).unwrap_err();
+    assert_eq!(
+        refused,
+        "more than 200 operations at once; give a long list as a whole: key=value,value"
+    );
+    let patched = operated(&config, &texts[..200]).unwrap();
+    assert_eq!(patched.acl_read.principals().len(), 201);
+}
+
 #[test]
 fn operations_remove_what_has_no_default() {
     let config = create(

@@ -17,7 +17,7 @@ use std::io;
 
 use crate::shown::shown;
 
-pub use self::tarball::{TarContent, read_tarball};
+pub use self::tarball::{TarContent, TarPacking, read_tarball};
 
 /// How much an archive may ask of us. All sizes in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::rc::Rc;
 
@@ -15,6 +16,15 @@ use super::{ArchiveError, ArchiveLimits, check_path, check_unpacked};
 
 /// The largest extension header (long names, PAX) read, in bytes.
 const MAX_EXTENSION_LENGTH: u64 = 1 << 20;
+
+/// How a tar archive is packed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TarPacking {
+    /// Not at all: `.tar`.
+    None,
+    /// `.tar.gz`
+    Gzip,
+}
 
 /// What a tar archive has at a path.
 pub enum TarContent<'a> {
@@ -41,7 +51,7 @@ pub(super) fn inspect(
     limits: &ArchiveLimits,
 ) -> Result<Vec<Found>, ArchiveError> {
     let mut found: Vec<Found> = Vec::new();
-    read(reader, true, limits, &mut |path, content| {
+    read(reader, TarPacking::Gzip, limits, &mut |path, content| {
         let (TarContent::File { content, .. }, Some(folder)) = (content, folder_of(path)) else {
             return Ok(());
         };
@@ -65,8 +75,8 @@ pub(super) fn inspect(
     Ok(found)
 }
 
-/// Goes through a tar archive (`gzipped` or plain) up to its end, and gives every entry to `visit`
-/// with its path, which stays inside.
+/// Goes through a tar archive up to its end, and gives every entry to `visit` with its path, which stays
+/// inside.
 ///
 /// No entry leaves the folder it is unpacked in, be it by its path or as a link, and none lies behind a link
 /// that came before it; devices and the like are refused.
@@ -75,16 +85,16 @@ pub(super) fn inspect(
 /// What is wrong with the archive, and what `visit` gives.
 pub fn read_tarball<E: From<ArchiveError>>(
     mut reader: impl Read + Seek,
-    gzipped: bool,
+    packing: TarPacking,
     limits: &ArchiveLimits,
     visit: &mut dyn FnMut(&str, TarContent<'_>) -> Result<(), E>,
 ) -> Result<(), E> {
-    read(&mut reader, gzipped, limits, visit)
+    read(&mut reader, packing, limits, visit)
 }
 
 fn read<E: From<ArchiveError>>(
     reader: &mut dyn ReadSeek,
-    gzipped: bool,
+    packing: TarPacking,
     limits: &ArchiveLimits,
     visit: &mut dyn FnMut(&str, TarContent<'_>) -> Result<(), E>,
 ) -> Result<(), E> {
@@ -98,10 +108,9 @@ fn read<E: From<ArchiveError>>(
             trouble: trouble.clone(),
         },
     );
-    let inner: Box<dyn Read + '_> = if gzipped {
-        Box::new(MultiGzDecoder::new(source))
-    } else {
-        Box::new(source)
+    let inner: Box<dyn Read + '_> = match packing {
+        TarPacking::Gzip => Box::new(MultiGzDecoder::new(source)),
+        TarPacking::None => Box::new(source),
     };
     let unpacked = Limited {
         inner,
@@ -153,7 +162,7 @@ fn walk(
 ) -> Result<(), Stop> {
     let mut archive = Archive::new(unpacked);
     let mut names = LongNames::default();
-    let mut links = HashSet::new();
+    let mut links = Links::default();
     let mut count = 0;
     // Raw: the library would read long names into memory without a limit.
     for entry in archive.entries()?.raw(true) {
@@ -241,12 +250,8 @@ impl LongNames {
     }
 
     /// Checks the entry proper and answers its place; `None` for the folder that everything lies in.
-    /// `links` are the paths of the symbolic links so far.
-    fn check(
-        self,
-        header: &Header,
-        links: &mut HashSet<String>,
-    ) -> Result<Option<Place>, ArchiveError> {
+    /// `links` are the symbolic links so far.
+    fn check(self, header: &Header, links: &mut Links) -> Result<Option<Place>, ArchiveError> {
         let path = self
             .path
             .unwrap_or_else(|| header.path_bytes().into_owned());
@@ -263,17 +268,17 @@ impl LongNames {
             EntryType::Regular | EntryType::Continuous | EntryType::Directory => true,
             EntryType::Link => {
                 let target = without_dot(&link);
-                check_path(target).is_ok() && !passes_through(target, links)
+                check_path(target).is_ok() && !links.lie_on(target)
             }
             EntryType::Symlink => stays_inside(plain, &link),
             _ => false,
         };
-        let is_inside = is_top || check_path(plain).is_ok() && !passes_through(plain, links);
+        let is_inside = is_top || check_path(plain).is_ok() && !links.lie_on(plain);
         if !is_safe || !is_inside {
             return Err(ArchiveError::UnsafeEntry(path));
         }
         if header.entry_type() == EntryType::Symlink {
-            links.insert(plain.to_owned());
+            links.add(plain);
         }
         Ok((!is_top).then(|| Place {
             path: plain.to_owned(),
@@ -287,15 +292,38 @@ fn without_dot(path: &str) -> &str {
     path.strip_prefix("./").unwrap_or(path)
 }
 
-/// Whether a path has a symbolic link among its folders, or is one: then it
-/// is somewhere else than it says.
-fn passes_through(path: &str, links: &HashSet<String>) -> bool {
-    !links.is_empty()
-        && path
-            .match_indices('/')
-            .map(|(position, _)| &path[..position])
-            .chain([path])
-            .any(|part| links.contains(part))
+/// The symbolic links of an archive, by hashes of their paths: a path may be a MiB long, and there may be
+/// as many links as the limits allow entries.
+#[derive(Default)]
+struct Links {
+    /// Its keys are drawn by lot, so that nobody can make two paths that have one hash.
+    hasher: RandomState,
+    paths: HashSet<u64>,
+}
+
+impl Links {
+    fn add(&mut self, path: &str) {
+        let whole = self.hashes(path).last();
+        self.paths.extend(whole);
+    }
+
+    /// Whether a path has a symbolic link among its folders, or is one: then it is somewhere else than it
+    /// says.
+    fn lie_on(&self, path: &str) -> bool {
+        !self.paths.is_empty() && self.hashes(path).any(|part| self.paths.contains(&part))
+    }
+
+    /// The hashes of the folders that a path leads through, the outermost first, and of the path itself.
+    /// Every byte is looked at once, however many folders there are.
+    fn hashes(&self, path: &str) -> impl Iterator<Item = u64> {
+        let mut hasher = self.hasher.build_hasher();
+        path.split('/').map(move |name| {
+            hasher.write(name.as_bytes());
+            // No part of a name, so that `a/b` and `ab` differ.
+            hasher.write_u8(b'/');
+            hasher.finish()
+        })
+    }
 }
 
 /// Whether a symbolic link at `path` leads to somewhere below the folder that

@@ -1,6 +1,8 @@
 //! The keys under which devpi documents show a release's metadata, and where
 //! their values come from: the upload form or a file's core metadata.
 
+use std::collections::HashSet;
+
 use serde_json::{Map, Value};
 
 use super::CoreMetadata;
@@ -155,12 +157,8 @@ pub(crate) fn fields_of(metadata: &Map<String, Value>) -> Vec<(&'static str, &st
 fn collect<'a>(form: &'a UploadForm, fields: &'static [&'static str]) -> Vec<&'a str> {
     let mut values: Vec<&str> = Vec::new();
     for field in fields {
-        let known = values.len();
-        for value in form.all(field) {
-            if !values[..known].contains(&value) {
-                values.push(value);
-            }
-        }
+        let known: HashSet<&str> = values.iter().copied().collect();
+        values.extend(form.all(field).filter(|value| !known.contains(value)));
     }
     values
 }

@@ -184,6 +184,32 @@ fn entries_that_leave_the_folder_are_refused() {
     }
 }
 
+/// With a look at every folder's whole path this takes minutes, for a few kB of archive.
+#[test]
+fn long_paths_behind_a_link_cost_no_more_than_others() {
+    let long = "a/".repeat(1 << 18);
+    let named = |path: &str, entry: Vec<u8>| {
+        let name = format!("{path}\0");
+        [
+            self::entry("x", EntryType::GNULongName, "", name.as_bytes()),
+            entry,
+        ]
+    };
+    let mut entries = vec![
+        pkg_info(),
+        entry("sample-1.0/link", EntryType::Symlink, "PKG-INFO", b""),
+    ];
+    for number in 0..8 {
+        entries.extend(named(&format!("{long}{number}"), file("short", b"")));
+    }
+    assert!(inspect(&tarball(&entries)).unwrap().is_some());
+    let link = entry("short", EntryType::Symlink, "b", b"");
+    entries.extend(named(&format!("{long}link"), link));
+    entries.extend(named(&format!("{long}link/x"), file("short", b"")));
+    let refused = inspect(&tarball(&entries)).unwrap_err();
+    assert!(matches!(refused, ArchiveError::UnsafeEntry(_)), "{refused}");
+}
+
 #[test]
 fn links_that_stay_inside_are_accepted() {
     let entries = [
