@@ -108,6 +108,50 @@ with zipfile.ZipFile(path, "w") as wheel:
 PYTHON
 }
 
+# hold_job UNIT COMMAND: starts the job of a timer, which then hangs as its next run does not, and goes on with the
+# command as that does.
+hold_job() {
+    local folder=/run/systemd/system/$1.d
+    mkdir -p "$folder"
+    rm -f "$state/let-go"
+    printf '[Service]\nExecStart=\nExecStart=/bin/sh -c "[ -e %s ] || kill -STOP $$$$; echo goes on; exec %s"\n' \
+        "$state/let-go" "$2" > "$folder/hold.conf"
+    systemctl daemon-reload
+    systemctl start --no-block "$1"
+    wait_for "the job $1" hangs "$1"
+    systemctl show --property=MainPID --value "$1" >> "$state/held"
+}
+hangs() {
+    grep -q '^State:.T' "/proc/$(systemctl show --property=MainPID --value "$1")/status"
+}
+
+# hold_jobs: one of each kind.
+hold_jobs() {
+    rm -f "$state/held"
+    hold_job cheeseshop-backup.service '/usr/bin/cheeseshop backup create'
+    hold_job cheeseshop-gc.service '/usr/bin/cheeseshop gc'
+    echo INDEX=x > /etc/cheeseshop/retention/example.conf
+    echo x > /etc/cheeseshop/retention/example.token
+    hold_job cheeseshop-retention@example.service true
+    touch "$state/let-go"
+}
+
+# expect_no_held_job: each of them has ended, and none has failed.
+expect_no_held_job() {
+    local process
+    while read -r process; do
+        [ ! -e "/proc/$process" ] || fail "a job goes on: $(tr '\0' ' ' < "/proc/$process/cmdline")"
+    done < "$state/held"
+    expect 'failed units' "$(systemctl --failed --no-legend --plain)" ''
+}
+
+# forget_jobs: as they were.
+forget_jobs() {
+    rm -r /run/systemd/system/cheeseshop-*.service.d
+    rm /etc/cheeseshop/retention/example.*
+    systemctl daemon-reload
+}
+
 # make_database_older: as the release before would have it, which has the program of this one.
 make_database_older() {
     python3 - /var/lib/cheeseshop/cheeseshop.db /packages/newest-migration.sql << 'PYTHON'

@@ -40,6 +40,10 @@ const TROUBLE: &[(&str, &str)] = &[
     ("the disk is full", include_str!("trouble/full_disk.sh")),
     ("data elsewhere", include_str!("trouble/elsewhere.sh")),
     ("no server", include_str!("trouble/client_only.sh")),
+    (
+        "the root file system is full",
+        include_str!("trouble/full_root.sh"),
+    ),
 ];
 
 /// The page of the manual about the packages.

@@ -15,6 +15,17 @@ systemctl reload cheeseshop.service
 is_well() { [ "$(status_text)" = "listening on $server" ]; }
 wait_for 'the end of the mistake' is_well
 
+# What root can read and the server cannot, root is told, with what mends it.
+install -m 0600 /dev/null /etc/cheeseshop/conf.d/closed.toml
+cheeseshop config check 2> "$state/closed" && fail 'nobody is told of settings that the server cannot read'
+mend=$(sed -n 's|.*/closed.toml cannot be read by `cheeseshop` (mode 0600 of root:root): ||p' "$state/closed")
+expect 'what mends it' "$mend" \
+    'chgrp cheeseshop /etc/cheeseshop/conf.d/closed.toml && chmod g+r /etc/cheeseshop/conf.d/closed.toml'
+bash -c "$mend"
+cheeseshop config check
+runuser -u cheeseshop -- cheeseshop config check
+rm /etc/cheeseshop/conf.d/closed.toml
+
 install -m 0600 /dev/stdin /etc/cheeseshop/proxy <<< 'http://somebody:secret@127.0.0.1:9'
 printf '[mirror]\nproxy_file = "credential:proxy"\n' > /etc/cheeseshop/conf.d/proxy.toml
 mkdir -p /etc/systemd/system/cheeseshop.service.d

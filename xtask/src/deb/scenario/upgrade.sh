@@ -10,6 +10,13 @@ systemctl start cheeseshop-retention@example.timer
 echo '# of this machine' >> /etc/default/cheeseshop
 before=$(serial)
 
+# Jobs of timers hang meanwhile: they are stopped, and go on as the new program.
+backups() {
+    find /var/backups/cheeseshop -mindepth 1 -maxdepth 1 ! -name '.*' | wc --lines
+}
+hold_jobs
+backups_before=$(backups)
+
 # The made-up release before this one has its program. It runs meanwhile: one that is stopped stays so.
 make_database_older
 
@@ -23,6 +30,18 @@ expect 'the installed version' "$(installed_version)" "ii $VERSION"
 expect 'the service' "$(systemctl is-active cheeseshop.service)" active
 expect 'the timer of backups, which was enabled' "$(systemctl is-active cheeseshop-backup.timer || :)" active
 expect 'the timer of garbage' "$(systemctl is-active cheeseshop-gc.timer || :)" active
+expect_no_held_job
+went_on() {
+    local unit
+    for unit in cheeseshop-backup.service cheeseshop-gc.service cheeseshop-retention@example.service; do
+        journalctl --quiet --output=cat --unit="$unit" | grep -qx 'goes on' || return 1
+        [ "$(systemctl is-active "$unit" || :)" = inactive ] || return 1
+    done
+}
+wait_for 'the rest of the jobs' went_on
+expect_no_held_job
+[ "$(backups)" -gt "$backups_before" ] || fail 'the backup that was interrupted has not been made'
+forget_jobs
 copy=$(find /var/lib/cheeseshop/backups -name 'before-migration-*.db')
 [ -n "$copy" ] || fail 'the database was not copied before it was changed'
 expect 'the copy' "$(stat --format='%U' "$copy")" cheeseshop
