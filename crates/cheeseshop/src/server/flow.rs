@@ -4,6 +4,9 @@
 //! long as it likes. Two things are watched, for neither sees it all: the socket, which takes no more
 //! when the client does not read; and the answers, of which HTTP/2 takes no more when the client opens
 //! no window, while its socket goes on as ever. A server that has nothing to send is not refused anything.
+//!
+//! It is the connection that is ended, with all its answers. One answer alone cannot be: hyper asks no body to
+//! go on while its window is closed, so it cannot fail either, and the last part belongs to `h2` alone.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;

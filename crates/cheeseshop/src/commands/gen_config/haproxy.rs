@@ -2,8 +2,9 @@
 
 use minijinja::context;
 
+use super::addresses::{self, Listen};
 use super::arguments::{ClientCertificates, HaproxyArgs};
-use super::site::{self, Backend, Listen, refused};
+use super::site::{self, Backend, refused};
 use super::{Made, filled};
 use crate::config::Config;
 use crate::failure::Failure;
@@ -17,8 +18,8 @@ const MOST_IDLE_SECONDS: u64 = 60;
 pub(super) fn made(config: &Config, options: &HaproxyArgs) -> Result<Made, Failure> {
     let nodes = Backend::all(config, &options.node)?;
     let name = match &options.server_name {
-        Some(name) => site::name(name)?,
-        None => site::name(&site::default_name(config))?,
+        Some(name) => addresses::name(name)?,
+        None => addresses::name(&site::default_name(config))?,
     };
     let listen = Listen::all("--listen", &options.listen, 443)?;
     let Some(first) = listen.first() else {
@@ -31,11 +32,18 @@ pub(super) fn made(config: &Config, options: &HaproxyArgs) -> Result<Made, Failu
         // One of plain http is from the time before haproxy, which speaks TLS.
         .filter(|url| url.host_str() == Some(&name) && url.scheme() == "https")
         .map_or_else(
-            || format!("https://{name}{}", site::port_suffix("https", first.port)),
+            || {
+                format!(
+                    "https://{name}{}",
+                    addresses::port_suffix("https", first.port)
+                )
+            },
             |url| url.origin().ascii_serialization(),
         );
+    let redirect_from = Listen::all("--redirect-from", &options.redirect_from, 80)?;
+    Listen::distinct(&listen, &redirect_from)?;
     let certificate = match &options.certificate {
-        Some(path) => std::path::absolute(path).unwrap_or_else(|_| path.clone()),
+        Some(path) => path.clone(),
         None => format!("/etc/haproxy/certs/{name}.pem").into(),
     };
     let prefix = site::prefix(config)?;
@@ -48,9 +56,9 @@ pub(super) fn made(config: &Config, options: &HaproxyArgs) -> Result<Made, Failu
         node_ca => site::authorities(&nodes, options.node_ca.as_ref())?,
         name,
         idle => idle.clamp(1, MOST_IDLE_SECONDS),
-        listen => addresses(&listen),
-        redirect_from => addresses(&Listen::all("--redirect-from", &options.redirect_from, 80)?),
-        certificate => site::quoted("--certificate", &certificate)?,
+        listen => spelled(&listen),
+        redirect_from => spelled(&redirect_from),
+        certificate => site::file("--certificate", &certificate)?,
         redirect => redirect(&outside_url),
         outside_url,
         prefix_pattern => prefix.replace('.', "\\."),
@@ -59,14 +67,14 @@ pub(super) fn made(config: &Config, options: &HaproxyArgs) -> Result<Made, Failu
         immutable => options.immutable_accounts,
         login_rate => options.login_rate,
         client_ca => match &options.client_ca {
-            Some(file) => Some(site::quoted("--client-ca", file)?),
+            Some(file) => Some(site::file("--client-ca", file)?),
             None => None,
         },
         verify_client => match options.client_certificates {
             ClientCertificates::Optional => "optional",
             ClientCertificates::Required => "required",
         },
-        status_networks => site::networks(&options.allow_status)?,
+        status_networks => addresses::networks(&options.allow_status)?,
     };
     Ok(Made {
         text: filled("the configuration", TEMPLATE, values)?,
@@ -90,7 +98,11 @@ fn haproxy_address(address: &str) -> String {
     address.replacen("unix:", "unix@", 1)
 }
 
-fn addresses(listen: &[Listen]) -> Vec<String> {
-    let spelled = |listen: &Listen| format!("{}:{}", listen.host, listen.port);
-    listen.iter().map(spelled).collect()
+/// The addresses as `bind` takes them. Without a host, haproxy means IPv4 only.
+fn spelled(listen: &[Listen]) -> Vec<String> {
+    let spelled = |listen: &Listen| match (listen.host.as_str(), listen.port) {
+        ("", port) => vec![format!(":{port}"), format!("[::]:{port} v6only")],
+        (host, port) => vec![format!("{host}:{port}")],
+    };
+    listen.iter().flat_map(spelled).collect()
 }

@@ -4,6 +4,7 @@
 //! [`Kind`]. What is written says how to install it. `devpi-gen-config` writes its own files by the
 //! same means ([`filled`], [`replace`], [`Words`]).
 
+mod addresses;
 mod arguments;
 mod haproxy;
 mod nginx;
@@ -15,7 +16,7 @@ mod words;
 pub(crate) use self::arguments::GenConfigArgs;
 use self::arguments::Kind;
 pub(crate) use self::template::{filled, replace};
-pub(crate) use self::words::{Format, Words, crontab_word};
+pub(crate) use self::words::{Format, Words, crontab_word, shell_word};
 use crate::cli::SettingArgs;
 use crate::config::Config;
 use crate::failure::Failure;

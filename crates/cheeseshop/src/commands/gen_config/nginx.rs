@@ -1,13 +1,15 @@
 //! `gen-config nginx`: a site for each name, all in front of one server.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 
 use cheeseshop_storage::BlobConfig;
 use minijinja::{Value, context};
 use url::Url;
 
+use super::addresses::{self, Listen};
 use super::arguments::{ClientCertificates, NginxArgs};
-use super::site::{self, Backend, Listen, refused};
+use super::site::{self, Backend, refused};
 use super::{Made, filled};
 use crate::config::Config;
 use crate::failure::Failure;
@@ -33,6 +35,7 @@ pub(super) fn made(config: &Config, options: &NginxArgs) -> Result<Made, Failure
     } else {
         Vec::new()
     };
+    Listen::distinct(&listen, &redirect_from)?;
     if options.acme_root.is_some() && redirect_from.is_empty() {
         return Err(Failure::could_not_try(
             "`--acme-root` is served on plain http, and the site has none",
@@ -46,7 +49,7 @@ pub(super) fn made(config: &Config, options: &NginxArgs) -> Result<Made, Failure
     let accel = accel(config)?;
     let optional = |flag: &str, path: &Option<PathBuf>| {
         let path = path.as_ref();
-        path.map(|path| site::quoted(flag, path)).transpose()
+        path.map(|path| site::file(flag, path)).transpose()
     };
     let idle = config.connections.header_read_timeout.as_secs() * 4 / 5;
     let values = context! {
@@ -55,19 +58,21 @@ pub(super) fn made(config: &Config, options: &NginxArgs) -> Result<Made, Failure
         // They all speak the same.
         backend_scheme => if nodes.iter().any(|node| node.is_tls) { "https" } else { "http" },
         idle => idle.clamp(1, MOST_IDLE_SECONDS),
+        // What is a little too large is refused by the server, in its own words.
+        most_buffered => config.http.max_json_bytes.saturating_mul(2),
         sites => sites(config, options, first.port)?,
         prefix => site::prefix(config)?,
         prefix_pattern => pattern(&site::prefix(config)?),
         is_tls,
         hsts => config.tls.hsts_seconds,
-        listen => addresses(&listen),
-        redirect_from => addresses(&redirect_from),
+        listen => spelled(&listen),
+        redirect_from => spelled(&redirect_from),
         acme_root => optional("--acme-root", &options.acme_root)?,
         has_directive,
         immutable => options.immutable_accounts,
         login_rate => options.login_rate,
         login_burst => options.login_rate.div_ceil(2),
-        status_networks => site::networks(&options.allow_status)?,
+        status_networks => addresses::networks(&options.allow_status)?,
         cache => optional("--cache", &options.cache)?,
         client_ca => optional("--client-ca", &options.client_ca)?,
         verify_client => match options.client_certificates {
@@ -143,10 +148,18 @@ fn sites(config: &Config, options: &NginxArgs, port: u16) -> Result<Vec<Value>, 
                 )));
             }
         };
-        site::quoted(flag, &std::path::absolute(&file).unwrap_or(file))
+        site::file(flag, &file)
     };
+    let mut taken = HashSet::new();
     let sites = given.iter().enumerate().map(|(place, names)| {
-        let names: Vec<String> = names.split(',').map(site::name).collect::<Result<_, _>>()?;
+        let names: Vec<String> = names
+            .split(',')
+            .map(addresses::name)
+            .collect::<Result<_, _>>()?;
+        if let Some(name) = names.iter().find(|name| taken.contains(*name)) {
+            return Err(refused("--server-name", name, "given for one site alone"));
+        }
+        taken.extend(names.iter().cloned());
         let first = &names[0];
         let patterns: Vec<String> = names.iter().map(|name| pattern(name)).collect();
         let certificate = format!("/etc/ssl/certs/{first}.pem");
@@ -161,7 +174,7 @@ fn sites(config: &Config, options: &NginxArgs, port: u16) -> Result<Vec<Value>, 
             key => file("--key", &options.key, place, key)?,
             scheme => outside.0,
             outside_url => format!("{}://$host{}", outside.0, outside.1),
-            secure_url => format!("https://$host{}", site::port_suffix("https", port)),
+            secure_url => format!("https://$host{}", addresses::port_suffix("https", port)),
         })
     });
     sites.collect()
@@ -187,18 +200,14 @@ fn outside(
         None => (is_tls, port),
     };
     let scheme = if is_tls { "https" } else { "http" };
-    (scheme, site::port_suffix(scheme, port))
+    (scheme, addresses::port_suffix(scheme, port))
 }
 
 /// The addresses as `listen` takes them. Without a host, nginx means IPv4 only.
-fn addresses(listen: &[Listen]) -> Vec<String> {
-    let spelled = |listen: &Listen| {
-        let port = listen.port;
-        if listen.host.is_empty() {
-            vec![port.to_string(), format!("[::]:{port}")]
-        } else {
-            vec![format!("{}:{port}", listen.host)]
-        }
+fn spelled(listen: &[Listen]) -> Vec<String> {
+    let spelled = |listen: &Listen| match (listen.host.as_str(), listen.port) {
+        ("", port) => vec![port.to_string(), format!("[::]:{port}")],
+        (host, port) => vec![format!("{host}:{port}")],
     };
     listen.iter().flat_map(spelled).collect()
 }
@@ -209,10 +218,9 @@ fn pattern(text: &str) -> String {
 }
 
 fn version(text: &str) -> Result<(u32, u32, u32), Failure> {
-    let mut numbers = text
-        .trim_start_matches("nginx/")
-        .split('.')
-        .map(str::parse::<u32>);
+    let number = text.rsplit("nginx/").next().unwrap_or(text);
+    let number = number.split(' ').next().unwrap_or(number);
+    let mut numbers = number.split('.').map(str::parse::<u32>);
     let mut next = || numbers.next().unwrap_or(Ok(0));
     match (next(), next(), next()) {
         (Ok(major), Ok(minor), Ok(patch)) if major > 0 => Ok((major, minor, patch)),
@@ -249,6 +257,7 @@ mod tests {
         for (text, expected) in [
             ("1.22.1", Some((1, 22, 1))),
             ("nginx/1.25.1", Some((1, 25, 1))),
+            ("nginx version: nginx/1.24.0 (Ubuntu)", Some((1, 24, 0))),
             ("1.26", Some((1, 26, 0))),
             ("", None),
             ("0.8", None),

@@ -4,13 +4,10 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use cheeseshop_storage::BlobConfig;
-use ipnet::IpNet;
 
+use super::addresses::host_and_port;
 use crate::config::Config;
 use crate::failure::Failure;
-
-/// The addresses of this machine itself, who may look at it by default.
-const THIS_MACHINE: [&str; 2] = ["127.0.0.1", "::1"];
 
 /// Where a server is reached from this machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,27 +43,22 @@ impl Backend {
         Ok(nodes)
     }
 
-    /// A node as it is given; without a port or with more than that it would end up as something else.
+    /// A node as it is given; what is no address would end up as something else.
     fn node(text: &str) -> Result<Self, Failure> {
-        let node = Self::parse(text);
-        let has_port = node.address.rsplit_once(':').is_some_and(|(host, port)| {
-            if host == "unix" {
-                return port.starts_with('/');
+        let mut node = Self::parse(text);
+        let address = match node.address.strip_prefix("unix:") {
+            // A second colon ends the path, for nginx.
+            Some(path) if path.starts_with('/') && !path.contains(':') && node.is_plain() => {
+                Some(node.address.clone())
             }
-            // A colon more belongs to an address in brackets.
-            let is_host =
-                !host.is_empty() && (host.ends_with(']') || !host.contains([':', '[', '/']));
-            is_host && port.parse::<u16>().is_ok_and(|port| port > 0)
-        });
-        if has_port && node.is_plain() {
-            Ok(node)
-        } else {
-            Err(refused(
-                "--node",
-                text,
-                "[https://]HOST:PORT or unix:/path, such as 10.0.0.1:3141",
-            ))
-        }
+            Some(_) => None,
+            None => host_and_port(&node.address),
+        };
+        node.address = address.ok_or_else(|| {
+            let expected = "[https://]HOST:PORT or unix:/path, such as 10.0.0.1:3141";
+            refused("--node", text, expected)
+        })?;
+        Ok(node)
     }
 
     /// The server of these settings: its socket in the file system, else its first address without TLS, else its
@@ -138,8 +130,7 @@ pub(super) fn authorities(
         )
         .with_hint("write https:// in front of their addresses"));
     }
-    let file = std::path::absolute(file).unwrap_or_else(|_| file.clone());
-    quoted("--node-ca", &file).map(Some)
+    self::file("--node-ca", file).map(Some)
 }
 
 /// What has to be said beside the file of the program `name`, which looks at certificates of nodes or not.
@@ -212,13 +203,14 @@ pub(super) fn prefix(config: &Config) -> Result<String, Failure> {
     };
     let path = url.path().trim_end_matches('/');
     let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "-_.~/".contains(letter);
-    if path.chars().all(is_plain) {
+    // Slashes that stand together are one, for nginx.
+    if path.chars().all(is_plain) && !path.contains("//") {
         Ok(path.to_owned())
     } else {
         Err(refused(
             "server.outside_url",
             path,
-            "a path of plain letters",
+            "a path of plain letters, with single slashes",
         ))
     }
 }
@@ -237,74 +229,12 @@ pub(super) fn default_name(config: &Config) -> String {
         .unwrap_or_else(|| "localhost".to_owned())
 }
 
-/// A host name.
-pub(super) fn name(text: &str) -> Result<String, Failure> {
-    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "-_.".contains(letter);
-    if !text.is_empty() && text.chars().all(is_plain) {
-        Ok(text.to_ascii_lowercase())
-    } else {
-        Err(refused("--server-name", text, "a host name"))
-    }
-}
-
-/// An address to listen on.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Listen {
-    /// Empty for every address.
-    pub(super) host: String,
-    pub(super) port: u16,
-}
-
-impl Listen {
-    /// Those that are given, else every address with this port; `none` is none.
-    pub(super) fn all(flag: &str, given: &[String], default: u16) -> Result<Vec<Self>, Failure> {
-        if given.is_empty() {
-            return Ok(vec![Self {
-                host: String::new(),
-                port: default,
-            }]);
-        }
-        if given == ["none"] {
-            return Ok(Vec::new());
-        }
-        given.iter().map(|text| Self::parse(flag, text)).collect()
-    }
-
-    fn parse(flag: &str, text: &str) -> Result<Self, Failure> {
-        let (host, port) = text.rsplit_once(':').unwrap_or(("", text));
-        let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "-_.:[]".contains(letter);
-        match port.parse() {
-            Ok(port) if port > 0 && host.chars().all(is_plain) => Ok(Self {
-                host: host.to_owned(),
-                port,
-            }),
-            _ => Err(refused(flag, text, "[HOST:]PORT")),
-        }
-    }
-}
-
-/// `:PORT` behind a host name, where the scheme does not say so already.
-pub(super) fn port_suffix(scheme: &str, port: u16) -> String {
-    match (scheme, port) {
-        ("https", 443) | ("http", 80) => String::new(),
-        _ => format!(":{port}"),
-    }
-}
-
-/// Who may look: addresses and networks; empty for everybody.
-pub(super) fn networks(given: &[String]) -> Result<Vec<String>, Failure> {
-    if given.is_empty() {
-        return Ok(THIS_MACHINE.map(str::to_owned).to_vec());
-    }
-    if given.iter().any(|text| text == "all") {
-        return Ok(Vec::new());
-    }
-    let is_network =
-        |text: &String| text.parse::<IpNet>().is_ok() || text.parse::<IpAddr>().is_ok();
-    match given.iter().find(|text| !is_network(text)) {
-        Some(text) => Err(refused("--allow-status", text, "an address or a network")),
-        None => Ok(given.to_vec()),
-    }
+/// A file or directory that an option names, from here, in double quotes.
+pub(super) fn file(flag: &str, path: &Path) -> Result<String, Failure> {
+    quoted(
+        flag,
+        &std::path::absolute(path).unwrap_or_else(|_| path.to_owned()),
+    )
 }
 
 /// A path in double quotes; one that would end them is refused.
@@ -358,6 +288,7 @@ mod tests {
             "https://a.test:4",
             "[2001:db8::1]:4",
             "unix:/run/s",
+            "https://unix:/run/s",
         ] {
             assert!(Backend::node(text).is_ok(), "{text}");
         }
@@ -372,6 +303,8 @@ mod tests {
             "ftp://a.test:4",
             "a.test/x:4",
             "unix:run/s",
+            "unix:/run/s:x",
+            "unix:/run/a b",
             "a.test:4 backup",
             "https://",
             "$x:1",
@@ -395,17 +328,9 @@ mod tests {
 
     #[test]
     fn what_would_break_out_of_the_file_is_refused() {
-        for text in ["", "a b", "a;b", "a{", "a\n", "*"] {
-            assert!(name(text).is_err(), "{text:?}");
-        }
         for text in ["/a\"b", "/a$b", "/a\\", "/a\nb", "a/b", ""] {
             assert!(quoted("--key", Path::new(text)).is_err(), "{text:?}");
         }
         assert_eq!(quoted("--key", Path::new("/a b;c")).unwrap(), "\"/a b;c\"");
-        for text in ["0", "x", "443;", "a b:443", "80 default_server", ""] {
-            let given = [text.to_owned()];
-            assert!(Listen::all("--listen", &given, 443).is_err(), "{text:?}");
-        }
-        assert!(networks(&["10.0.0.0/8; allow all".to_owned()]).is_err());
     }
 }

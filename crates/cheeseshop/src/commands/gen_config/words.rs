@@ -162,7 +162,8 @@ fn windows_word(word: &str) -> Result<String, Failure> {
     })
 }
 
-fn shell_word(word: &str) -> String {
+/// One word for a shell.
+pub(crate) fn shell_word(word: &str) -> String {
     if is_plain(word) {
         word.to_owned()
     } else {

@@ -10,6 +10,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::json;
 
 use super::{initialised, run, serve};
+use crate::fronts::dying::Dying;
 use crate::support::{Api, Home, Server, finish};
 
 /// nginx with one of its files, on a port of its own.
@@ -61,7 +62,12 @@ impl Site {
 
     /// The generated file of this name.
     fn generated(&self, name: &str) -> PathBuf {
-        let port = self.server.url.rsplit(':').next().unwrap();
+        self.generated_for(&self.server.url, name)
+    }
+
+    /// The same for another server.
+    fn generated_for(&self, address: &str, name: &str) -> PathBuf {
+        let port = address.rsplit(':').next().unwrap();
         let outside = format!("--outside-url=http://127.0.0.1:{}", self.port);
         let arguments = ["--host", "127.0.0.1", "--port", port, &outside];
         let output = run(&self.home, "devpi-gen-config", &arguments);
@@ -132,6 +138,33 @@ async fn uploads_and_installs_go_through_the_generated_configuration() {
         .unwrap();
     assert_eq!(part.status(), StatusCode::PARTIAL_CONTENT);
     assert_eq!(part.bytes().await.unwrap(), large.bytes[..10]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn indexes_are_made_and_removed_through_nginx_and_never_twice() {
+    let site = Site::open().await;
+    let nginx = site.nginx("nginx-devpi.conf");
+    let root = Api::login(&nginx.url, "root", "").await;
+    for _ in 0..3 {
+        let long = json!({"bases": [], "title": "x".repeat(300_000)});
+        root.create_index("root/new", &long).await;
+        let gone = root.send(Method::DELETE, "root/new", &json!({})).await;
+        assert!(gone.status().is_success(), "{gone:?}");
+    }
+    drop(nginx);
+
+    let dying = Dying::of_changes();
+    let config = site.generated_for(&dying.address, "nginx-devpi.conf");
+    let nginx = Front::start(&site.home, &config, site.port);
+    let visitor = Api::anonymous(&nginx.url);
+    for round in 1..=6 {
+        for method in [Method::PUT, Method::DELETE, Method::POST] {
+            assert_eq!(visitor.get("bob").await.status(), StatusCode::OK);
+            let answer = visitor.send(method.clone(), "bob/dev", &json!({})).await;
+            assert_eq!(answer.status(), StatusCode::BAD_GATEWAY);
+            assert_eq!(dying.count(method.as_str()), round, "{method}");
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -9,10 +9,15 @@ use crate::support::Home;
 fn files(home: &Home) -> String {
     let authority = CertificateAuthority::new();
     let (certificate, key) = certificate(home, &authority, &["a.test", "b.test", "c.test"]);
-    let both = [&certificate, &key].map(|path| std::fs::read_to_string(path).unwrap());
-    home.write("both.pem", &both.concat());
-    authority.write_pem(home.path());
-    home.path().display().to_string()
+    let texts = [&certificate, &key].map(|path| std::fs::read_to_string(path).unwrap());
+    home.write("both.pem", &texts.concat());
+    let ca = authority.write_pem(home.path());
+    let folder = home.path().join("of people; 'our' #1");
+    std::fs::create_dir(&folder).unwrap();
+    for file in [certificate, key, ca, home.path().join("both.pem")] {
+        std::fs::copy(&file, folder.join(file.file_name().unwrap())).unwrap();
+    }
+    folder.display().to_string()
 }
 
 #[test]
@@ -51,6 +56,7 @@ fn nginx_takes_every_file_that_is_written_for_it() {
             &cache,
         ],
         &["--login-rate=0", "--redirect-from=none"],
+        &["--listen=[::1]:8443", "--allow-status=10.1.2.3/8"],
         &[
             "--node=10.0.0.1:3141",
             "--node=[::1]:3141",
@@ -141,6 +147,7 @@ fn haproxy_takes_every_file_that_is_written_for_it() {
         ],
         &["--allow-status=10.0.0.0/8", "--allow-status=2001:db8::/32"],
         &["--allow-status=all", "--login-rate=0"],
+        &["--node=[::1]:3141", "--node=unix:/run/shop.sock"],
         &[&client_ca],
         &[&client_ca, "--client-certificates=optional"],
         &["--node=https://10.0.0.1:3141", &node_ca],
@@ -185,6 +192,21 @@ fn the_form_of_http2_is_that_of_the_nginx_that_is_named() {
     }
     let output = home.run(&["gen-config", "nginx", "--nginx-version=new"]);
     assert_eq!(output.code, Some(2), "{output:?}");
+}
+
+#[test]
+fn a_port_alone_means_every_address_of_both_families() {
+    let home = Home::new();
+    for (kind, expected) in [
+        ("nginx", ["listen 443 ssl", "listen [::]:443 ssl"]),
+        ("haproxy", ["bind :443 ssl", "bind [::]:443 v6only ssl"]),
+    ] {
+        let text = home.run(&["gen-config", kind, "--server-name=a.test"]);
+        let text = text.succeeded("gen-config").stdout;
+        for part in expected {
+            assert!(text.contains(part), "{part}: {text}");
+        }
+    }
 }
 
 #[test]
@@ -262,7 +284,22 @@ fn a_file_is_written_whole_and_what_cannot_be_right_is_refused() {
             &["nginx", "--acme-root=/a", "--redirect-from=none"],
             "the site has none",
         ),
+        (
+            &[
+                "nginx",
+                "--server-name=a.test,b.test",
+                "--server-name=B.test.",
+            ],
+            "`b.test` is not given for one site alone",
+        ),
+        (&["nginx", "--listen=80"], "would be listened on twice"),
+        (
+            &["nginx", "--set=server.outside_url=https://a.test/a//b"],
+            "with single slashes",
+        ),
         (&["haproxy", "--node=a b:1"], "HOST:PORT or unix:/path"),
+        // A port as far from the caller's own.
+        (&["haproxy", "--node=a.test:+1"], "HOST:PORT or unix:/path"),
         (&["nginx", "--node=a.test"], "HOST:PORT or unix:/path"),
         (
             &["nginx", "--node=a.test:1", "--node-ca=/ca.pem"],

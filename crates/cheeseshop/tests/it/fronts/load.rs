@@ -8,7 +8,7 @@ use reqwest::StatusCode;
 use tokio::task::JoinHandle;
 
 use super::Visitor;
-use crate::support::{DEADLINE, digest};
+use crate::support::{BETWEEN_LOOKS, DEADLINE, digest};
 
 /// A path and the SHA-256 of what is there, if that stays.
 pub(super) type Wanted = (String, Option<String>);
@@ -53,7 +53,7 @@ impl Load {
         let deadline = Instant::now() + DEADLINE;
         while self.done.load(Ordering::Relaxed) < goal {
             assert!(Instant::now() < deadline, "requests hang");
-            tokio::task::yield_now().await;
+            tokio::time::sleep(BETWEEN_LOOKS).await;
         }
     }
 

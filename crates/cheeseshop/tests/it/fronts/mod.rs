@@ -3,6 +3,7 @@
 mod accel;
 mod cache;
 mod clients;
+pub(crate) mod dying;
 mod generated;
 mod haproxy;
 mod limits;
@@ -24,7 +25,7 @@ use std::time::Instant;
 use cheeseshop_test_support::{CertificateAuthority, Nginx, loopback_port};
 use reqwest::{Certificate, Client, Method, RequestBuilder, Response};
 
-use crate::support::{DEADLINE, Home, Output, Server, finish};
+use crate::support::{BETWEEN_LOOKS, DEADLINE, Home, Output, Server, finish};
 
 /// A name that nobody can look up.
 const NAME: &str = "index.test";
@@ -183,7 +184,7 @@ fn wait_for_lines(server: &Server, number: usize, is_one: impl Fn(&str) -> bool)
             found < number && Instant::now() < deadline,
             "{found} in place of {number} lines:\n{log}"
         );
-        std::thread::yield_now();
+        std::thread::sleep(BETWEEN_LOOKS);
     }
 }
 

@@ -1,9 +1,6 @@
 //! Several nodes behind nginx and haproxy: one may go, and what changes something is never done twice.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
-use std::sync::{Arc, Mutex};
 
 use cheeseshop_test_support::{
     BuiltFile, CertificateAuthority, Haproxy, Nginx, Wheel, loopback_port, noise, postgres, s3,
@@ -11,6 +8,7 @@ use cheeseshop_test_support::{
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 
+use super::dying::Dying;
 use super::haproxy::{Front, start as start_haproxy};
 use super::load::Load;
 use super::{Visitor, generate};
@@ -69,72 +67,6 @@ fn visitor(authority: &CertificateAuthority, port: u16) -> Visitor {
     })
 }
 
-/// A node that is well when asked for its health, and dies of everything else once it has read it.
-struct Dying {
-    address: String,
-    methods: Arc<Mutex<Vec<String>>>,
-}
-
-impl Dying {
-    fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap().to_string();
-        let methods = Arc::new(Mutex::new(Vec::new()));
-        let seen = Arc::clone(&methods);
-        std::thread::spawn(move || {
-            for stream in listener.incoming() {
-                let (Ok(stream), seen) = (stream, Arc::clone(&seen)) else {
-                    return;
-                };
-                std::thread::spawn(move || die(stream, &seen));
-            }
-        });
-        Self { address, methods }
-    }
-
-    /// How many requests with this method it has read to their end.
-    fn count(&self, method: &str) -> usize {
-        let methods = self.methods.lock().unwrap();
-        methods.iter().filter(|seen| *seen == method).count()
-    }
-}
-
-fn die(stream: TcpStream, seen: &Mutex<Vec<String>>) {
-    let mut reader = BufReader::new(stream);
-    let mut first = String::new();
-    let mut length = 0;
-    loop {
-        let mut line = String::new();
-        // A connection that was only tried.
-        if reader.read_line(&mut line).unwrap_or(0) == 0 {
-            return;
-        }
-        if let Some((name, value)) = line.split_once(':')
-            && name.eq_ignore_ascii_case("content-length")
-        {
-            length = value.trim().parse().unwrap();
-        }
-        if first.is_empty() {
-            first.clone_from(&line);
-        }
-        if line == "\r\n" {
-            break;
-        }
-    }
-    let mut words = first.split(' ');
-    let method = words.next().unwrap().to_owned();
-    if words.next().unwrap().ends_with("/+health/ready") {
-        let _ = reader
-            .get_mut()
-            .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
-        return;
-    }
-    let mut body = vec![0; length];
-    if reader.read_exact(&mut body).is_ok() {
-        seen.lock().unwrap().push(method);
-    }
-}
-
 async fn upload(visitor: &Visitor, bob: &Api, file: &BuiltFile) -> StatusCode {
     let request = bob.upload_request("bob/dev", file).build().unwrap();
     let body = request.body().unwrap().as_bytes().unwrap().to_vec();
@@ -189,6 +121,81 @@ async fn what_a_node_may_have_done_before_it_died_is_not_done_by_another() {
     }
 }
 
+/// A document that is not in the first packet of its request.
+fn long() -> serde_json::Value {
+    json!({"bases": [], "title": "x".repeat(300_000)})
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn indexes_are_made_and_removed_by_one_node() {
+    let home = Home::new();
+    let server = Server::start(&home, &[]);
+    let bob = server.new_user("bob", "secret").await;
+    let ours = server.url.trim_start_matches("http://");
+    for (kind, method) in [
+        (Kind::Nginx, Method::PUT),
+        (Kind::Nginx, Method::DELETE),
+        (Kind::Haproxy, Method::PUT),
+        (Kind::Haproxy, Method::DELETE),
+    ] {
+        // Each time anew: a node that has died often is left alone.
+        let dying = Dying::start();
+        let (_home, visitor, _front) = start(kind, &server, &[&dying.address, ours]);
+        let visitor = visitor.with_login("bob", "secret");
+        let mut failed = 0;
+        let mut done = 0;
+        for number in 0..8 {
+            let index = format!("bob/i{number}");
+            let mut document = json!({});
+            if method == Method::DELETE {
+                bob.create_index(&index, &json!({"bases": []})).await;
+            } else {
+                document = [long(), json!({"bases": []})][number % 2].clone();
+            }
+            let path = format!("/{index}");
+            let answer = visitor.send(method.clone(), &path, &document).await;
+            let is_there = bob.get(&index).await.status().is_success();
+            match answer.status() {
+                StatusCode::BAD_GATEWAY => failed += 1,
+                status => {
+                    assert!(status.is_success(), "{kind:?} {method}: {status}");
+                    done += 1;
+                }
+            }
+            let is_made = (method == Method::PUT) == answer.status().is_success();
+            assert_eq!(is_there, is_made, "{kind:?} {method}");
+            if is_there {
+                bob.send(Method::DELETE, &index, &json!({})).await;
+            }
+        }
+        assert_eq!(dying.count(method.as_str()), failed, "{kind:?} {method}");
+        assert!(
+            failed > 0 && done > 0,
+            "{kind:?} {method}: {failed}, {done}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_only_server_is_not_sent_anything_twice_either() {
+    let home = Home::new();
+    let server = Server::start(&home, &[]);
+    for kind in [Kind::Nginx, Kind::Haproxy] {
+        let dying = Dying::of_changes();
+        let (_home, visitor, _front) = start(kind, &server, &[&dying.address]);
+        // Often enough to meet the connection that was kept, whichever process of nginx has it.
+        for round in 1..=6 {
+            for method in [Method::PUT, Method::DELETE, Method::POST] {
+                assert_eq!(visitor.get("/bob").await.status(), StatusCode::OK);
+                let answer = visitor.send(method.clone(), "/bob/dev", &json!({})).await;
+                assert_eq!(answer.status(), StatusCode::BAD_GATEWAY, "{kind:?}");
+                let count = dying.count(method.as_str());
+                assert_eq!(count, round, "{kind:?} {method}");
+            }
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_can_be_asked_twice_is_and_what_was_not_sent_goes_elsewhere() {
     let home = Home::new();
@@ -214,6 +221,12 @@ async fn what_can_be_asked_twice_is_and_what_was_not_sent_goes_elsewhere() {
         for number in 0..6 {
             let status = upload(&visitor, &bob, &release(number)).await;
             assert_eq!(status, StatusCode::OK, "{kind:?} {number}");
+        }
+        for _ in 0..4 {
+            let made = visitor.send(Method::PUT, "/bob/new", &long()).await;
+            assert_eq!(made.status(), StatusCode::OK, "{kind:?}");
+            let removed = visitor.send(Method::DELETE, "/bob/new", &json!({})).await;
+            assert!(removed.status().is_success(), "{kind:?}: {removed:?}");
         }
         let gone = bob.send(Method::DELETE, "bob/dev", &json!({})).await;
         assert!(gone.status().is_success());

@@ -24,7 +24,7 @@ async fn permission_is_asked_for_each_file_though_nginx_sends_it() {
     for headers in [&[][..], &[("range", "bytes=0-9")]] {
         let answer = insider.get_with(&path, headers).await;
         assert!(answer.status().is_success());
-        assert_eq!(header(&answer, "vary"), "Authorization");
+        assert_eq!(header(&answer, "vary"), "Authorization, Cookie");
         assert!(header(&answer, "cache-control").contains("private"));
         // Right after it, and so with whatever a shared cache would have kept.
         let refused = anonymous.get_with(&path, headers).await;

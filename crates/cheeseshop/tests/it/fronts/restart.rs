@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::load::{Load, Wanted};
 use super::{ACCEL, Site, Visitor, generate, open_for_nginx};
-use crate::support::{Api, CHEAP_HASH, DEADLINE, Home, Server, Surroundings as _};
+use crate::support::{Api, BETWEEN_LOOKS, CHEAP_HASH, DEADLINE, Home, Server, Surroundings as _};
 
 /// A page and two files, asked for by two callers each.
 async fn wanted(server: &Server) -> (Api, Vec<Wanted>) {
@@ -124,7 +124,7 @@ async fn the_server_starts_anew_without_a_failed_request_when_its_socket_stays()
         let deadline = Instant::now() + DEADLINE;
         while server.log().matches(" stopped").count() < round {
             assert!(Instant::now() < deadline, "the server does not stop");
-            tokio::task::yield_now().await;
+            tokio::time::sleep(BETWEEN_LOOKS).await;
         }
         load.pass(60).await;
     }
