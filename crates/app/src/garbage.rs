@@ -9,6 +9,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use cheeseshop_domain::error_chain;
 use cheeseshop_packaging::Sha256;
 use cheeseshop_storage::blobs::{BlobEntry, Removal};
 use cheeseshop_storage::database::{blobs, settings};
@@ -203,10 +204,6 @@ impl Collection<'_> {
         if self.unreferenced(entries).await?.is_empty() {
             return Ok(Vec::new());
         }
-        // A backup may have begun since the turn was lost.
-        if let Some(turn) = &mut self.turn {
-            turn.check().await?;
-        }
         let digests = digests(entries);
         let referenced = self
             .app
@@ -219,14 +216,20 @@ impl Collection<'_> {
             })
             .await?
             .value;
+        // A backup that began after the turn was lost and before the rows went copies what they name.
+        if let Some(turn) = &mut self.turn {
+            turn.check().await.map_err(refused)?;
+        }
         Ok(without(entries, &referenced.into_iter().collect()))
     }
 }
 
-/// That a backup is being made is an answer, and no failure of ours.
+/// That a backup is being made, or may be, is an answer, and no failure of ours.
 fn refused(error: DatabaseError) -> Error {
     match error {
-        DatabaseError::RemovalsHeld { .. } => Error::Conflict(error.to_string()),
+        DatabaseError::RemovalsHeld { .. } | DatabaseError::RemovalsLost(_) => {
+            Error::Conflict(error_chain(&error))
+        }
         error => error.into(),
     }
 }

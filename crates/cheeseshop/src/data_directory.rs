@@ -1,12 +1,14 @@
 //! The data directory: made on first use, readable by its owner only, held by one server.
 
-use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
-use std::io::{ErrorKind, Read as _, Seek as _, SeekFrom, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::fs::DirBuilder;
+use std::io::ErrorKind;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::OFlags;
+use cheeseshop_domain::Clock as _;
+use cheeseshop_storage::{LockFile, LockFileError};
 
+use crate::clock::SystemClock;
 use crate::failure::Failure;
 
 /// The file whose lock a server holds.
@@ -16,13 +18,6 @@ const LOCK_FILE: &str = "lock";
 #[derive(Debug)]
 pub(crate) struct DataDirectory {
     path: PathBuf,
-}
-
-/// The directory is held as long as this lives; the system lets go when the process ends,
-/// however it ends.
-#[derive(Debug)]
-pub(crate) struct Lock {
-    file: File,
 }
 
 impl DataDirectory {
@@ -53,7 +48,7 @@ impl DataDirectory {
     }
 
     /// Takes the directory for this process alone.
-    pub(crate) fn lock(&self, purpose: &str) -> Result<Lock, Failure> {
+    pub(crate) fn lock(&self, purpose: &str) -> Result<LockFile, Failure> {
         let path = self.path.join(LOCK_FILE);
         let cannot = |error: &std::io::Error| {
             Failure::could_not_try(format!(
@@ -62,47 +57,14 @@ impl DataDirectory {
             ))
             .with_hint(hint(&self.path, error))
         };
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            // Root may be at work in a directory of the server's user, who must not choose what is emptied.
-            .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
-            .open(&path)
-            .map_err(|error| cannot(&error))?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                let mut holder = String::new();
-                // Whoever holds the lock may not have written yet; then the message says less.
-                let _ = file.read_to_string(&mut holder);
-                let holder = match holder.trim() {
-                    "" => "another process".to_owned(),
-                    holder => holder.to_owned(),
-                };
-                return Err(Failure::could_not_try(format!(
-                    "the data directory {} is in use by {holder}",
-                    self.path.display()
-                ))
-                .with_hint("stop that one first, or choose another directory with --data-dir"));
-            }
-            Err(TryLockError::Error(error)) => return Err(cannot(&error)),
-        }
-        let text = format!("{purpose} (process {})\n", std::process::id());
-        file.set_len(0)
-            .and_then(|()| file.seek(SeekFrom::Start(0)))
-            .and_then(|_| file.write_all(text.as_bytes()))
-            .map_err(|error| cannot(&error))?;
-        Ok(Lock { file })
-    }
-}
-
-impl Drop for Lock {
-    fn drop(&mut self) {
-        // Nobody holds it now, so nobody shall be named. The lock itself ends with the file.
-        let _ = self.file.set_len(0);
+        LockFile::take(&path, purpose, SystemClock.now()).map_err(|error| match error {
+            LockFileError::Held(by) => Failure::could_not_try(format!(
+                "the data directory {} is in use by {by}",
+                self.path.display()
+            ))
+            .with_hint("stop that one first, or choose another directory with --data-dir"),
+            LockFileError::Io(error) => cannot(&error),
+        })
     }
 }
 
@@ -151,24 +113,13 @@ mod tests {
     }
 
     #[test]
-    fn a_symbolic_link_is_no_lock_and_what_it_names_stays() {
-        let folder = tempfile::tempdir().unwrap();
-        let other = folder.path().join("other");
-        std::fs::write(&other, "text").unwrap();
-        std::os::unix::fs::symlink(&other, folder.path().join(LOCK_FILE)).unwrap();
-        let directory = DataDirectory::open_or_create(folder.path()).unwrap();
-        directory.lock("cheeseshop init").unwrap_err();
-        assert_eq!(std::fs::read_to_string(other).unwrap(), "text");
-    }
-
-    #[test]
     fn the_second_holder_is_told_who_the_first_is() {
         let folder = tempfile::tempdir().unwrap();
         let directory = DataDirectory::open_or_create(folder.path()).unwrap();
         let lock = directory.lock("cheeseshop serve").unwrap();
         let failure = directory.lock("cheeseshop init").unwrap_err().to_string();
         let holder = format!(
-            "in use by cheeseshop serve (process {})",
+            "in use by `cheeseshop serve` (process {} on ",
             std::process::id()
         );
         assert!(failure.contains(&holder), "{failure}");

@@ -214,6 +214,7 @@ fn look_at_machine(places: &Places) {
         };
         set(DATABASE_BYTES, bytes_of("") + bytes_of("-wal"));
     }
+    // Not by the crate `metrics-process`: it reads the start from `/proc/stat`, which `ProcSubset=pid` hides in our units.
     // Whole seconds are all that a counter takes.
     let cpu = clock_gettime(ClockId::ProcessCPUTime);
     counter!(CPU).absolute(u64::try_from(cpu.tv_sec).unwrap_or_default());

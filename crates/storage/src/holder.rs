@@ -1,12 +1,17 @@
 //! Who holds a lock, so that whoever waits for it can say so.
 
 use std::fmt;
+use std::fs::File;
+use std::io::{Read as _, Seek as _, Write as _};
 
 use jiff::Timestamp;
 
 /// Letters of a host's name that are told. All of a holder goes into PostgreSQL's name of a connection, which
 /// has room for 63.
 const HOST: usize = 20;
+
+/// More is no holder's line.
+const LINE: u64 = 512;
 
 /// A process that holds a lock.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +44,22 @@ impl Holder {
             },
             since: now,
         }
+    }
+
+    /// Says in the locked file who has it. That is for whoever is refused: nothing else needs it, and a full disk must
+    /// not keep away who makes room.
+    pub(crate) fn write_to(&self, mut file: &File) {
+        let _ = file
+            .set_len(0)
+            .and_then(|()| file.rewind())
+            .and_then(|()| writeln!(file, "{}", self.line()));
+    }
+
+    /// Who has locked the file; `None` when it has not been written yet, or cannot be read.
+    pub(crate) fn read_from(file: &File) -> Option<Self> {
+        let mut line = String::new();
+        file.take(LINE).read_to_string(&mut line).ok()?;
+        Self::parse(&line)
     }
 
     /// One line that [`Self::parse`] reads back.

@@ -12,6 +12,7 @@ mod config;
 pub mod database;
 mod hashing;
 mod holder;
+mod lock_file;
 mod owner;
 
 pub use blobs::{
@@ -20,6 +21,7 @@ pub use blobs::{
 };
 pub use config::{DatabaseConfig, DatabaseUrl};
 pub use database::{
-    Committed, Connection, Database, DatabaseError, Origin, Reader, RemovalLock, Transaction, Turn,
-    WriteStatistics,
+    Committed, Committer, Connection, Database, DatabaseError, Origin, Reader, RemovalLock,
+    Transaction, Turn, WriteStatistics,
 };
+pub use lock_file::{LockFile, LockFileError};

@@ -2,11 +2,11 @@
 //! server cannot open it afterwards.
 
 use std::ffi::OsStr;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, fchown};
+use std::os::unix::fs::{MetadataExt as _, fchown};
 use std::path::Path;
 #[cfg(target_os = "linux")]
 use std::path::PathBuf;
@@ -35,25 +35,6 @@ pub fn own_like(file: &File, directory: &Path) {
     {
         let _ = fchown(file, Some(theirs.uid()), Some(theirs.gid()));
     }
-}
-
-/// Opens the file of a lock, which is made if need be and belongs to the owner of its directory. Not through a
-/// symbolic link: whoever owns the directory could have root give away any file by one.
-pub(crate) fn open_lock(path: &Path, directory: &Path) -> io::Result<File> {
-    let file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
-        .open(path)?;
-    // It is written to, and another name for it could be one of root's.
-    if file.metadata()?.nlink() != 1 {
-        return Err(io::Error::other("the file has a second name"));
-    }
-    own_like(&file, directory);
-    Ok(file)
 }
 
 /// As [`own_like`], for a path; of a symbolic link it is the link that changes its owner.
@@ -251,19 +232,6 @@ fn behind_links_of_root(path: &Path) -> io::Result<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_lock_is_not_opened_through_a_symbolic_link() {
-        let folder = tempfile::tempdir().unwrap();
-        let (other, link) = (folder.path().join("other"), folder.path().join("link"));
-        fs::write(&other, "").unwrap();
-        std::os::unix::fs::symlink(&other, &link).unwrap();
-        open_lock(&link, folder.path()).unwrap_err();
-        open_lock(&other, folder.path()).unwrap();
-        open_lock(&folder.path().join("new"), folder.path()).unwrap();
-        fs::hard_link(&other, folder.path().join("second")).unwrap();
-        open_lock(&other, folder.path()).unwrap_err();
-    }
 
     /// Nobody else can give anything away.
     fn assert_is_root() {

@@ -70,3 +70,35 @@ async fn garbage_is_counted_spared_and_removed() {
     assert_eq!(test.blob_count().await, 2);
     assert_eq!(test.files(&root(), &dev, "kept").await.len(), 1);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_loses_its_turn_while_rows_go_leaves_the_bytes() {
+    use cheeseshop_app::Error;
+    use cheeseshop_app::garbage::GarbageOptions;
+    let test = TestApp::on_postgres().await;
+    test.blobs.put(Bytes::from("orphan")).await.unwrap();
+    // From then on a backup may be made of what was there before the rows went.
+    test.on_server(
+        "CREATE FUNCTION lose() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+         PERFORM pg_terminate_backend(pid, 60000) FROM pg_stat_activity \
+         WHERE datname = current_database() AND application_name LIKE '% cheeseshop gc'; \
+         RETURN NULL; END $$; \
+         CREATE TRIGGER lose AFTER DELETE ON blobs EXECUTE FUNCTION lose()",
+    )
+    .await;
+    let collect = async || {
+        test.app
+            .collect_garbage(GarbageOptions {
+                grace: std::time::Duration::ZERO,
+                ..GarbageOptions::default()
+            })
+            .await
+    };
+    let refused = collect().await.unwrap_err();
+    assert!(matches!(refused, Error::Conflict(_)), "{refused:?}");
+    assert!(refused.to_string().contains("was lost"), "{refused}");
+    assert_eq!(test.blob_count().await, 1);
+    assert_eq!(test.app.garbage_collected_at().await.unwrap(), None);
+    test.on_server("DROP TRIGGER lose ON blobs").await;
+    assert_eq!(collect().await.unwrap().removed, 1);
+}

@@ -22,7 +22,6 @@ use super::{
 use crate::blobs::{BlobConfig, BlobStore};
 use crate::config::DatabaseConfig;
 use crate::database::{Reader, RemovalLock, Turn, change_log, inventory, snapshot};
-use crate::holder::Holder;
 use crate::owner::Owner;
 
 /// What the database names, before it is known what the store has of it.
@@ -74,11 +73,11 @@ pub async fn create(
     let origin = Origin::of(database)?;
     let target =
         std::path::absolute(target).map_err(|error| BackupError::io("find", target, error))?;
-    let holder = Holder::this(PURPOSE, clock.now());
-    let target = blocking(move || Target::open(&target, &holder)).await?;
+    let now = clock.now();
+    let target = blocking(move || Target::open(&target, PURPOSE, now)).await?;
     progress.enter(Stage::Waiting);
     let takes_blobs = options.include_remote || matches!(blobs, BlobConfig::Local { .. });
-    let no_removals = if takes_blobs {
+    let mut no_removals = if takes_blobs {
         let turn = Turn {
             purpose: PURPOSE,
             now: clock.now(),
@@ -107,6 +106,10 @@ pub async fn create(
     let made = async {
         copy::make_directory(&incomplete)?;
         let mut manifest = work.fill().await?;
+        // Whoever collects garbage since the lock was lost may have taken away what is copied here in part.
+        if let Some(lock) = &mut no_removals {
+            lock.check().await?;
+        }
         manifest.name.clone_from(&name);
         manifest.started = started;
         manifest.finished = clock.now();

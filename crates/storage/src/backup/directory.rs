@@ -1,20 +1,16 @@
 //! The directory that backups are in: which are there, which may go.
 
-use std::fs::{self, File, TryLockError};
-use std::io::{Read as _, Seek as _, Write as _};
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::copy::{make_directory, sync_directory};
 use super::{BackupError, Manifest};
-use crate::holder::{self, Holder};
+use crate::{LockFile, LockFileError};
 
 /// Held while backups are made or removed.
 const LOCK: &str = ".lock";
-
-/// More is no holder's line.
-const MAX_LINE: u64 = 512;
 
 /// What is being made. The name hides it from whoever looks for backups.
 const INCOMPLETE: &str = ".incomplete-";
@@ -151,8 +147,7 @@ pub fn prune(
     if dry_run || keep.is_everything() {
         return Ok(sort_out(list(target)?, keep, now, None));
     }
-    let holder = Holder::this("cheeseshop backup prune", now);
-    Target::open(target, &holder)?.prune(keep, now, None)
+    Target::open(target, "cheeseshop backup prune", now)?.prune(keep, now, None)
 }
 
 fn sort_out(backups: Vec<Backup>, keep: Keep, now: Timestamp, made: Option<&Path>) -> Pruned {
@@ -182,35 +177,21 @@ fn sort_out(backups: Vec<Backup>, keep: Keep, now: Timestamp, made: Option<&Path
 #[derive(Debug)]
 pub(super) struct Target {
     pub(super) path: PathBuf,
-    _lock: File,
+    _lock: LockFile,
 }
 
 impl Target {
     /// Makes the directory if need be, takes it, and removes what dead processes left in it.
-    pub(super) fn open(path: &Path, holder: &Holder) -> Result<Self, BackupError> {
+    pub(super) fn open(path: &Path, purpose: &str, now: Timestamp) -> Result<Self, BackupError> {
         make_directory(path)?;
         let place = path.join(LOCK);
-        let failed = |error| BackupError::io("lock", &place, error);
-        let mut lock = crate::owner::open_lock(&place, path).map_err(failed)?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                let mut line = String::new();
-                // It may not have been written yet, or not be ours to read.
-                let _ = (&lock).take(MAX_LINE).read_to_string(&mut line);
-                let found: Vec<Holder> = Holder::parse(&line).into_iter().collect();
-                return Err(BackupError::InUse {
-                    path: path.to_owned(),
-                    by: holder::named(&found),
-                });
-            }
-            Err(TryLockError::Error(error)) => return Err(failed(error)),
-        }
-        // Only for those who are refused. Nothing else needs it, so a full disk shows elsewhere.
-        let _ = lock
-            .set_len(0)
-            .and_then(|()| lock.rewind())
-            .and_then(|()| lock.write_all(holder.line().as_bytes()));
+        let lock = LockFile::take(&place, purpose, now).map_err(|error| match error {
+            LockFileError::Held(by) => BackupError::InUse {
+                path: path.to_owned(),
+                by,
+            },
+            LockFileError::Io(error) => BackupError::io("lock", &place, error),
+        })?;
         let target = Self {
             path: path.to_owned(),
             _lock: lock,

@@ -18,6 +18,7 @@ use futures_util::StreamExt;
 use super::buffers::Buffers;
 use super::file_stream::FileStream;
 use super::{BlobError, ByteStream};
+use crate::lock_file;
 
 /// Held while the directories are looked through, and never for long.
 const COMMON_LOCK: &str = ".lock";
@@ -216,9 +217,7 @@ pub(super) fn make_directory(path: &Path) -> Result<(), BlobError> {
 }
 
 fn open_lock(path: &Path) -> Result<File, BlobError> {
-    let directory = path.parent().unwrap_or(path);
-    crate::owner::open_lock(path, directory)
-        .map_err(|source| BlobError::io("make", path.display(), source))
+    lock_file::open(path).map_err(|source| BlobError::io("make", path.display(), source))
 }
 
 fn remove_leftovers(parent: &Path) -> Result<(), BlobError> {

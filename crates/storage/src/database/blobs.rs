@@ -5,27 +5,13 @@ use cheeseshop_packaging::hash::Sha256;
 use super::statement::{composed_sql, placeholders, sql};
 use super::{Connection, DatabaseError, Transaction};
 
-/// How many blobs there are, and their bytes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Totals {
-    /// Number of blobs.
-    pub count: u64,
-    /// Sum of their sizes in bytes.
-    pub bytes: u64,
-}
-
 /// Whether any row refers to the blob at hand.
-macro_rules! is_referenced {
-    () => {
-        "(EXISTS (SELECT 1 FROM files WHERE files.sha256 = blobs.sha256) \
-         OR EXISTS (SELECT 1 FROM files WHERE files.core_metadata = blobs.sha256) \
-         OR EXISTS (SELECT 1 FROM documentation WHERE documentation.sha256 = blobs.sha256) \
-         OR EXISTS (SELECT 1 FROM test_results WHERE test_results.sha256 = blobs.sha256) \
-         OR EXISTS (SELECT 1 FROM mirror_files WHERE mirror_files.sha256 = blobs.sha256) \
-         OR EXISTS (SELECT 1 FROM mirror_core_metadata \
-                    WHERE mirror_core_metadata.sha256 = blobs.sha256))"
-    };
-}
+const IS_REFERENCED: &str = "(EXISTS (SELECT 1 FROM files WHERE files.sha256 = blobs.sha256) \
+    OR EXISTS (SELECT 1 FROM files WHERE files.core_metadata = blobs.sha256) \
+    OR EXISTS (SELECT 1 FROM documentation WHERE documentation.sha256 = blobs.sha256) \
+    OR EXISTS (SELECT 1 FROM test_results WHERE test_results.sha256 = blobs.sha256) \
+    OR EXISTS (SELECT 1 FROM mirror_files WHERE mirror_files.sha256 = blobs.sha256) \
+    OR EXISTS (SELECT 1 FROM mirror_core_metadata WHERE mirror_core_metadata.sha256 = blobs.sha256))";
 
 /// Digests per statement. SQLite would allow 32,766 parameters.
 const CHUNK: usize = 500;
@@ -77,28 +63,8 @@ pub async fn list_referenced(
     digests: &[Sha256],
 ) -> Result<Vec<Sha256>, DatabaseError> {
     for_each_chunk(connection, digests, |list| {
-        let condition = is_referenced!();
-        format!("SELECT sha256 FROM blobs WHERE sha256 IN {list} AND {condition}")
+        format!("SELECT sha256 FROM blobs WHERE sha256 IN {list} AND {IS_REFERENCED}")
     })
-    .await
-}
-
-/// Registered blobs that no row refers to, with their sizes, in the order of their digests
-/// from the one after `after`.
-pub async fn list_unreferenced(
-    connection: &mut Connection,
-    limit: usize,
-    after: Option<Sha256>,
-) -> Result<Vec<(Sha256, u64)>, DatabaseError> {
-    let after = after.map_or_else(Vec::new, |sha256| sha256.as_bytes().to_vec());
-    sql(concat!(
-        "SELECT sha256, size FROM blobs WHERE sha256 > $1 AND NOT ",
-        is_referenced!(),
-        " ORDER BY sha256 LIMIT $2"
-    ))
-    .bind(after)
-    .bind(super::limit(limit))
-    .fetch_all(connection, |row| Ok((row.digest(0)?, row.size(1)?)))
     .await
 }
 
@@ -109,22 +75,9 @@ pub async fn remove(
     digests: &[Sha256],
 ) -> Result<Vec<Sha256>, DatabaseError> {
     for_each_chunk(tx, digests, |list| {
-        let condition = is_referenced!();
-        format!("DELETE FROM blobs WHERE sha256 IN {list} AND NOT {condition} RETURNING sha256")
+        format!("DELETE FROM blobs WHERE sha256 IN {list} AND NOT {IS_REFERENCED} RETURNING sha256")
     })
     .await
-}
-
-/// Number and size of all registered blobs.
-pub async fn totals(connection: &mut Connection) -> Result<Totals, DatabaseError> {
-    sql("SELECT COUNT(*), CAST(COALESCE(SUM(size), 0) AS BIGINT) FROM blobs")
-        .fetch_one(connection, |row| {
-            Ok(Totals {
-                count: row.size(0)?,
-                bytes: row.size(1)?,
-            })
-        })
-        .await
 }
 
 /// Runs a statement that returns digests for as many of `digests` at a time as fit.

@@ -122,11 +122,10 @@ pub async fn save(
 
 /// Removes a release's documentation. False when there was none.
 pub async fn remove(tx: &mut Transaction, release: ReleaseId) -> Result<bool, DatabaseError> {
-    let removed = sql("DELETE FROM documentation WHERE release_id = $1")
+    sql("DELETE FROM documentation WHERE release_id = $1")
         .bind(release.0)
-        .execute(tx)
-        .await?;
-    Ok(removed > 0)
+        .changes_any(tx)
+        .await
 }
 
 fn documentation(row: &Row<'_>) -> Result<Documentation, DatabaseError> {

@@ -86,6 +86,12 @@ pub enum DatabaseError {
         /// How long they were waited for.
         waited: u64,
     },
+    /// The connection that held the lock of removals has ended, and somebody else may have it.
+    #[error(
+        "the connection that keeps backups and garbage collections apart was lost, and another one \
+         may have begun"
+    )]
+    RemovalsLost(#[source] Cause),
     /// The configuration makes no sense.
     #[error("{0}")]
     Configuration(String),
@@ -132,11 +138,6 @@ impl DatabaseError {
             Self::TransactionFailed(error) => error.is_full(),
             _ => false,
         }
-    }
-
-    /// Whether a row with the same key exists.
-    pub fn is_already_exists(&self) -> bool {
-        matches!(self, Self::AlreadyExists)
     }
 }
 

@@ -213,11 +213,10 @@ pub async fn replace(
 
 /// Removes a file from its listing. False when there was none.
 pub async fn remove(tx: &mut Transaction, id: FileId) -> Result<bool, DatabaseError> {
-    let removed = sql("DELETE FROM files WHERE id = $1")
+    sql("DELETE FROM files WHERE id = $1")
         .bind(id.0)
-        .execute(tx)
-        .await?;
-    Ok(removed > 0)
+        .changes_any(tx)
+        .await
 }
 
 /// Yanks a file or takes that back (PEP 592). False when there is no such file.
@@ -227,13 +226,12 @@ pub async fn set_yanked(
     yanked: &Yanked,
 ) -> Result<bool, DatabaseError> {
     let (flag, reason) = yanked_columns(yanked);
-    let changed = sql("UPDATE files SET yanked = $2, yanked_reason = $3 WHERE id = $1")
+    sql("UPDATE files SET yanked = $2, yanked_reason = $3 WHERE id = $1")
         .bind(id.0)
         .bind(flag)
         .bind(reason)
-        .execute(tx)
-        .await?;
-    Ok(changed > 0)
+        .changes_any(tx)
+        .await
 }
 
 impl NewFile {

@@ -83,11 +83,10 @@ pub async fn update(
 
 /// Removes an index and all that it holds. False when there was none.
 pub async fn remove(tx: &mut Transaction, id: IndexId) -> Result<bool, DatabaseError> {
-    let removed = sql("DELETE FROM indexes WHERE id = $1")
+    sql("DELETE FROM indexes WHERE id = $1")
         .bind(id.0)
-        .execute(tx)
-        .await?;
-    Ok(removed > 0)
+        .changes_any(tx)
+        .await
 }
 
 fn index(row: &Row<'_>) -> Result<Index, DatabaseError> {

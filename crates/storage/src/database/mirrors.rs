@@ -5,7 +5,7 @@ use cheeseshop_domain::IndexId;
 use cheeseshop_packaging::hash::Sha256;
 use jiff::Timestamp;
 
-use super::statement::{Row, sql};
+use super::statement::{Row, Statement, sql};
 use super::{Connection, DatabaseError, Transaction};
 
 /// An upstream's answer as it is kept. The document is the app's business.
@@ -69,7 +69,7 @@ pub async fn save_listing(
     project: &str,
     new: StoredListing,
 ) -> Result<(), DatabaseError> {
-    sql(
+    let statement = sql(
         "INSERT INTO mirror_listings (index_id, project, document, etag, last_modified, \
          last_serial, fetched_at, source_url) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) \
          ON CONFLICT (index_id, project) DO UPDATE SET document = excluded.document, \
@@ -78,15 +78,8 @@ pub async fn save_listing(
          source_url = excluded.source_url",
     )
     .bind(index.0)
-    .bind(project)
-    .bind(new.document)
-    .bind(new.etag)
-    .bind(new.last_modified)
-    .bind(new.last_serial.map(super::size))
-    .bind(new.fetched_at)
-    .bind(new.source_url)
-    .execute(tx)
-    .await?;
+    .bind(project);
+    with_listing(statement, new).execute(tx).await?;
     Ok(())
 }
 
@@ -98,14 +91,13 @@ pub async fn touch_listing(
     project: &str,
     fetched_at: Timestamp,
 ) -> Result<bool, DatabaseError> {
-    let changed = sql("UPDATE mirror_listings SET fetched_at = $3 \
+    sql("UPDATE mirror_listings SET fetched_at = $3 \
                        WHERE index_id = $1 AND project = $2")
     .bind(index.0)
     .bind(project)
     .bind(fetched_at)
-    .execute(tx)
-    .await?;
-    Ok(changed > 0)
+    .changes_any(tx)
+    .await
 }
 
 /// Forgets an upstream's page of a project. False when none was kept.
@@ -114,12 +106,11 @@ pub async fn remove_listing(
     index: IndexId,
     project: &str,
 ) -> Result<bool, DatabaseError> {
-    let removed = sql("DELETE FROM mirror_listings WHERE index_id = $1 AND project = $2")
+    sql("DELETE FROM mirror_listings WHERE index_id = $1 AND project = $2")
         .bind(index.0)
         .bind(project)
-        .execute(tx)
-        .await?;
-    Ok(removed > 0)
+        .changes_any(tx)
+        .await
 }
 
 /// The normalized names of the projects of which a page or a file is kept, sorted by bytes.
@@ -171,7 +162,7 @@ pub async fn save_project_list(
     index: IndexId,
     new: StoredListing,
 ) -> Result<(), DatabaseError> {
-    sql(
+    let statement = sql(
         "INSERT INTO mirror_project_lists (index_id, document, etag, last_modified, \
          last_serial, fetched_at, source_url) VALUES ($1, $2, $3, $4, $5, $6, $7) \
          ON CONFLICT (index_id) DO UPDATE SET document = excluded.document, \
@@ -179,16 +170,20 @@ pub async fn save_project_list(
          last_serial = excluded.last_serial, fetched_at = excluded.fetched_at, \
          source_url = excluded.source_url",
     )
-    .bind(index.0)
-    .bind(new.document)
-    .bind(new.etag)
-    .bind(new.last_modified)
-    .bind(new.last_serial.map(super::size))
-    .bind(new.fetched_at)
-    .bind(new.source_url)
-    .execute(tx)
-    .await?;
+    .bind(index.0);
+    with_listing(statement, new).execute(tx).await?;
     Ok(())
+}
+
+/// The columns of an answer, in the order in which all statements name them.
+fn with_listing(statement: Statement, new: StoredListing) -> Statement {
+    statement
+        .bind(new.document)
+        .bind(new.etag)
+        .bind(new.last_modified)
+        .bind(new.last_serial.map(super::size))
+        .bind(new.fetched_at)
+        .bind(new.source_url)
 }
 
 // The order of these columns is that of `file` below.

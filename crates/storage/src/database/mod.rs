@@ -59,7 +59,7 @@ pub use error::DatabaseError;
 pub use migrations::names as migration_names;
 pub use removal_lock::{RemovalLock, Turn};
 pub use transaction::{Committed, Origin, Reader, Transaction};
-pub use writer::{Observer, WriteStatistics};
+pub use writer::{Committer, Observer, WriteStatistics};
 
 use crate::config::{Address, DatabaseConfig};
 use connection::Session;
@@ -168,7 +168,7 @@ impl Database {
     /// and before anybody is told of it. Events of other processes that this process meets when
     /// it writes come first. Serials are in order; after trouble some may come again, none is
     /// missed. The observer holds up all writers: it must be quick and must not block.
-    pub fn observe(&self, observer: impl Fn(&[RecordedEvent]) + Send + Sync + 'static) {
+    pub fn observe(&self, observer: impl Fn(&[RecordedEvent], Committer) + Send + Sync + 'static) {
         self.0.writer.shared.observe(Box::new(observer));
     }
 

@@ -156,11 +156,10 @@ pub async fn find_or_create(
 
 /// Removes a project with its releases and files. False when there was none.
 pub async fn remove(tx: &mut Transaction, id: ProjectId) -> Result<bool, DatabaseError> {
-    let removed = sql("DELETE FROM projects WHERE id = $1")
+    sql("DELETE FROM projects WHERE id = $1")
         .bind(id.0)
-        .execute(tx)
-        .await?;
-    Ok(removed > 0)
+        .changes_any(tx)
+        .await
 }
 
 /// Sets or clears a project's status marker (PEP 792). False when there is no such project.
@@ -169,13 +168,12 @@ pub async fn set_status(
     id: ProjectId,
     status: Option<&ProjectStatus>,
 ) -> Result<bool, DatabaseError> {
-    let changed = sql("UPDATE projects SET status = $2, status_reason = $3 WHERE id = $1")
+    sql("UPDATE projects SET status = $2, status_reason = $3 WHERE id = $1")
         .bind(id.0)
         .bind(status.map(|status| status.status.as_str()))
         .bind(status.and_then(|status| status.reason.as_deref()))
-        .execute(tx)
-        .await?;
-    Ok(changed > 0)
+        .changes_any(tx)
+        .await
 }
 
 fn project(row: &Row<'_>) -> Result<Project, DatabaseError> {

@@ -81,11 +81,10 @@ pub async fn save(
 
 /// Removes a release with its files. False when there was none.
 pub async fn remove(tx: &mut Transaction, id: ReleaseId) -> Result<bool, DatabaseError> {
-    let removed = sql("DELETE FROM releases WHERE id = $1")
+    sql("DELETE FROM releases WHERE id = $1")
         .bind(id.0)
-        .execute(tx)
-        .await?;
-    Ok(removed > 0)
+        .changes_any(tx)
+        .await
 }
 
 fn release(row: &Row<'_>) -> Result<Release, DatabaseError> {

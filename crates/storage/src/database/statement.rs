@@ -110,6 +110,14 @@ impl Statement {
         connection.note(result)
     }
 
+    /// Runs the statement and tells whether it changed any row.
+    pub(crate) async fn changes_any(
+        self,
+        connection: &mut Connection,
+    ) -> Result<bool, DatabaseError> {
+        Ok(self.execute(connection).await? > 0)
+    }
+
     /// Runs the statement and converts all its rows.
     pub(crate) async fn fetch_all<T, F>(
         self,
@@ -163,7 +171,12 @@ impl Statement {
             .ok_or(DatabaseError::NotFound)
     }
 
-    fn execute_sqlite(self, sqlite: &rusqlite::Connection) -> Result<u64, DatabaseError> {
+    /// Hands over the statement with its parameters.
+    fn with_sqlite<T>(
+        &self,
+        sqlite: &rusqlite::Connection,
+        work: impl FnOnce(&mut rusqlite::Statement<'_>) -> Result<T, DatabaseError>,
+    ) -> Result<T, DatabaseError> {
         let (mut kept, mut once);
         let statement: &mut rusqlite::Statement<'_> = if self.keep {
             kept = sqlite.prepare_cached(&self.text)?;
@@ -173,29 +186,26 @@ impl Statement {
             &mut once
         };
         bind_sqlite(statement, &self.values)?;
-        Ok(statement.raw_execute()? as u64)
+        work(statement)
+    }
+
+    fn execute_sqlite(&self, sqlite: &rusqlite::Connection) -> Result<u64, DatabaseError> {
+        self.with_sqlite(sqlite, |statement| Ok(statement.raw_execute()? as u64))
     }
 
     fn fetch_sqlite<T>(
-        self,
+        &self,
         sqlite: &rusqlite::Connection,
         convert: impl Fn(&Row<'_>) -> Result<T, DatabaseError>,
     ) -> Result<Vec<T>, DatabaseError> {
-        let (mut kept, mut once);
-        let statement: &mut rusqlite::Statement<'_> = if self.keep {
-            kept = sqlite.prepare_cached(&self.text)?;
-            &mut kept
-        } else {
-            once = sqlite.prepare(&self.text)?;
-            &mut once
-        };
-        bind_sqlite(statement, &self.values)?;
-        let mut rows = statement.raw_query();
-        let mut converted = Vec::new();
-        while let Some(row) = rows.next()? {
-            converted.push(convert(&Row::Sqlite(row))?);
-        }
-        Ok(converted)
+        self.with_sqlite(sqlite, |statement| {
+            let mut rows = statement.raw_query();
+            let mut converted = Vec::new();
+            while let Some(row) = rows.next()? {
+                converted.push(convert(&Row::Sqlite(row))?);
+            }
+            Ok(converted)
+        })
     }
 
     async fn execute_postgres(

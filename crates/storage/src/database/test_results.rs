@@ -161,11 +161,10 @@ pub async fn insert(
 
 /// Removes a test result. False when there was none.
 pub async fn remove(tx: &mut Transaction, id: TestResultId) -> Result<bool, DatabaseError> {
-    let removed = sql("DELETE FROM test_results WHERE id = $1")
+    sql("DELETE FROM test_results WHERE id = $1")
         .bind(id.0)
-        .execute(tx)
-        .await?;
-    Ok(removed > 0)
+        .changes_any(tx)
+        .await
 }
 
 fn test_result(row: &Row<'_>) -> Result<TestResult, DatabaseError> {

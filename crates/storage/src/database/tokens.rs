@@ -77,12 +77,11 @@ pub async fn create(tx: &mut Transaction, token: &TokenRow) -> Result<(), Databa
 
 /// Removes a token of this user. False when they have none of that id.
 pub async fn remove(tx: &mut Transaction, user: UserId, id: &str) -> Result<bool, DatabaseError> {
-    let removed = sql("DELETE FROM tokens WHERE user_id = $1 AND id = $2")
+    sql("DELETE FROM tokens WHERE user_id = $1 AND id = $2")
         .bind(user.0)
         .bind(id)
-        .execute(tx)
-        .await?;
-    Ok(removed > 0)
+        .changes_any(tx)
+        .await
 }
 
 fn token(row: &Row<'_>) -> Result<TokenRow, DatabaseError> {

@@ -76,11 +76,10 @@ pub async fn update(tx: &mut Transaction, user: &User) -> Result<(), DatabaseErr
 
 /// Removes a user with their indexes and all that these hold. False when there was none.
 pub async fn remove(tx: &mut Transaction, id: UserId) -> Result<bool, DatabaseError> {
-    let removed = sql("DELETE FROM users WHERE id = $1")
+    sql("DELETE FROM users WHERE id = $1")
         .bind(id.0)
-        .execute(tx)
-        .await?;
-    Ok(removed > 0)
+        .changes_any(tx)
+        .await
 }
 
 fn user(row: &Row<'_>) -> Result<User, DatabaseError> {

@@ -337,7 +337,7 @@ async fn an_existing_database_opens_quickly() {
         times.push(started.elapsed());
         database.close().await;
     }
-    // The best of five: the machine may be busy with other tests.
+    // The best of five: the machine may be busy with other tests. Far less is usual.
     let best = times.iter().min().unwrap();
-    assert!(*best < Duration::from_millis(50), "{times:?}");
+    assert!(*best < Duration::from_secs(1), "{times:?}");
 }

@@ -1,8 +1,12 @@
 //! Garbage collection and backups exclude each other, also between machines, and nobody who is dead.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use cheeseshop_storage::{Database, DatabaseError, RemovalLock, Turn};
+use cheeseshop_domain::Clock;
+use cheeseshop_storage::backup::{self, BackupError, CreateOptions, Progress};
+use cheeseshop_storage::{BlobConfig, BlobStore, Database, DatabaseError, RemovalLock, Turn};
+use jiff::Timestamp;
 
 use crate::support::{Kind, TestDatabase, for_each_database, time};
 
@@ -20,6 +24,14 @@ async fn backup(test: &TestDatabase, wait: u64) -> Result<RemovalLock, DatabaseE
 
 async fn collect(database: &Database, wait: u64) -> Result<RemovalLock, DatabaseError> {
     database.turn_to_remove(turn("a gc", wait)).await
+}
+
+/// Ends the connection that holds the lock for this purpose.
+fn ending(purpose: &str) -> String {
+    format!(
+        "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity \
+         WHERE datname = current_database() AND application_name LIKE '% {purpose}'"
+    )
 }
 
 /// The lock was refused, with words about who has it.
@@ -91,18 +103,51 @@ async fn a_turn_that_the_server_has_forgotten_is_noticed() {
     let database = test.open().await;
     let mut collecting = collect(&database, 0).await.unwrap();
     collecting.check().await.unwrap();
-    test.tamper_same(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
-         WHERE application_name LIKE '% a gc'",
-    )
-    .await;
+    test.tamper_same(&ending("a gc")).await;
     // Whoever comes next may have it, so the first must stop.
     let lock = backup(&test, 60).await.unwrap();
     let error = collecting.check().await.unwrap_err();
-    assert!(matches!(error, DatabaseError::Unavailable(_)), "{error:?}");
+    assert!(matches!(error, DatabaseError::RemovalsLost(_)), "{error:?}");
     drop(collecting);
     lock.release().await;
     database.close().await;
+}
+
+/// Whoever asks it for the time ends the connection by which a backup holds the lock, once there is one.
+struct EndingClock(Arc<TestDatabase>);
+
+impl Clock for EndingClock {
+    fn now(&self) -> Timestamp {
+        let statement = ending("cheeseshop backup create");
+        let ended = self.0.tamper_same(&statement);
+        tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(ended));
+        time(1_700_000_000)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_backup_is_none_if_garbage_may_have_gone_while_it_was_made() {
+    let test = Arc::new(TestDatabase::new(Kind::Postgres).await);
+    test.open().await.close().await;
+    let blobs = BlobConfig::Local {
+        path: test.directory.path().join("blobs"),
+    };
+    BlobStore::open(&blobs).await.unwrap();
+    let target = test.directory.path().join("backups");
+    let create = async |clock: Arc<dyn Clock>| {
+        let from = (&test.config, &blobs);
+        let progress = Progress::new();
+        backup::create(from, &target, CreateOptions::default(), clock, &progress).await
+    };
+    let lost = create(Arc::new(EndingClock(test.clone()))).await;
+    let error = lost.unwrap_err();
+    assert!(
+        matches!(error, BackupError::Database(DatabaseError::RemovalsLost(_))),
+        "{error:?}"
+    );
+    assert!(backup::list(&target).unwrap().is_empty());
+    create(test.clock.clone()).await.unwrap();
+    assert_eq!(backup::list(&target).unwrap().len(), 1);
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use cheeseshop_domain::{Serial, UserProfile};
 use cheeseshop_storage::database::{change_log, projects, settings, users};
-use cheeseshop_storage::{Committed, Database, DatabaseError, Transaction};
+use cheeseshop_storage::{Committed, Committer, Database, DatabaseError, Transaction};
 use futures_util::future::{BoxFuture, join_all};
 use tokio::sync::oneshot;
 
@@ -314,7 +314,7 @@ async fn observers_know_before_the_caller() {
         let database = test.open().await;
         let seen = Arc::new(Mutex::new(Vec::new()));
         let noted = Arc::clone(&seen);
-        database.observe(move |events| {
+        database.observe(move |events, _| {
             let mut noted = noted.lock().unwrap();
             noted.extend(events.iter().map(|event| event.serial.0));
         });
@@ -334,7 +334,7 @@ async fn observers_run_after_the_commit() {
         let database = test.open().await;
         let heads = Arc::new(Mutex::new(Vec::new()));
         let (noted, config, clock) = (Arc::clone(&heads), test.config.clone(), test.clock.clone());
-        database.observe(move |_| {
+        database.observe(move |_, _| {
             // Another process, as it were, which needs a runtime that is not held up by this.
             let (config, clock) = (config.clone(), clock.clone());
             let other = std::thread::spawn(move || {
@@ -360,10 +360,10 @@ async fn observers_run_after_the_commit() {
 async fn a_panicking_observer_harms_nobody() {
     for_each_database(async |test| {
         let database = test.open().await;
-        database.observe(|_| panic!("on purpose"));
+        database.observe(|_, _| panic!("on purpose"));
         let seen = Arc::new(Mutex::new(0));
         let noted = Arc::clone(&seen);
-        database.observe(move |events| *noted.lock().unwrap() += events.len());
+        database.observe(move |events, _| *noted.lock().unwrap() += events.len());
         record(&database, "a").await;
         record(&database, "b").await;
         assert_eq!(*seen.lock().unwrap(), 2);
@@ -378,9 +378,15 @@ async fn events_of_another_process_reach_observers_in_order() {
         let other = test.open().await;
         let seen = Arc::new(Mutex::new(Vec::new()));
         let noted = Arc::clone(&seen);
-        database.observe(move |events| {
-            let subjects = events.iter().map(|event| event.event.subject.clone());
-            noted.lock().unwrap().extend(subjects);
+        database.observe(move |events, committer| {
+            let whose = match committer {
+                Committer::ThisProcess => "own",
+                Committer::Another => "foreign",
+            };
+            for event in events {
+                assert!(event.event.subject.starts_with(whose), "{event:?}");
+                noted.lock().unwrap().push(event.event.subject.clone());
+            }
         });
         record(&database, "own 1").await;
         record(&other, "foreign 2").await;

@@ -6,7 +6,7 @@
 
 use std::ffi::{CString, OsString};
 use std::fs::{File, TryLockError};
-use std::io::{self, Read as _, Write as _};
+use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -30,9 +30,6 @@ const SUFFIX: &str = ".removals";
 
 /// Held by whoever looks through the directory.
 const COMMON: &str = ".lock";
-
-/// More is no holder's line.
-const LINE: u64 = 512;
 
 /// How names begin of those who forbid, and of who removes.
 const FORBIDS: &str = "keep-";
@@ -97,7 +94,7 @@ fn attempt(path: &Path, claim: Claim, holder: &Holder) -> io::Result<Result<Hold
         if !is_remover && !name.starts_with(FORBIDS) {
             continue;
         }
-        let mut file = match open(&directory, path, &name, OFlags::empty()) {
+        let file = match open(&directory, path, &name, OFlags::empty()) {
             // Its holder has let go since.
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             file => file?,
@@ -110,10 +107,7 @@ fn attempt(path: &Path, claim: Claim, holder: &Holder) -> io::Result<Result<Hold
             },
             Err(TryLockError::WouldBlock) if is_remover || claim == Claim::Remove => {
                 is_free = false;
-                let mut line = String::new();
-                // The name is enough if the text cannot be read.
-                let _ = (&mut file).take(LINE).read_to_string(&mut line);
-                holders.extend(Holder::parse(&line));
+                holders.extend(Holder::read_from(&file));
             }
             Err(TryLockError::WouldBlock) => {}
             Err(TryLockError::Error(error)) => return Err(error),
@@ -127,10 +121,9 @@ fn attempt(path: &Path, claim: Claim, holder: &Holder) -> io::Result<Result<Hold
         Claim::Remove => REMOVES,
     };
     let name = format!("{prefix}{}", random()?);
-    let mut file = open(&directory, path, &name, OFlags::CREATE | OFlags::EXCL)?;
+    let file = open(&directory, path, &name, OFlags::CREATE | OFlags::EXCL)?;
     file.lock()?;
-    // Only for those who wait. A full disk must not keep away who makes room.
-    let _ = file.write_all(holder.line().as_bytes());
+    holder.write_to(&file);
     let name = CString::new(name).map_err(io::Error::other)?;
     Ok(Ok(Hold {
         held: Some((directory, name, file)),

@@ -89,7 +89,7 @@ impl RemovalLock {
     /// Makes sure that it is held still: a database server that was restarted has forgotten it.
     ///
     /// # Errors
-    /// [`DatabaseError::Unavailable`] when it is lost.
+    /// [`DatabaseError::RemovalsLost`] when it is not.
     pub async fn check(&mut self) -> Result<(), DatabaseError> {
         match &mut self.0 {
             Held::Files { .. } => Ok(()),

@@ -114,10 +114,13 @@ impl Keeper {
 
     /// Whether the lock is held still.
     pub(super) async fn check(&mut self) -> Result<(), DatabaseError> {
-        let lost = || DatabaseError::Unavailable("the lock of removals is lost".into());
+        let gone = || DatabaseError::RemovalsLost("nobody keeps it".into());
         let (answer, answered) = oneshot::channel();
-        self.questions.send(answer).await.map_err(|_| lost())?;
-        answered.await.map_err(|_| lost())?
+        self.questions.send(answer).await.map_err(|_| gone())?;
+        answered
+            .await
+            .map_err(|_| gone())?
+            .map_err(|error| DatabaseError::RemovalsLost(Box::new(error)))
     }
 
     /// Lets go of the lock, and waits until the server was told.

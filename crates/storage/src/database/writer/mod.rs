@@ -23,7 +23,7 @@ use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 
 pub(crate) use self::queue::WriteQueue;
-pub use self::queue::{Observer, WriteStatistics};
+pub use self::queue::{Committer, Observer, WriteStatistics};
 
 use self::queue::{Fate, Message, Operation, Shared};
 use super::change_log::{self, Head};
@@ -417,7 +417,7 @@ impl Writer {
                 Ok([]) => break,
                 Ok(events) => {
                     let foreign = events.partition_point(|event| event.serial <= before.serial);
-                    self.shared.notify(&events[..foreign]);
+                    self.shared.notify(&events[..foreign], Committer::Another);
                     // Later ones may be of others: they come with the next batch.
                     known = events[events.len() - 1].serial.min(before.serial);
                 }
@@ -429,7 +429,7 @@ impl Writer {
             }
         }
         if !own.is_empty() {
-            self.shared.notify(own);
+            self.shared.notify(own, Committer::ThisProcess);
         }
         if known >= before.serial {
             known = own.last().map_or(known, |last| last.serial.max(known));

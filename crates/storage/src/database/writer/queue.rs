@@ -14,7 +14,16 @@ use crate::database::DatabaseError;
 use crate::database::transaction::{Committed, Origin, Transaction};
 
 /// Runs after a commit and before anybody is told of it.
-pub type Observer = Box<dyn Fn(&[RecordedEvent]) + Send + Sync>;
+pub type Observer = Box<dyn Fn(&[RecordedEvent], Committer) + Send + Sync>;
+
+/// Whose commit it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Committer {
+    /// This process's own.
+    ThisProcess,
+    /// Another process's or node's.
+    Another,
+}
 
 /// Counts since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -198,14 +207,14 @@ impl Shared {
         self.known.fetch_max(serial.0, Ordering::AcqRel);
     }
 
-    pub(super) fn notify(&self, events: &[RecordedEvent]) {
+    pub(super) fn notify(&self, events: &[RecordedEvent], committer: Committer) {
         let observers = self
             .observers
             .read()
             .unwrap_or_else(PoisonError::into_inner);
         for observer in observers.iter() {
             // A faulty observer must not keep callers from their answers.
-            if std::panic::catch_unwind(AssertUnwindSafe(|| observer(events))).is_err() {
+            if std::panic::catch_unwind(AssertUnwindSafe(|| observer(events, committer))).is_err() {
                 tracing::error!("an observer of the change log panicked");
             }
         }

@@ -9,8 +9,8 @@ use tempfile::TempDir;
 
 use super::support::{TestStore, bytes, collect, digest, open, s3_config};
 
-/// A configuration that loses its patience soon.
-fn impatient(endpoint: &str, directory: &TempDir) -> S3BlobConfig {
+/// A store at this address, which is asked three times at most.
+fn at(endpoint: &str, directory: &TempDir) -> S3BlobConfig {
     S3BlobConfig {
         bucket: "b".to_owned(),
         endpoint: Some(endpoint.to_owned()),
@@ -18,8 +18,6 @@ fn impatient(endpoint: &str, directory: &TempDir) -> S3BlobConfig {
         secret_key: Some("s".into()),
         allow_http: true,
         spool_dir: Some(directory.path().join("spool")),
-        connect_timeout_seconds: 1,
-        read_timeout_seconds: 1,
         retries: 2,
         ..S3BlobConfig::default()
     }
@@ -67,7 +65,7 @@ async fn a_missing_bucket_is_refused_at_the_start() {
     let directory = tempfile::tempdir().unwrap();
     let upstream = Upstream::start().await;
     upstream.fault_everywhere(Fault::Status(404));
-    let error = refusal(impatient(upstream.origin(), &directory)).await;
+    let error = refusal(at(upstream.origin(), &directory)).await;
     assert!(matches!(error, BlobError::Remote { .. }), "{error:?}");
     assert_eq!(upstream.total(), 1, "asking again does not help");
 }
@@ -77,7 +75,7 @@ async fn a_store_that_fails_is_asked_again_and_then_given_up() {
     let directory = tempfile::tempdir().unwrap();
     let upstream = Upstream::start().await;
     upstream.fault_everywhere(Fault::Status(503));
-    let error = refusal(impatient(upstream.origin(), &directory)).await;
+    let error = refusal(at(upstream.origin(), &directory)).await;
     assert!(matches!(error, BlobError::Remote { .. }), "{error:?}");
     assert_eq!(upstream.total(), 3);
 }
@@ -88,13 +86,18 @@ async fn a_store_that_hangs_is_given_up_in_time() {
     let upstream = Upstream::start().await;
     let gate = Gate::closed();
     upstream.fault_everywhere(Fault::Hang(gate.clone()));
+    let impatient = S3BlobConfig {
+        connect_timeout_seconds: 1,
+        read_timeout_seconds: 1,
+        ..at(upstream.origin(), &directory)
+    };
     let before = Instant::now();
-    let error = refusal(impatient(upstream.origin(), &directory)).await;
+    let error = refusal(impatient).await;
     assert!(
         matches!(error, BlobError::Remote { .. } | BlobError::Timeout { .. }),
         "{error:?}"
     );
-    assert!(before.elapsed() < Duration::from_secs(15));
+    assert!(before.elapsed() < Duration::from_mins(1));
     assert!(gate.arrivals() >= 2, "a silent store is asked again");
 }
 
@@ -112,14 +115,13 @@ async fn a_store_tells_whether_it_is_there() {
     test.store.check_alive().await.unwrap();
 }
 
-/// A store behind a relay, patient enough for a loaded machine.
+/// A store behind a relay.
 async fn behind_a_relay() -> (TestStore, ChaosRelay) {
     let directory = tempfile::tempdir().unwrap();
     let bucket = s3().await;
     let relay = ChaosRelay::to(&bucket.endpoint.replace("http://", "")).await;
     let config = S3BlobConfig {
         endpoint: Some(format!("http://{}", relay.address())),
-        read_timeout_seconds: 3,
         ..s3_config(&bucket, &directory)
     };
     let test = TestStore::open(BlobConfig::S3(Box::new(config)), directory).await;

@@ -141,7 +141,7 @@ async fn test_results_round_trip_in_the_order_of_their_arrival() {
         let error = write_error!(&database, |tx| {
             test_results::insert(tx, index, file_id, &new_result(7)).await
         });
-        assert!(error.is_already_exists(), "{error:?}");
+        assert!(matches!(error, DatabaseError::AlreadyExists), "{error:?}");
         let first = ids[0];
         assert!(write!(&database, |tx| test_results::remove(tx, first).await));
         assert!(!write!(&database, |tx| test_results::remove(tx, first).await));
