@@ -64,6 +64,20 @@ pub(crate) fn read_and_tell(settings: &WebSettings) -> Result<Look, Failure> {
     Ok(look)
 }
 
+/// The directory and the files that a server reads for the theme that the settings name.
+pub(crate) fn places(settings: &WebSettings) -> Vec<PathBuf> {
+    let Some(path) = &settings.theme else {
+        return Vec::new();
+    };
+    let mut places = vec![path.clone()];
+    if let Ok(directory) = Directory::open(path) {
+        let names = directory.names().unwrap_or_default();
+        let served = names.iter().filter(|name| FileType::of(name).is_ok());
+        places.extend(served.map(|name| directory.files.join(name)));
+    }
+    places
+}
+
 /// A directory with the files of a theme.
 struct Directory {
     /// Without links, as is everything that is read.

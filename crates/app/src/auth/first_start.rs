@@ -13,6 +13,7 @@ use serde_json::json;
 use url::Url;
 
 use super::password::check_foreign_hash;
+use crate::users::user_not_found;
 use crate::{App, Error};
 
 /// The setting that holds the key of login tokens.
@@ -57,6 +58,21 @@ impl App {
         })
         .await?;
         Ok(())
+    }
+
+    /// Whether this is the password of a user at this moment: for what this machine itself has kept, not for callers, whose
+    /// guesses are counted.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`] with `no user 'x'`, and whatever the database gives.
+    pub async fn has_password(&self, name: &str, password: &SecretString) -> Result<bool, Error> {
+        let mut reader = self.db().reader().await?;
+        let user = users::find(&mut reader, name).await?;
+        drop(reader);
+        let user = user.ok_or_else(|| user_not_found(name))?;
+        let stored = user.password_hash.as_deref();
+        self.auth().passwords.verify(password, stored).await
     }
 
     /// Creates user `root` with `password` and, when `upstream` is given, the

@@ -3,9 +3,8 @@
 use crate::cli::SettingArgs;
 use crate::config::{self, Config};
 use crate::failure::Failure;
-use crate::output;
-use crate::theme;
 use crate::tls::ServerTls;
+use crate::{output, reach, theme};
 
 /// Reads and checks all settings.
 pub(crate) fn check(settings: &SettingArgs) -> Result<(), Failure> {
@@ -29,6 +28,7 @@ pub(crate) fn check(settings: &SettingArgs) -> Result<(), Failure> {
     for remark in remarks {
         output::talk(&remark);
     }
+    reach::check(&config)?;
     let files: Vec<String> = config
         .files
         .iter()

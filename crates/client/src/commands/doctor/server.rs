@@ -27,6 +27,9 @@ const WRONG_SKEW_SECONDS: i64 = 300;
 /// A certificate that ends within so many days wants attention.
 const SOON_DAYS: i64 = 14;
 
+/// A list of revoked certificates that ends within so many hours should have been replaced by now.
+const LIST_SOON_HOURS: i64 = 6;
+
 /// A login that ends within so many minutes may end in the middle of the work.
 const SHORT_MINUTES: i64 = 30;
 
@@ -111,7 +114,9 @@ pub(super) async fn check(
     ));
     clock(&answer, findings);
     let status = ask(&server_root(&server, &answer), "+status").await;
-    versions(status.ok().as_ref(), findings);
+    let status = status.ok();
+    versions(status.as_ref(), findings);
+    findings.extend(status.and_then(|status| revocations(status.result(), now())));
     self::login(&answer, login.as_ref(), findings);
     index(&server, target, &answer, findings).await;
 }
@@ -303,6 +308,36 @@ fn server_root(server: &Server, answer: &Answer) -> Server {
     }
 }
 
+/// Until when the server's lists of revoked client certificates stand, where it has any and tells.
+fn revocations(status: &Value, now: Timestamp) -> Option<Finding> {
+    let metrics = status["metrics"].as_array()?;
+    let metric = metrics
+        .iter()
+        .find(|metric| metric[0] == "cheeseshop_tls_client_revoked_next_update_seconds")?;
+    let end = Timestamp::from_second(metric[2].as_i64()?).ok()?;
+    let check = "revoked certificates";
+    let left = end.as_second() - now.as_second();
+    let at = minute(end);
+    Some(if left <= 0 {
+        Finding::warn(
+            check,
+            format!(
+                "the server's list of revoked client certificates is out of date since {at}: it \
+                 refuses those of its authority, or takes what was revoked since"
+            ),
+            "have whoever runs the server fetch a new one into `tls.client_revoked`",
+        )
+    } else if left < LIST_SOON_HOURS * 3600 {
+        Finding::warn(
+            check,
+            format!("the server's list of revoked client certificates stands until {at}"),
+            "have whoever runs the server see why the next one is not there",
+        )
+    } else {
+        Finding::ok(check, format!("the server's list stands until {at}"))
+    })
+}
+
 fn versions(status: Option<&Answer>, findings: &mut Vec<Finding>) {
     let ours = env!("CARGO_PKG_VERSION");
     let versions = status.map_or(&Value::Null, |answer| &answer.result()["versioninfo"]);
@@ -463,6 +498,33 @@ mod tests {
         );
         for other in ["secret", "a.b.c", "csl1_", "csl1_AAAA", "pypi-AgEI.x.y", ""] {
             assert_eq!(expiry(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn the_end_of_a_list_of_revoked_certificates_is_told() {
+        let name = "cheeseshop_tls_client_revoked_next_update_seconds";
+        let now: Timestamp = "2026-11-23T12:00:00Z".parse().unwrap();
+        for (hours, level, text) in [
+            (-1, Level::Warn, "is out of date since 2026-11-23 11:00 UTC"),
+            (5, Level::Warn, "stands until 2026-11-23 17:00 UTC"),
+            (7, Level::Ok, "stands until 2026-11-23 19:00 UTC"),
+        ] {
+            let end = now.as_second() + hours * 3600;
+            let status = serde_json::json!({"metrics": [
+                ["cheeseshop_users", "gauge", 1],
+                [name, "gauge", end],
+            ]});
+            let finding = revocations(&status, now).unwrap();
+            assert_eq!(finding.level, level, "{hours}");
+            assert!(finding.text.contains(text), "{finding:?}");
+        }
+        for without in [
+            serde_json::json!({}),
+            serde_json::json!({"metrics": [["cheeseshop_users", "gauge", 1]]}),
+            serde_json::json!({"metrics": [[name, "gauge", "soon"], 1]}),
+        ] {
+            assert_eq!(revocations(&without, now), None);
         }
     }
 
