@@ -1,12 +1,12 @@
 //! `cargo xtask bench`: builds, installs the peers, measures everybody in one run.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 use clap::Args;
 
-use crate::machine;
 use crate::shell::{self, cargo, program, step, workspace_root};
+use crate::{machine, python};
 
 /// The peers that come from PyPI. Pinned: a figure without a version says nothing.
 const PEERS: &str = "devpi-server==6.20.3\ndevpi-client==7.3.0\nperyx==2026.1010.0\n";
@@ -42,7 +42,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         machine::ensure(machine::FOR_BENCHMARK)
     })?;
     let peers = if arguments.peers.contains("devpi") || arguments.peers.contains("peryx") {
-        step("peers from PyPI", || install_peers(&directory))?
+        step("peers from PyPI", || {
+            python::environment(&directory.join("peers"), PEERS, &[])
+        })?
     } else {
         directory.clone()
     };
@@ -84,25 +86,4 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
             .arg(workspace_root().join("docs/benchmarks.md"));
     }
     shell::run(&mut bench)
-}
-
-/// Makes an environment of its own for the peers; gives the folder of its programs.
-fn install_peers(directory: &Path) -> Result<PathBuf> {
-    let environment = directory.join("peers");
-    let programs = environment.join("bin");
-    let mark = environment.join("installed.txt");
-    if std::fs::read_to_string(&mark).is_ok_and(|installed| installed == PEERS) {
-        return Ok(programs);
-    }
-    if environment.exists() {
-        std::fs::remove_dir_all(&environment)?;
-    }
-    shell::run(program("python3").arg("-m").arg("venv").arg(&environment))?;
-    shell::run(
-        program(&programs.join("pip").display().to_string())
-            .args(["install", "--quiet", "--disable-pip-version-check"])
-            .args(PEERS.lines()),
-    )?;
-    std::fs::write(&mark, PEERS)?;
-    Ok(programs)
 }

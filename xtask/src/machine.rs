@@ -295,8 +295,12 @@ pub(crate) fn ensure_cargo_tool(tool: CargoTool) -> bool {
     say(&format!(
         "missing here: {package}; building it takes some minutes"
     ));
-    // Its own target directory: a workspace of ours must not be rebuilt for other features.
-    if let Err(error) = shell::run(cargo().args(["install", "--locked", "--quiet", &package])) {
+    let mut install = cargo();
+    install
+        .args(["install", "--locked", "--quiet", &package])
+        // In a directory of its own: what the workspace has built must not be built anew for other features.
+        .env_remove("CARGO_TARGET_DIR");
+    if let Err(error) = shell::run(&mut install) {
         say(&format!("{package} cannot be installed: {error:#}"));
         return false;
     }

@@ -3,7 +3,7 @@
 //! `cargo xtask container`, `cargo xtask helm`.
 //!
 //! One module a command, beside what they share: [`shell`] runs programs, [`machine`] installs
-//! what a bare Debian lacks, [`repository`] looks at the committed files.
+//! what a bare Debian lacks, [`python`] what comes from PyPI, [`repository`] looks at the committed files.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "tests"))]
 
@@ -14,6 +14,7 @@ mod helm;
 mod lint;
 mod machine;
 mod puppet;
+mod python;
 mod repository;
 mod shell;
 mod test;

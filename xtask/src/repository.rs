@@ -65,8 +65,9 @@ fn inspect(name: &str, text: &str, forbidden: &[Forbidden]) -> Vec<String> {
     let is_rust = is_rust(name);
     let mut findings = Vec::new();
     for (number, line) in text.lines().enumerate() {
+        let line = line.to_lowercase();
         for rule in forbidden {
-            if (is_rust || !rule.only_rust) && line.to_lowercase().contains(&rule.text) {
+            if (is_rust || !rule.only_rust) && line.contains(&rule.text) {
                 findings.push(format!("{name}:{}: {}", number + 1, rule.reason));
             }
         }
@@ -106,13 +107,12 @@ fn forbidden() -> Vec<Forbidden> {
     ] {
         rule(halves, HOST, false);
     }
-    rule(
-        [&workspace_root().display().to_string(), "/"],
-        MACHINE,
-        false,
-    );
+    if let Some(root) = of_this_machine(workspace_root()) {
+        rule([root, "/"], MACHINE, false);
+    }
     rule(["/wo", "rk/"], MACHINE, false);
-    if let Ok(home) = std::env::var("HOME") {
+    let home = std::env::var("HOME").unwrap_or_default();
+    if Path::new(&home).parent().is_some() {
         rule([&home, "/."], MACHINE, false);
     }
     for halves in [["#[ig", "nore"], ["to", "do!("], ["unimple", "mented!("]] {
@@ -121,9 +121,28 @@ fn forbidden() -> Vec<Forbidden> {
     rules
 }
 
+/// A path as text, if it says something of the machine: `/src` is a part of many paths, and no place.
+fn of_this_machine(path: &Path) -> Option<&str> {
+    let is_a_place = path
+        .parent()
+        .is_some_and(|parent| parent.parent().is_some());
+    path.to_str().filter(|_| is_a_place)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_checkout_at_the_top_of_the_machine_forbids_no_part_of_a_path() {
+        for (path, expected) in [
+            ("/", None),
+            ("/src", None),
+            ("/home/me/shop", Some("/home/me/shop")),
+        ] {
+            assert_eq!(of_this_machine(Path::new(path)), expected);
+        }
+    }
 
     #[test]
     fn each_kind_of_finding_names_file_and_line() {

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
 
-use crate::machine;
 use crate::shell::{self, program, say, workspace_root};
+use crate::{machine, python};
 
 /// What builds and installs the wheel, at known versions. pipx would fetch a pip of its own.
 const TOOLS: &[&str] = &["maturin==1.16.0", "uv==0.13.9", "pipx==1.18.4", "pip==26.3"];
@@ -56,7 +56,7 @@ fn check_installer(tools: &Path, installer: &[&str], wheel: &Path) -> Result<()>
     let [name, arguments @ ..] = installer else {
         bail!("no program");
     };
-    let home = workspace_root().join("target/xtask/wheel-home").join(name);
+    let home = folder("wheel-home").join(name);
     if home.exists() {
         std::fs::remove_dir_all(&home)?;
     }
@@ -101,25 +101,12 @@ fn check_installer(tools: &Path, installer: &[&str], wheel: &Path) -> Result<()>
 
 /// The folder of the programs that build and install.
 fn tools() -> Result<PathBuf> {
-    let folder = workspace_root().join("target/xtask/wheel-tools");
-    let mark = folder.join("requirements");
-    let wanted = TOOLS.join("\n");
-    if std::fs::read_to_string(&mark).is_ok_and(|found| found == wanted) {
-        return Ok(folder.join("bin"));
-    }
-    shell::run(
-        program("python3")
-            .args(["-m", "venv", "--clear"])
-            .arg(&folder),
-    )?;
-    shell::run(
-        program("env")
-            .arg(folder.join("bin/python"))
-            .args(["-m", "pip", "install", "--quiet", "--no-input"])
-            .args(TOOLS),
-    )?;
-    std::fs::write(mark, wanted)?;
-    Ok(folder.join("bin"))
+    python::environment(&folder("wheel-tools"), &TOOLS.join("\n"), &[])
+}
+
+/// What is kept between runs.
+fn folder(name: &str) -> PathBuf {
+    shell::target_directory().join("xtask").join(name)
 }
 
 fn build(tools: &Path, debug: bool) -> Result<PathBuf> {

@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use cheeseshop_domain::{EventKind, RecordedEvent, Serial};
+use cheeseshop_storage::Committer;
 use cheeseshop_storage::database::change_log;
 use futures_util::StreamExt;
 use tokio::sync::{Mutex, oneshot};
@@ -24,14 +25,6 @@ const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Events read in one go while catching up.
 const BATCH: usize = 1_000;
-
-/// Whose commit is noted.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Writer {
-    ThisProcess,
-    /// Or this one, read back from the log.
-    Another,
-}
 
 /// How far this node has followed the log.
 pub(crate) struct ChangeFeed {
@@ -64,27 +57,28 @@ impl ChangeFeed {
 }
 
 impl Inner {
-    /// Takes note of a commit of this process; called before anybody hears of it.
-    pub(crate) fn note_own_commit(&self, events: &[RecordedEvent]) {
-        self.note(events, Writer::ThisProcess);
+    /// Takes note of what this process has committed, or has met while it did; called before anybody hears of it.
+    pub(crate) fn note_commit(&self, events: &[RecordedEvent], committer: Committer) {
+        self.note(events, committer);
         let (Some(first), Some(last)) = (events.first(), events.last()) else {
             return;
         };
         // Only a run without a gap moves the mark. What another process committed in between
         // is then read, ours once more with it, by the next comparison; noting twice is harmless.
-        let _ = self.feed.seen.compare_exchange(
-            first.serial.0 - 1,
-            last.serial.0,
-            Ordering::AcqRel,
-            Ordering::Acquire,
-        );
+        let moved =
+            |seen| (first.serial.0 - 1 <= seen && seen < last.serial.0).then_some(last.serial.0);
+        let _ = self
+            .feed
+            .seen
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, moved);
     }
 
-    fn note(&self, events: &[RecordedEvent], writer: Writer) {
+    /// Those of another process may be our own, read back from the log.
+    fn note(&self, events: &[RecordedEvent], committer: Committer) {
         for event in events {
-            match writer {
-                Writer::ThisProcess => self.mirrors.on_own_commit(event),
-                Writer::Another => self.mirrors.on_event(event),
+            match committer {
+                Committer::ThisProcess => self.mirrors.on_own_commit(event),
+                Committer::Another => self.mirrors.on_event(event),
             }
             self.auth.on_event(event);
             // Before own flights are left out: a list of what is held does not know that a
@@ -95,7 +89,7 @@ impl Inner {
             // What a flight of ours brings is in memory before it is stored, and pages made
             // from what was there before end when the flight was due. Making the new page
             // again because its listing has meanwhile been stored would double the work.
-            if writer == Writer::ThisProcess && event.actor == mirror::ACTOR {
+            if committer == Committer::ThisProcess && event.actor == mirror::ACTOR {
                 continue;
             }
             match event.event.kind {
@@ -143,7 +137,7 @@ impl Inner {
                 self.feed.seen.fetch_max(head.0, Ordering::AcqRel);
                 break;
             };
-            self.note(&events, Writer::Another);
+            self.note(&events, Committer::Another);
             self.feed.seen.fetch_max(last.serial.0, Ordering::AcqRel);
         }
         self.reload_directory_if_changed().await

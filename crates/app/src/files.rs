@@ -11,7 +11,9 @@ use cheeseshop_domain::{
 };
 use cheeseshop_packaging::simple::PageFile;
 use cheeseshop_packaging::{FileName, ProjectName, Sha256, Version};
-use cheeseshop_storage::database::{documentation, files, mirrors, test_results, tombstones};
+use cheeseshop_storage::database::{
+    blobs, documentation, files, mirrors, test_results, tombstones,
+};
 use jiff::Timestamp;
 use moka::sync::Cache;
 
@@ -51,15 +53,23 @@ struct Memo {
     path: String,
     holder: IndexId,
     project: Arc<str>,
+    /// The counter from before the index was looked at.
+    configuration: u64,
 }
 
 impl Memo {
-    fn new(index: IndexId, path: String, holder: &Index, project: &ProjectName) -> Self {
+    fn new(
+        (index, path): (IndexId, String),
+        holder: &Index,
+        project: &ProjectName,
+        configuration: u64,
+    ) -> Self {
         Self {
             index,
             path,
             holder: holder.id,
             project: Arc::from(project.normalized()),
+            configuration,
         }
     }
 }
@@ -190,6 +200,7 @@ impl App {
         purpose: Purpose,
     ) -> Result<FileHandle, Error> {
         self.catch_up().await?;
+        let configuration = self.0.generations.of_configuration();
         let index = self.readable_index(caller, index)?;
         let spelled = path.to_string();
         if let Some(known) = self.known_file(
@@ -217,11 +228,11 @@ impl App {
                 };
                 // The counter was taken after the row was read: look once more, so that what is
                 // remembered under it is certainly no older.
-                let handle = self.open_known(&known).await?.ok_or_else(|| {
-                    Error::internal(format!("blob {} of a listed file is missing", file.sha256))
-                })?;
+                let Some(handle) = self.open_known(&known).await? else {
+                    return Err(self.missing(&file.sha256, gone).await);
+                };
                 if self.is_still_there(&holder, path).await? {
-                    self.remember(index.id, spelled, known);
+                    self.remember(index.id, spelled, known, configuration);
                 }
                 Ok(handle)
             }
@@ -239,7 +250,7 @@ impl App {
                             .await?
                     }
                 };
-                let memo = Memo::new(index.id, spelled, &holder, &project);
+                let memo = Memo::new((index.id, spelled), &holder, &project, configuration);
                 self.remember_mirrored(memo, path, &handle, generation);
                 Ok(handle)
             }
@@ -247,12 +258,13 @@ impl App {
                 .open_blob(&file.filename, file.sha256, file.fetched_at)
                 .await?
                 .ok_or_else(no_such_file),
-            Found::Attached(file) => self
-                .open_blob(file.name.as_str(), file.sha256, file.uploaded)
-                .await?
-                .ok_or_else(|| {
-                    Error::internal(format!("blob {} of a kept file is missing", file.sha256))
-                }),
+            Found::Attached(file) => {
+                let opened = self.open_blob(file.name.as_str(), file.sha256, file.uploaded);
+                match opened.await? {
+                    Some(handle) => Ok(handle),
+                    None => Err(self.missing(&file.sha256, gone).await),
+                }
+            }
         }
     }
 
@@ -267,6 +279,7 @@ impl App {
         path: &FilePath,
     ) -> Result<FileHandle, Error> {
         self.catch_up().await?;
+        let configuration = self.0.generations.of_configuration();
         let index = self.readable_index(caller, index)?;
         let spelled = format!("{path}.metadata");
         if let Some(known) = self.known_file(
@@ -301,7 +314,7 @@ impl App {
                         .mirrors()
                         .open_core_metadata(&holder, &project, &file)
                         .await?;
-                    let memo = Memo::new(index.id, spelled, &holder, &project);
+                    let memo = Memo::new((index.id, spelled), &holder, &project, configuration);
                     self.remember_mirrored(memo, path, &handle, generation);
                     return Ok(handle);
                 }
@@ -330,7 +343,7 @@ impl App {
             .await?
             .ok_or_else(|| no_core_metadata(&name))?;
         if self.is_still_there(&holder, path).await? {
-            self.remember(index.id, spelled, known);
+            self.remember(index.id, spelled, known, configuration);
         }
         Ok(handle)
     }
@@ -353,7 +366,7 @@ impl App {
                 modified: handle.modified,
                 generation,
             };
-            self.remember(memo.index, memo.path, known);
+            self.remember(memo.index, memo.path, known, memo.configuration);
         }
     }
 
@@ -375,7 +388,27 @@ impl App {
             .map(|blob| FileHandle::from_blob(name.to_owned(), sha256, modified, blob)))
     }
 
-    fn remember(&self, index: IndexId, path: String, known: KnownFile) {
+    /// Why bytes are not there: what referred to them was removed while it was looked for, or the store has lost them.
+    pub(crate) async fn missing(&self, sha256: &Sha256, gone: impl FnOnce() -> Error) -> Error {
+        let referenced = async {
+            let mut reader = self.db().reader().await?;
+            Ok(!blobs::list_referenced(&mut reader, &[*sha256])
+                .await?
+                .is_empty())
+        };
+        match referenced.await {
+            Ok(true) => Error::internal(format!("blob {sha256} is missing and listed")),
+            Ok(false) => gone(),
+            Err(error) => error,
+        }
+    }
+
+    /// `configuration` is the counter from before the index was looked at: whether that lets the file through is not
+    /// asked again.
+    fn remember(&self, index: IndexId, path: String, known: KnownFile, configuration: u64) {
+        if !known.generation.is_under(configuration) {
+            return;
+        }
         self.0
             .hot_files
             .known
@@ -402,7 +435,7 @@ impl App {
         let directory = self.directory();
         let order = directory.visible_order(caller, index.id);
         let mut trouble = None;
-        let mut gone = false;
+        let mut is_gone = false;
         for holder in order.iter().filter_map(|id| directory.index_by_id(*id)) {
             let found = match holder.config.kind {
                 IndexKind::Hosted(_) => self.find_hosted(holder, path).await,
@@ -416,17 +449,15 @@ impl App {
                 Ok(Some(found)) if !found.is_admitted_by(index, path) => {}
                 Ok(Some(found)) => return Ok(found),
                 Ok(None) => {
-                    gone |= holder.id == index.id && self.is_tombstone(holder, path).await?;
+                    is_gone |= holder.id == index.id && self.is_tombstone(holder, path).await?;
                 }
                 // One base's upstream trouble does not hide another's file.
                 Err(error @ Error::UpstreamFailed { .. }) => trouble = Some(error),
                 Err(error) => return Err(error),
             }
         }
-        if gone {
-            return Err(Error::Gone(
-                "file existed, deleted in later serial".to_owned(),
-            ));
+        if is_gone {
+            return Err(gone());
         }
         if caller.identity.is_none() && directory.hides_something(caller, index.id) {
             return Err(Error::Unauthenticated("the file may need a login".into()));
@@ -527,6 +558,10 @@ impl App {
         let mut reader = self.db().reader().await?;
         Ok(tombstones::exists(&mut reader, holder.id, &path.to_string()).await?)
     }
+}
+
+fn gone() -> Error {
+    Error::Gone("file existed, deleted in later serial".to_owned())
 }
 
 fn no_such_file() -> Error {

@@ -28,6 +28,13 @@ pub(crate) struct Generation {
     configuration: u64,
 }
 
+impl Generation {
+    /// Whether no index was changed between the look at this counter and at those of the generation.
+    pub(crate) fn is_under(self, configuration: u64) -> bool {
+        self.configuration == configuration
+    }
+}
+
 impl Generations {
     pub(crate) fn new() -> Self {
         Self {
@@ -48,6 +55,11 @@ impl Generations {
         self.generation(&self.project_names)
     }
 
+    /// The counter of the configuration of all indexes, for [`Generation::is_under`].
+    pub(crate) fn of_configuration(&self) -> u64 {
+        self.configuration.load(Ordering::Acquire)
+    }
+
     pub(crate) fn bump_project(&self, normalized: &str) {
         self.stripe(normalized).fetch_add(1, Ordering::AcqRel);
     }
@@ -63,7 +75,7 @@ impl Generations {
     fn generation(&self, content: &AtomicU64) -> Generation {
         Generation {
             content: content.load(Ordering::Acquire),
-            configuration: self.configuration.load(Ordering::Acquire),
+            configuration: self.of_configuration(),
         }
     }
 

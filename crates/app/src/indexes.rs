@@ -10,6 +10,7 @@ use cheeseshop_domain::{
 use cheeseshop_storage::database::{indexes, mirrors, users};
 use serde_json::{Map, Value, json};
 
+use crate::publish::current_index;
 use crate::resolve::index_not_found;
 use crate::users::user_not_found;
 use crate::{App, Error};
@@ -164,13 +165,12 @@ impl App {
         };
         // The common mistake, an unusable patch, does not have to wait for the write queue.
         patched(known, patch, &directory, caller)?;
-        let (name, patch, asker) = (name.clone(), patch.clone(), caller.clone());
+        let (id, name) = (known.id, name.clone());
+        let (patch, asker) = (patch.clone(), caller.clone());
         let updated = self
             .write(caller, move |tx| {
                 Box::pin(async move {
-                    let mut index = indexes::find(tx, &name)
-                        .await?
-                        .ok_or_else(|| index_not_found(&name))?;
+                    let mut index = current_index(tx, id, &name).await?;
                     let config = patched(&index, &patch, &directory, &asker)?;
                     if config == index.config {
                         return match no_change {
@@ -206,8 +206,11 @@ impl App {
     pub async fn remove_index(&self, caller: &Caller, name: &IndexName) -> Result<(), Error> {
         self.catch_up().await?;
         let directory = self.directory();
-        match directory.index(name.user.as_str(), &name.index) {
-            Some(index) => self.permit(caller, Action::RemoveIndex(index))?,
+        let id = match directory.index(name.user.as_str(), &name.index) {
+            Some(index) => {
+                self.permit(caller, Action::RemoveIndex(index))?;
+                index.id
+            }
             None => {
                 return Err(self.absent_for(
                     caller,
@@ -215,13 +218,11 @@ impl App {
                     &Reason::MayNotRemoveIndex(name.clone()),
                 ));
             }
-        }
+        };
         let name = name.clone();
         self.write(caller, move |tx| {
             Box::pin(async move {
-                let index = indexes::find(tx, &name)
-                    .await?
-                    .ok_or_else(|| index_not_found(&name))?;
+                let index = current_index(tx, id, &name).await?;
                 if !index.config.volatile {
                     return Err(Error::Forbidden(format!(
                         "index {name} non-volatile, cannot delete"

@@ -42,7 +42,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use cheeseshop_domain::{Caller, Clock, Directory, RecordedEvent};
+use cheeseshop_domain::{Caller, Clock, Directory};
 use cheeseshop_storage::database::{indexes as index_rows, users as user_rows};
 use cheeseshop_storage::{BlobStore, Committed, Database, Origin, Transaction};
 use futures_util::future::BoxFuture;
@@ -51,6 +51,10 @@ pub use crate::error::Error;
 pub use crate::resolve::{Content, Contribution, Resolution, Scope};
 pub use crate::settings::Settings;
 pub use cheeseshop_storage::ByteStream;
+
+/// How often it is tried again to read users and indexes when all connections are busy, each time for as long as one
+/// is waited for (`database.connect_timeout_seconds`).
+const BUSY_TRIES: usize = 12;
 
 /// The product: every face, job and command calls its methods. Cheap to clone.
 #[derive(Clone)]
@@ -124,11 +128,11 @@ impl App {
             settings,
         });
         let observer: Weak<Inner> = Arc::downgrade(&inner);
-        inner.db.observe(Box::new(move |events: &[RecordedEvent]| {
+        inner.db.observe(move |events, committer| {
             if let Some(inner) = observer.upgrade() {
-                inner.note_own_commit(events);
+                inner.note_commit(events, committer);
             }
-        }));
+        });
         Ok(Self(inner))
     }
 
@@ -167,7 +171,14 @@ impl App {
         T: Send + 'static,
     {
         let committed = self.0.db.write(origin, operation).await?;
-        if let Err(error) = self.reload_directory_if_changed().await {
+        let mut read = self.reload_directory_if_changed().await;
+        for _ in 0..BUSY_TRIES {
+            // Others read at the moment. Whoever is told of the change now would not find it.
+            if matches!(read, Err(Error::Busy)) {
+                read = self.reload_directory_if_changed().await;
+            }
+        }
+        if let Err(error) = read {
             // The change is durable, so the caller is told so. The directory stays marked as
             // outdated, and `follow_changes` tries again.
             tracing::error!(

@@ -4,13 +4,12 @@ use cheeseshop_domain::token::{TokenRequest, TokenRequestError};
 use cheeseshop_domain::{Action, Caller, Event, EventKind, JsonMap, TokenAct, User, permission};
 use cheeseshop_storage::Transaction;
 use cheeseshop_storage::database::tokens::{self, TokenRow};
-use cheeseshop_storage::database::users;
 use jiff::Timestamp;
 use secrecy::SecretString;
 use serde_json::json;
 
 use crate::auth::api_token::new_id;
-use crate::users::user_not_found;
+use crate::users::{still_there, user_not_found};
 use crate::{App, Error};
 
 /// A token that was just made: the only time that anybody sees it.
@@ -177,14 +176,6 @@ impl App {
             user.name
         )))
     }
-}
-
-/// The user as they are now: they may have been removed while the request waited.
-async fn still_there(tx: &mut Transaction, known: &User) -> Result<User, Error> {
-    users::find(tx, known.name.as_str())
-        .await?
-        .filter(|user| user.id == known.id)
-        .ok_or_else(|| user_not_found(known.name.as_str()))
 }
 
 fn record_removed(tx: &mut Transaction, user: &User, id: &str, why: &str) {

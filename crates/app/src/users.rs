@@ -6,6 +6,7 @@ use cheeseshop_domain::{
     Action, Caller, Directory, Event, EventKind, Index, NewPassword, NewUser, User, UserName,
     UserPatch, permission,
 };
+use cheeseshop_storage::Transaction;
 use cheeseshop_storage::database::{indexes, users};
 use secrecy::ExposeSecret;
 use serde_json::{Map, Value, json};
@@ -124,9 +125,7 @@ impl App {
         let user = self
             .write(caller, move |tx| {
                 Box::pin(async move {
-                    let mut user = users::find(tx, name.as_str())
-                        .await?
-                        .ok_or_else(|| user_not_found(name.as_str()))?;
+                    let mut user = still_there(tx, &known).await?;
                     let changed: Vec<String> = patch
                         .changed_keys(&user.profile)
                         .into_iter()
@@ -173,9 +172,7 @@ impl App {
         let name = known.name.clone();
         self.write(caller, move |tx| {
             Box::pin(async move {
-                let user = users::find(tx, name.as_str())
-                    .await?
-                    .ok_or_else(|| user_not_found(name.as_str()))?;
+                let user = still_there(tx, &known).await?;
                 let mut owned: Vec<Index> = indexes::list(tx).await?;
                 owned.retain(|index| index.name.user == name);
                 owned.sort_by(|one, other| one.name.cmp(&other.name));
@@ -229,6 +226,14 @@ impl App {
             }
         }
     }
+}
+
+/// The user as they are now: they may have been removed while the request waited, and somebody else may have the name.
+pub(crate) async fn still_there(tx: &mut Transaction, known: &User) -> Result<User, Error> {
+    users::find(tx, known.name.as_str())
+        .await?
+        .filter(|user| user.id == known.id)
+        .ok_or_else(|| user_not_found(known.name.as_str()))
 }
 
 fn user_exists() -> Error {

@@ -26,7 +26,12 @@ pub(crate) async fn watch(data_directory: PathBuf, note: BackupNote, stop: Cance
     describe_gauge!(BYTES, "Bytes of database and files in the newest backup");
     loop {
         let directory = data_directory.clone();
-        let last = tokio::task::spawn_blocking(move || LastBackup::read(&directory)).await;
+        let looking = tokio::task::spawn_blocking(move || LastBackup::read(&directory));
+        let last = tokio::select! {
+            // A disk that is away may not answer at all.
+            () = stop.cancelled() => return,
+            last = looking => last,
+        };
         if let Ok(Some(last)) = last {
             let finished = u64::try_from(last.finished.as_second()).unwrap_or_default();
             note.set(Some((finished, last.bytes)));

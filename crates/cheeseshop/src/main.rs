@@ -17,6 +17,7 @@ mod listeners;
 mod logging;
 mod node;
 mod output;
+mod reach;
 mod reload;
 mod root_password;
 mod server;

@@ -9,14 +9,14 @@ use cheeseshop_app::mirror::{DefaultUpstream, UpstreamOrigin};
 use cheeseshop_domain::{Clock, error_chain};
 use cheeseshop_storage::backup::RESTORING;
 use cheeseshop_storage::database::newest_before_migration;
-use cheeseshop_storage::{BlobStore, Database, DatabaseError};
+use cheeseshop_storage::{BlobStore, Database, DatabaseError, LockFile};
 use secrecy::SecretString;
 
 use crate::clock::SystemClock;
 use crate::config::Config;
-use crate::data_directory::{DataDirectory, Lock};
+use crate::data_directory::DataDirectory;
 use crate::failure::Failure;
-use crate::root_password::RootPassword;
+use crate::root_password::{KeptPassword, RootPassword};
 use crate::{output, upstream};
 
 /// An open installation.
@@ -27,7 +27,7 @@ pub(crate) struct Node {
     upstream: DefaultUpstream,
     root_password: RootPassword,
     /// Held until the end; the last field, so that it is dropped last.
-    _lock: Option<Lock>,
+    _lock: Option<LockFile>,
 }
 
 impl Node {
@@ -48,7 +48,7 @@ impl Node {
     async fn open(
         config: &Config,
         directory: DataDirectory,
-        lock: Option<Lock>,
+        lock: Option<LockFile>,
     ) -> Result<Self, Failure> {
         let upstream = upstream::of_root_pypi(config)?;
         refuse_half_restored(&directory)?;
@@ -120,6 +120,11 @@ impl Node {
     /// The password that the settings give to `root`, if they do.
     pub(crate) fn given_root_password(&self) -> Result<Option<SecretString>, Failure> {
         self.root_password.given()
+    }
+
+    /// Where a password that was made up for `root` may be.
+    pub(crate) fn kept_root_password(&self) -> KeptPassword {
+        self.root_password.kept(self.directory.path())
     }
 
     /// Whether the user `root` was made.

@@ -3,14 +3,36 @@
 //! What the user asked for (addresses, passwords, values) goes to standard output, all talk about
 //! it to standard error. A reader that went away (`cheeseshop config show | head`) is no error.
 
-use std::io::{IsTerminal as _, Write as _};
+use std::io::{ErrorKind, IsTerminal as _, Write as _};
+use std::sync::OnceLock;
+
+use crate::failure::Failure;
+
+/// Why a line of what was asked for could not be written, the first time.
+static TROUBLE: OnceLock<String> = OnceLock::new();
 
 /// Prints one line of what was asked for.
 pub(crate) fn data(line: &str) {
     let mut stdout = std::io::stdout().lock();
+    let written = writeln!(stdout, "{line}").and_then(|()| stdout.flush());
     // A closed pipe means that nobody reads on, which is the reader's right.
-    let _ = writeln!(stdout, "{line}");
-    let _ = stdout.flush();
+    if let Err(error) = written
+        && error.kind() != ErrorKind::BrokenPipe
+    {
+        // The first trouble is as good as the others.
+        let _ = TROUBLE.set(error.to_string());
+    }
+}
+
+/// Whether all that was asked for has been written: nobody shall take half a file for the whole.
+pub(crate) fn all_written() -> Result<(), Failure> {
+    match TROUBLE.get() {
+        None => Ok(()),
+        Some(trouble) => Err(Failure::could_not_try(format!(
+            "standard output cannot be written to: {trouble}"
+        ))
+        .with_hint("what has come there is a part of it at most; make room, and ask again")),
+    }
 }
 
 /// Whether somebody reads what is printed, who is there only now. Whatever else takes it (the journal, a log of

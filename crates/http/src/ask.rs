@@ -178,6 +178,15 @@ impl Ask {
         }
     }
 
+    /// Pages for people have no document for programs, as in devpi.
+    pub(crate) fn html_only(&self) -> Result<(), Error> {
+        if self.context.asks_for_html {
+            Ok(())
+        } else {
+            Err(Error::NotFound("this URL only has text/html".to_owned()))
+        }
+    }
+
     /// The query as sent, without its question mark.
     pub(crate) fn query(&self) -> &str {
         &self.query

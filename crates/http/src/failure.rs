@@ -195,7 +195,7 @@ fn add_hints(error: &Error, response: &mut Response) {
             HeaderValue::from_static("Basic realm=\"pypi\""),
         );
     }
-    let retry_after = match error {
+    let wait = match error {
         Error::Throttled { retry_after } | Error::UpstreamFailed { retry_after, .. } => {
             *retry_after
         }
@@ -211,10 +211,18 @@ fn add_hints(error: &Error, response: &mut Response) {
         | Error::NoSpace
         | Error::Internal(_) => return,
     };
-    // Part of a second is rounded up: an early bird would only be sent away again.
-    let seconds = retry_after.as_millis().div_ceil(1000).max(1);
-    let seconds = u64::try_from(seconds).unwrap_or(u64::MAX);
-    headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+    headers.insert(RETRY_AFTER, retry_after(wait));
+}
+
+/// What nobody has a route for.
+pub(crate) fn nothing_here() -> Error {
+    Error::NotFound("there is nothing at this URL".to_owned())
+}
+
+/// When to come back. Part of a second is rounded up: an early bird would only be sent away again.
+pub(crate) fn retry_after(wait: Duration) -> HeaderValue {
+    let seconds = wait.as_millis().div_ceil(1000).max(1);
+    HeaderValue::from(u64::try_from(seconds).unwrap_or(u64::MAX))
 }
 
 /// A short plain text with a status.

@@ -23,6 +23,7 @@ use crate::conditional::{self, Part};
 use crate::devpi;
 use crate::failure::FileError;
 use crate::front::Shared;
+use crate::response_headers::VARY_BY_CALLER;
 
 /// A path names its bytes, so they never change. devpi's value, which uv documents as PyPI's.
 const PUBLIC: HeaderValue = HeaderValue::from_static("max-age=365000000, immutable, public");
@@ -122,7 +123,7 @@ pub(crate) fn head(request: &HeaderMap, file: &FileHandle, is_public: bool) -> H
     let mut headers = HeaderMap::with_capacity(24);
     headers.insert(CACHE_CONTROL, if is_public { PUBLIC } else { PRIVATE });
     if !is_public {
-        headers.insert(VARY, HeaderValue::from_static("Authorization"));
+        headers.insert(VARY, VARY_BY_CALLER);
     }
     if let Some(Ok(etag)) = etag.as_deref().map(HeaderValue::from_str) {
         headers.insert(ETAG, etag);

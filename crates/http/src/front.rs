@@ -3,11 +3,12 @@
 //! Every request passes these steps, in this order:
 //!
 //! 1. *Who is speaking*: is the peer a trusted proxy, and which outside URL does that give?
-//! 2. *Request id*, so that all that follows can be found again.
-//! 3. *Path*: prefix off, `%2B` and double slashes spelled plainly.
-//! 4. *Plain HTTP* beside TLS is led there or refused ([`plain`]), and so is a client certificate
-//!    that no longer holds.
-//! 5. *Hot path*: a page or a small file that is in memory is answered here and now.
+//! 2. *Path*: prefix off, `%2B` and double slashes spelled plainly.
+//! 3. *Hot path*: a page or a small file that is in memory is answered here and now, unless the next
+//!    steps have something against the request.
+//! 4. *Request id*, so that all that follows can be found again.
+//! 5. *Doubt*: a second `Host` is refused; plain HTTP beside TLS is led there or refused ([`plain`]), and
+//!    so is a client certificate that no longer holds.
 //! 6. *Other sites* may not make a browser change anything.
 //! 7. *The door*, where nobody reads anything without a login (`lockdown`).
 //! 8. *Routes*, with a guard that turns a panic into a 500. Body limits and pauses are watched
@@ -136,6 +137,12 @@ impl Service {
         }
     }
 
+    /// The answer to a request that gets no further than this.
+    fn answer_now(&self, response: Response<Body>, context: Arc<RequestContext>) -> Reply {
+        let response = self.finish(spelled(response, &context), context);
+        Reply(State::Ready(Some(response)))
+    }
+
     fn finish(
         &self,
         response: Response<Body>,
@@ -254,14 +261,10 @@ where
         });
         if is_ambiguous {
             let error = Error::Invalid("the request has more than one Host header".to_owned());
-            let response = spelled(SimpleError(error).into_response(), &context);
-            return Reply(State::Ready(Some(self.finish(response, context))));
+            return self.answer_now(SimpleError(error).into_response(), context);
         }
         let refused = match verdict {
-            plain::Verdict::Lead(target) => {
-                let response = spelled(plain::lead(&target), &context);
-                return Reply(State::Ready(Some(self.finish(response, context))));
-            }
+            plain::Verdict::Lead(target) => return self.answer_now(plain::lead(&target), context),
             plain::Verdict::Refuse(reason) => Some(reason),
             plain::Verdict::Answer => match context.channel.client() {
                 ClientCertificate::Refused(reason) if !health::is_asked(&path) => {
@@ -279,16 +282,14 @@ where
                 body,
                 Error::Forbidden(reason),
             );
-            let response = spelled(response, &context);
-            return Reply(State::Ready(Some(self.finish(response, context))));
+            return self.answer_now(response, context);
         }
         if !parts.method.is_safe() && outside::is_of_another_site(&parts.headers, &context.base_url)
         {
             let error = SimpleError(Error::Forbidden(
                 "a page of another site may not change anything here".to_owned(),
             ));
-            let response = spelled(error.into_response(), &context);
-            return Reply(State::Ready(Some(self.finish(response, context))));
+            return self.answer_now(error.into_response(), context);
         }
         let inner_uri = (path != parts.uri.path()).then(|| with_path(&parts.uri, &path));
         match inner_uri {
@@ -296,8 +297,7 @@ where
             Some(Some(uri)) => parts.uri = uri,
             Some(None) => {
                 let error = SimpleError(Error::Invalid("the URL is not valid".to_owned()));
-                let response = spelled(error.into_response(), &context);
-                return Reply(State::Ready(Some(self.finish(response, context))));
+                return self.answer_now(error.into_response(), context);
             }
         }
         self.route(Request::from_parts(parts, Body::new(body)), context)
@@ -371,5 +371,5 @@ fn into_inner<T>(result: Result<T, Infallible>) -> T {
 
 /// What nobody has a route for.
 pub(crate) async fn no_route() -> DevpiError {
-    DevpiError(Error::NotFound("there is nothing at this URL".to_owned()))
+    DevpiError(failure::nothing_here())
 }

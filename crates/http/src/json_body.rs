@@ -97,13 +97,13 @@ pub(crate) async fn next_chunk(body: &mut Body, pace: &mut Pace) -> Result<Optio
         let asked = Instant::now();
         let frame = tokio::time::timeout(pace.left(), body.frame())
             .await
-            .map_err(|_| Error::Invalid("the request body paused for too long".to_owned()))?;
+            .map_err(|_| paused())?;
         let length = frame.iter().flatten().filter_map(Frame::data_ref);
         pace.came(length.map(Bytes::len).sum(), asked.elapsed());
         match frame {
             None => return Ok(None),
             Some(Err(_)) => {
-                return Err(Error::Invalid("the request body ended early".to_owned()));
+                return Err(ended_early());
             }
             Some(Ok(frame)) => {
                 if let Ok(data) = frame.into_data() {
@@ -112,6 +112,16 @@ pub(crate) async fn next_chunk(body: &mut Body, pace: &mut Pace) -> Result<Optio
             }
         }
     }
+}
+
+/// The client was silent for too long.
+pub(crate) fn paused() -> Error {
+    Error::Invalid("the request body paused for too long".to_owned())
+}
+
+/// The connection broke off.
+pub(crate) fn ended_early() -> Error {
+    Error::Invalid("the request body ended early".to_owned())
 }
 
 /// devpi's words.

@@ -3,8 +3,8 @@
 //! Pure functions of headers. Nothing here allocates, for the hot path comes through.
 
 use cheeseshop_app::pages::{Encoding, Representation};
-use http::HeaderMap;
 use http::header::{ACCEPT, ACCEPT_ENCODING};
+use http::{HeaderMap, HeaderValue};
 
 /// HTML for whoever does not ask for anything else.
 pub(crate) const HTML: &str = "text/html; charset=utf-8";
@@ -183,6 +183,15 @@ pub(crate) fn encoding(headers: &HeaderMap) -> Encoding {
         Encoding::Gzip
     } else {
         Encoding::Identity
+    }
+}
+
+/// What `Content-Encoding` says of an encoding; nothing of bytes as they are.
+pub(crate) fn content_encoding(encoding: Encoding) -> Option<HeaderValue> {
+    match encoding {
+        Encoding::Identity => None,
+        Encoding::Gzip => Some(HeaderValue::from_static("gzip")),
+        Encoding::Zstd => Some(HeaderValue::from_static("zstd")),
     }
 }
 

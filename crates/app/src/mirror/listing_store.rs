@@ -16,8 +16,9 @@ use super::Inner;
 use super::document::{self, off_thread};
 use super::failure::later;
 use super::listing::{ACTOR, ListingState, Target};
-use super::memory::{DOCUMENT, Held};
+use super::memory::{DOCUMENT, Held, Moment};
 use super::project_list::note_if_newly_held;
+use super::source::still_follows;
 use crate::Error;
 
 /// What the database has to know, after clients have their answer.
@@ -36,7 +37,11 @@ pub(super) struct Changed {
 
 impl Inner {
     /// The held listing, from memory or from the database, if it came from this upstream.
-    pub(super) async fn held_listing(&self, target: &Target) -> Result<Option<Held>, Error> {
+    pub(super) async fn held_listing(
+        &self,
+        target: &Target,
+        moment: Moment,
+    ) -> Result<Option<Held>, Error> {
         if let Some(held) = self.memory.document(&target.key, &target.scope) {
             return Ok(Some(held));
         }
@@ -73,19 +78,16 @@ impl Inner {
             digest: document.digest,
         };
         self.memory
-            .remember_document(&target.key, &target.scope, held.clone());
+            .remember_stored(&target.key, &target.scope, moment, held.clone());
         Ok(Some(held))
     }
 
     /// Stores what is new, after it was answered: clients need not wait for the disk, and what
     /// is lost here is fetched again.
-    pub(super) async fn save(&self, target: &Target, save: Save) {
-        if !self.memory.is_current(target.key.index, &target.scope) {
-            return;
-        }
+    pub(super) async fn save(self: &Arc<Self>, target: &Target, save: Save, moment: Moment) {
         let saved = match save {
-            Save::Changed(changed) => self.save_listing(target, changed).await,
-            Save::Confirmed(fetched_at) => self.touch_listing(target, fetched_at).await,
+            Save::Changed(changed) => self.save_listing(target, changed, moment).await,
+            Save::Confirmed(fetched_at) => self.touch_listing(target, fetched_at, moment).await,
         };
         if let Err(error) = saved {
             tracing::warn!(
@@ -99,12 +101,23 @@ impl Inner {
 
     /// Notes that the listing was confirmed, so that a restart need not ask again. This changes
     /// nothing that anybody derives from it, so it is no event.
-    async fn touch_listing(&self, target: &Target, fetched_at: Timestamp) -> Result<(), Error> {
-        let (index, project) = (target.key.index, Arc::clone(&target.key.project));
+    async fn touch_listing(
+        self: &Arc<Self>,
+        target: &Target,
+        fetched_at: Timestamp,
+        moment: Moment,
+    ) -> Result<(), Error> {
+        let (inner, index, key) = (
+            Arc::clone(self),
+            Arc::clone(&target.index),
+            target.key.clone(),
+        );
         self.db
             .write(Origin::new(ACTOR), move |tx| {
                 async move {
-                    mirrors::touch_listing(tx, index, &project, fetched_at).await?;
+                    if still_follows(tx, &index).await? && inner.memory.moment(&key) == moment {
+                        mirrors::touch_listing(tx, key.index, &key.project, fetched_at).await?;
+                    }
                     Ok::<_, DatabaseError>(())
                 }
                 .boxed()
@@ -113,7 +126,12 @@ impl Inner {
         Ok(())
     }
 
-    async fn save_listing(&self, target: &Target, changed: Changed) -> Result<(), Error> {
+    async fn save_listing(
+        self: &Arc<Self>,
+        target: &Target,
+        changed: Changed,
+        moment: Moment,
+    ) -> Result<(), Error> {
         let Changed {
             listing,
             json,
@@ -141,14 +159,17 @@ impl Inner {
                 DOCUMENT: digest.to_string(),
             }),
         );
-        let (index, project) = (target.key.index, Arc::clone(&target.key.project));
-        let source = target.source.clone();
+        let (key, source) = (target.key.clone(), target.source.clone());
+        let (inner, index) = (Arc::clone(self), Arc::clone(&target.index));
         self.db
             .write(Origin::new(ACTOR), move |tx| {
                 async move {
-                    note_if_newly_held(tx, &source, index, &project, &mut event).await?;
-                    mirrors::save_listing(tx, index, &project, stored).await?;
-                    tx.record(event);
+                    if still_follows(tx, &index).await? && inner.memory.moment(&key) == moment {
+                        let project = &key.project;
+                        note_if_newly_held(tx, &source, key.index, project, &mut event).await?;
+                        mirrors::save_listing(tx, key.index, project, stored).await?;
+                        tx.record(event);
+                    }
                     Ok::<_, DatabaseError>(())
                 }
                 .boxed()
@@ -162,7 +183,8 @@ impl Inner {
         &self,
         target: &Target,
     ) -> Result<Option<ListingState>, Error> {
-        let Some(held) = self.held_listing(target).await? else {
+        let moment = self.memory.moment(&target.key);
+        let Some(held) = self.held_listing(target, moment).await? else {
             return Ok(None);
         };
         let mut reader = self.db.reader().await?;

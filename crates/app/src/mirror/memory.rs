@@ -1,6 +1,7 @@
 //! What mirrors remember between requests, all of it bounded.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
@@ -8,6 +9,7 @@ use cheeseshop_domain::{Event, Index, IndexId, MirrorListing};
 use cheeseshop_packaging::Sha256;
 use cheeseshop_packaging::simple::ProjectPage;
 use jiff::Timestamp;
+use moka::ops::compute::Op;
 use moka::sync::Cache;
 
 use super::failure::Failure;
@@ -18,6 +20,9 @@ const MOST_STATES: u64 = 200_000;
 
 /// How many failures of files are remembered.
 const MOST_FAILURES: u64 = 10_000;
+
+/// As many as there are of [`crate::generations`].
+const STRIPES: usize = 1 << 14;
 
 /// The key in an event's detail that holds the digest of what was stored.
 pub(super) const DOCUMENT: &str = "document";
@@ -72,10 +77,27 @@ struct Scoped<T> {
 }
 
 impl<T: Clone> Scoped<T> {
+    fn new(scope: &Scope, value: T) -> Self {
+        Self {
+            epoch: scope.index.epoch,
+            source: Arc::clone(&scope.source),
+            value,
+        }
+    }
+
+    fn is_of(&self, scope: &Scope) -> bool {
+        self.epoch == scope.index.epoch && self.source == scope.source
+    }
+
     fn get(&self, scope: &Scope) -> Option<T> {
-        (self.epoch == scope.index.epoch && self.source == scope.source).then(|| self.value.clone())
+        self.is_of(scope).then(|| self.value.clone())
     }
 }
+
+/// How often what is known of a listing was overtaken, as counted before somebody looked for it. What is found then
+/// counts as long as the count stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Moment(u64);
 
 /// One mirror's part of the memory.
 pub(super) struct IndexMemory {
@@ -96,8 +118,11 @@ pub(super) struct Scope {
 pub(super) struct Memory {
     indexes: RwLock<HashMap<IndexId, Arc<IndexMemory>>>,
     next_epoch: AtomicU64,
-    states: Cache<ListingKey, Scoped<State>>,
-    documents: Cache<ListingKey, Scoped<Held>>,
+    states: Cache<ListingKey, Scoped<(Moment, State)>>,
+    documents: Cache<ListingKey, Scoped<(Moment, Held)>>,
+    /// Striped over a fixed table, so that memory is bounded; a shared stripe only costs a needless look.
+    overtaken: Box<[AtomicU64]>,
+    hasher: RandomState,
     failures: Cache<String, (Timestamp, Failure)>,
 }
 
@@ -110,14 +135,16 @@ impl Memory {
             states: Cache::new(MOST_STATES),
             documents: Cache::builder()
                 .max_capacity(bytes)
-                .weigher(|_, held: &Scoped<Held>| weight(&held.value.listing.page))
+                .weigher(|_, held: &Scoped<(Moment, Held)>| weight(&held.value.1.listing.page))
                 .build(),
+            overtaken: (0..STRIPES).map(|_| AtomicU64::new(0)).collect(),
+            hasher: RandomState::new(),
             failures: Cache::new(MOST_FAILURES),
         }
     }
 
     /// The scope of what is learned from now on. Taken before the upstream is asked: what was
-    /// asked before [`Memory::forget`] is then not remembered.
+    /// asked before [`Memory::forget_named`] is then not remembered.
     pub(super) fn scope(&self, index: &Index, source: &Arc<str>) -> Scope {
         let known = self
             .indexes
@@ -142,46 +169,65 @@ impl Memory {
         }
     }
 
-    /// Whether what was learned under this scope still counts.
-    pub(super) fn is_current(&self, index: IndexId, scope: &Scope) -> bool {
-        self.indexes
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(&index)
-            .is_some_and(|memory| memory.epoch == scope.index.epoch)
+    /// Now, as far as a listing goes: to be taken before anybody looks for it.
+    pub(super) fn moment(&self, key: &ListingKey) -> Moment {
+        Moment(self.stripe(key).load(Ordering::Acquire))
+    }
+
+    /// Something is known that overtakes all that was looked for before.
+    pub(super) fn overtake(&self, key: &ListingKey) -> Moment {
+        Moment(self.stripe(key).fetch_add(1, Ordering::AcqRel) + 1)
+    }
+
+    fn stripe(&self, key: &ListingKey) -> &AtomicU64 {
+        let hash = usize::try_from(self.hasher.hash_one(key) % STRIPES as u64)
+            .expect("smaller than the table");
+        &self.overtaken[hash]
     }
 
     /// What is known of a project, if that still stands.
     pub(super) fn state(&self, key: &ListingKey, scope: &Scope, now: Timestamp) -> Option<State> {
-        self.states
-            .get(key)?
-            .get(scope)
-            .filter(|state| now < state.fresh_until)
+        let (moment, state) = self.states.get(key)?.get(scope)?;
+        (moment == self.moment(key) && now < state.fresh_until).then_some(state)
     }
 
-    pub(super) fn remember(&self, key: &ListingKey, scope: &Scope, state: State) {
-        self.states.insert(
-            key.clone(),
-            Scoped {
-                epoch: scope.index.epoch,
-                source: Arc::clone(&scope.source),
-                value: state,
-            },
-        );
+    /// Remembers what was looked for since this moment, unless it has been overtaken.
+    pub(super) fn remember(
+        &self,
+        key: &ListingKey,
+        scope: &Scope,
+        moment: Moment,
+        state: State,
+        held: Option<Held>,
+    ) {
+        self.states.entry_by_ref(key).and_compute_with(|known| {
+            if known.is_some_and(|known| is_later(known.value(), scope, moment)) {
+                return Op::Nop;
+            }
+            if let Some(held) = held {
+                let held = Scoped::new(scope, (moment, held));
+                self.documents.insert(key.clone(), held);
+            }
+            Op::Put(Scoped::new(scope, (moment, state)))
+        });
     }
 
     pub(super) fn document(&self, key: &ListingKey, scope: &Scope) -> Option<Held> {
-        self.documents.get(key)?.get(scope)
+        let (moment, held) = self.documents.get(key)?.get(scope)?;
+        (moment == self.moment(key)).then_some(held)
     }
 
-    pub(super) fn remember_document(&self, key: &ListingKey, scope: &Scope, held: Held) {
-        self.documents.insert(
-            key.clone(),
-            Scoped {
-                epoch: scope.index.epoch,
-                source: Arc::clone(&scope.source),
-                value: held,
-            },
+    /// Remembers what was stored at this moment, unless something is remembered that is as new.
+    pub(super) fn remember_stored(
+        &self,
+        key: &ListingKey,
+        scope: &Scope,
+        moment: Moment,
+        held: Held,
+    ) {
+        self.documents.entry_by_ref(key).or_insert_with_if(
+            || Scoped::new(scope, (moment, held)),
+            |known| !known.is_of(scope) || known.value.0 < moment,
         );
     }
 
@@ -194,11 +240,7 @@ impl Memory {
     }
 
     pub(super) fn remember_list(scope: &Scope, list: HeldList) {
-        let scoped = Scoped {
-            epoch: scope.index.epoch,
-            source: Arc::clone(&scope.source),
-            value: list,
-        };
+        let scoped = Scoped::new(scope, list);
         let mut held = scope
             .index
             .list
@@ -234,15 +276,6 @@ impl Memory {
         self.failures.insert(resource, (until, failure));
     }
 
-    /// Forgets all about an index.
-    pub(super) fn forget(&self, index: IndexId) {
-        // What is left of it in the caches has an epoch that nobody asks for any more.
-        self.indexes
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(&index);
-    }
-
     /// Forgets all about a user's indexes.
     pub(super) fn forget_user(&self, user: &str) {
         self.indexes
@@ -251,9 +284,14 @@ impl Memory {
             .retain(|_, memory| memory.name.split('/').next() != Some(user));
     }
 
+    /// Forgets all about an index. What is under way for it lands, but is not remembered.
     pub(super) fn forget_named(&self, (user, index): (&str, &str)) {
         if let Some(id) = self.find(user, index) {
-            self.forget(id);
+            // What is left of it in the caches has an epoch that nobody asks for any more.
+            self.indexes
+                .write()
+                .unwrap_or_else(PoisonError::into_inner)
+                .remove(&id);
         }
     }
 
@@ -273,10 +311,9 @@ impl Memory {
         let same = self
             .documents
             .get(&key)
-            .is_some_and(|held| is_document(event, &held.value.digest));
+            .is_some_and(|held| is_document(event, &held.value.1.digest));
         if !same {
-            self.documents.invalidate(&key);
-            self.states.invalidate(&key);
+            self.overtake(&key);
         }
     }
 
@@ -308,6 +345,11 @@ impl Memory {
             .find(|(_, memory)| memory.name.split_once('/') == Some((user, index)))
             .map(|(id, _)| *id)
     }
+}
+
+/// Whether somebody looked after this moment for what is remembered.
+fn is_later<T: Clone>(known: &Scoped<(Moment, T)>, scope: &Scope, moment: Moment) -> bool {
+    known.is_of(scope) && known.value.0 > moment
 }
 
 fn is_document(event: &Event, digest: &Sha256) -> bool {

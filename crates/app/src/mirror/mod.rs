@@ -42,7 +42,7 @@ mod wheel;
 
 use std::sync::Arc;
 
-use cheeseshop_domain::{Clock, EventKind, Index, IndexId, RecordedEvent};
+use cheeseshop_domain::{Clock, EventKind, Index, RecordedEvent};
 use cheeseshop_packaging::ProjectName;
 use cheeseshop_packaging::simple::{NameList, PageFile};
 use cheeseshop_storage::{BlobStore, Database};
@@ -218,12 +218,6 @@ impl Mirrors {
         file: &PageFile,
     ) -> Result<FileHandle, Error> {
         self.0.open_core_metadata(index, project, file).await
-    }
-
-    /// Drops all that is remembered of an index. What is stored stays; flights under way land,
-    /// but are not remembered.
-    pub fn forget(&self, index: IndexId) {
-        self.0.memory.forget(index);
     }
 
     /// As [`Mirrors::on_event`], for a commit of this process: what flights of ours stored is

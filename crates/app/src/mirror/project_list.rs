@@ -24,7 +24,7 @@ use super::listing::ACTOR;
 use super::listing_fetch::{add_validators, validators};
 use super::memory::{DOCUMENT, HeldList, Memory, Scope};
 use super::names::ProjectNames;
-use super::source::{Source, for_logs};
+use super::source::{Source, for_logs, still_follows};
 use super::upstream::{Request, UpstreamError, unpack};
 use super::{Inner, telemetry};
 use crate::Error;
@@ -347,9 +347,6 @@ impl Inner {
         digest: Sha256,
         stored: StoredListing,
     ) {
-        if !self.memory.is_current(target.index.id, &target.scope) {
-            return;
-        }
         if let Err(error) = self.try_save_list(target, names, digest, stored).await {
             tracing::warn!(
                 index.name = %target.index.name,
@@ -381,12 +378,14 @@ impl Inner {
                 .map_err(Error::internal)?,
             ..stored
         };
-        let index = target.index.id;
+        let index = Arc::clone(&target.index);
         self.db
             .write(Origin::new(ACTOR), move |tx| {
                 async move {
-                    mirrors::save_project_list(tx, index, stored).await?;
-                    tx.record(event);
+                    if still_follows(tx, &index).await? {
+                        mirrors::save_project_list(tx, index.id, stored).await?;
+                        tx.record(event);
+                    }
                     Ok::<_, DatabaseError>(())
                 }
                 .boxed()

@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
 
 #[cfg(test)]
+mod at_once;
+#[cfg(test)]
 mod auth;
 #[cfg(test)]
 mod consistency;
@@ -15,6 +17,8 @@ mod find_links;
 mod garbage;
 #[cfg(test)]
 mod indexes;
+#[cfg(test)]
+mod interleaved;
 #[cfg(test)]
 mod mirror;
 #[cfg(test)]

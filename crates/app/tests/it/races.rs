@@ -1,5 +1,7 @@
 //! Changes of users and indexes beside requests that began before them.
 
+use std::time::Duration;
+
 use cheeseshop_app::indexes::{IndexPatch, NoChange};
 use cheeseshop_app::pages::{Encoding, PageOptions, Representation};
 use cheeseshop_app::removal::Force;
@@ -12,7 +14,8 @@ use futures_util::{FutureExt as _, poll};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
-use crate::support::{TestApp, anonymous, object, project, root, told};
+use crate::interleaved::come_to;
+use crate::support::{TestApp, anonymous, index, object, project, root, told};
 
 const JSON: PageOptions<'static> = PageOptions {
     representation: Representation::Json,
@@ -126,6 +129,71 @@ async fn whoever_was_told_that_a_user_is_made_finds_them_although_others_are_mad
     });
     for maker in made.collect::<Vec<_>>() {
         maker.await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_user_who_is_called_as_parts_of_the_server_are_finds_what_they_change() {
+    for name in ["mirror", "import", "system", "anonymous"] {
+        let test = TestApp::start().await;
+        let user = test.user(name).await;
+        let (password, changed) = (format!("{name}-secret"), "another-secret");
+        let dev = index(&format!("{name}/dev"));
+        let app = &test.app;
+        app.create_index(&user, &dev, &object(json!({})))
+            .await
+            .unwrap();
+        for release in 1..=2 {
+            let wheel = Wheel::named("mypkg").version(&format!("{release}.0"));
+            test.upload(&user, &dev, &wheel.build()).await.unwrap();
+            assert_eq!(test.files(&user, &dev, "mypkg").await.len(), release);
+        }
+        let closed = IndexPatch::Object(object(json!({"acl_read": [name]})));
+        app.update_index(&user, &dev, &closed, NoChange::Accept)
+            .await
+            .unwrap();
+        assert!(app.readable_index(&anonymous(), &dev).is_err(), "{name}");
+        app.login(name, &password.as_str().into(), None)
+            .await
+            .unwrap();
+        let body = object(json!({ "password": changed }));
+        app.update_user(&user, name, &body).await.unwrap();
+        let old = app.login(name, &password.into(), None).await;
+        assert!(old.is_err(), "{name}");
+        app.login(name, &changed.into(), None).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn nobody_is_told_of_a_change_that_does_not_show_because_all_connections_are_busy() {
+    let test = TestApp::with_one_reader(2).await;
+    let busy = test.database.reader().await.unwrap();
+    let body = object(json!({"password": "secret"}));
+    let root = root();
+    let mut creation = Box::pin(test.app.create_user(&root, "alice", &body));
+    // Longer than a reader waits once, and by far not as long as until it is given up.
+    let told = tokio::time::timeout(Duration::from_secs(3), &mut creation).await;
+    assert!(told.is_err(), "{told:?}");
+    drop(busy);
+    creation.await.unwrap();
+    assert!(test.app.directory().user("alice").is_some());
+}
+
+#[tokio::test]
+async fn what_was_meant_for_a_user_does_not_happen_to_the_next_one_of_that_name() {
+    let test = TestApp::start().await;
+    let bob = test.user("bob").await;
+    let body = object(json!({"password": "taken-over"}));
+    for _ in 0..5 {
+        let mut change = Box::pin(test.app.update_user(&bob, "bob", &body));
+        // The new password is being hashed, or on a busy machine already on its way to the former user.
+        assert!(come_to(change.as_mut(), 0).await.is_none());
+        test.app.remove_user(&root(), "bob").await.unwrap();
+        test.user("bob").await;
+        let _ = change.await;
+        let password = "bob-secret".into();
+        let login = test.app.login("bob", &password, None).await;
+        assert!(login.is_ok(), "{login:?}");
     }
 }
 

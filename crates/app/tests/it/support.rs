@@ -1,12 +1,14 @@
 //! An app on a database and a blob store of its own, and callers as values.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
-use cheeseshop_app::auth::Credentials;
+use cheeseshop_app::auth::{Credentials, ThrottleSettings};
 use cheeseshop_app::garbage::{GarbageOptions, GarbageReport};
 use cheeseshop_app::pages::{Encoding, PageOptions, Representation};
 use cheeseshop_app::publish::{Published, Uploaded};
+use cheeseshop_app::settings::{MirrorSettings, TriggerSettings};
 use cheeseshop_app::{App, Error, Settings};
 use cheeseshop_domain::{
     Caller, Clock, FixedClock, IndexName, JsonMap, RecordedEvent, Serial, UserName,
@@ -43,6 +45,17 @@ impl TestApp {
         let directory = TempDir::new().unwrap();
         let config = DatabaseConfig::sqlite(&directory.path().join("test.db"));
         Self::open(settings, &config, directory, None).await
+    }
+
+    /// On SQLite, with one connection for all readers, which they do not wait for longer than this many seconds.
+    pub(crate) async fn with_one_reader(seconds: u64) -> Self {
+        let directory = TempDir::new().unwrap();
+        let config = DatabaseConfig {
+            max_readers: 1,
+            connect_timeout_seconds: seconds,
+            ..DatabaseConfig::sqlite(&directory.path().join("test.db"))
+        };
+        Self::open(settings(), &config, directory, None).await
     }
 
     /// On PostgreSQL, with settings for testing.
@@ -152,6 +165,11 @@ impl TestApp {
             directory,
             postgres,
         }
+    }
+
+    /// Does something to the database on PostgreSQL, behind the program's back.
+    pub(crate) async fn on_server(&self, statement: &str) {
+        self.postgres.as_ref().unwrap().execute(statement).await;
     }
 
     /// A second app on the same database and blobs, as another node would be.
@@ -292,9 +310,31 @@ impl TestApp {
     }
 }
 
-/// Settings with cheap hashes and small limits.
+/// As [`settings`], where nobody has to wait for having guessed too often.
+pub(crate) fn forgiving_settings() -> Settings {
+    let mut settings = settings();
+    settings.auth.throttle = ThrottleSettings {
+        failures_per_user: u32::MAX,
+        failures_per_address: u32::MAX,
+        ..ThrottleSettings::default()
+    };
+    settings
+}
+
+/// Settings with cheap hashes and small limits. Upstreams of tests are in this very process, which a
+/// loaded machine may hold up for a while, and behind no proxy.
 pub(crate) fn settings() -> Settings {
     Settings {
+        mirror: MirrorSettings {
+            request_timeout: Duration::from_mins(1),
+            list_timeout: Duration::from_mins(1),
+            proxy: "none".into(),
+            ..MirrorSettings::default()
+        },
+        trigger: TriggerSettings {
+            timeout: Duration::from_mins(1),
+            ..TriggerSettings::default()
+        },
         auth: cheeseshop_app::settings::AuthSettings::for_testing(),
         publish: cheeseshop_app::settings::PublishLimits::for_testing(),
         ..Settings::default()

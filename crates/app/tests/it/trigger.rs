@@ -108,29 +108,42 @@ async fn only_files_that_come_by_upload_are_announced() {
 
 #[tokio::test]
 async fn a_call_that_fails_leaves_the_upload_and_says_why() {
-    let mut settings = settings();
-    settings.trigger.timeout = Duration::from_millis(200);
-    for (answer, expected) in [
-        (Answer::status(500), "answered 500 Internal Server Error"),
+    // All but the last answer at once, as far as the machine lets them.
+    let mut impatient = settings();
+    impatient.trigger.timeout = Duration::from_millis(200);
+    for (answer, expected, settings) in [
+        (
+            Answer::status(500),
+            "answered 500 Internal Server Error",
+            settings(),
+        ),
         (
             Answer::status(403).body(Bytes::from_static(b"<html>No valid crumb")),
             "answered 403 Forbidden",
+            settings(),
         ),
         (
             Answer::redirect(302, "/login?from=secret"),
             "answered 302 Found and redirects to http://HOST/login",
+            settings(),
         ),
         (
             Answer::redirect(301, "https://ci.test/"),
             "answered 301 Moved Permanently and redirects to https://ci.test/",
+            settings(),
         ),
-        (Answer::drop_connection(), "broke the connection"),
+        (
+            Answer::drop_connection(),
+            "broke the connection",
+            settings(),
+        ),
         (
             Answer::status(200).behind(&Gate::closed()),
             "took longer than 0.2 seconds",
+            impatient,
         ),
     ] {
-        let test = TestApp::with(settings.clone()).await;
+        let test = TestApp::with(settings).await;
         let jenkins = Receiver::start().await;
         jenkins.next(answer);
         let url = jenkins.at("/job?token=hunter2");
@@ -242,7 +255,7 @@ async fn an_upload_whose_client_goes_away_at_its_commit_is_announced() {
     let client = Arc::new(Mutex::new(None::<AbortHandle>));
     test.database.observe({
         let client = Arc::clone(&client);
-        move |_| {
+        move |_, _| {
             // Committed, and nobody has been told of it yet.
             if let Some(client) = client.lock().unwrap().take() {
                 client.abort();

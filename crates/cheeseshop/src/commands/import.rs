@@ -9,7 +9,7 @@ use cheeseshop_app::import::{ImportOptions, Progress, Report, Source};
 use cheeseshop_devpi_data::export_directory::ExportDirectory;
 use cheeseshop_devpi_data::postgresql;
 use cheeseshop_devpi_data::server_directory::ServerDirectory;
-use cheeseshop_storage::Taking;
+use cheeseshop_storage::{BlobConfig, DatabaseConfig, Taking};
 use tempfile::TempDir;
 
 use super::follow;
@@ -51,7 +51,7 @@ pub(crate) async fn run(settings: &SettingArgs, arguments: &ImportArgs) -> Resul
         report: arguments.report.clone(),
     };
     let (config, _nowhere) = if arguments.dry_run {
-        rehearsal(settings, config)?
+        rehearsal(config)?
     } else {
         (config, None)
     };
@@ -67,30 +67,19 @@ pub(crate) async fn run(settings: &SettingArgs, arguments: &ImportArgs) -> Resul
     result.and(announced.map(drop))
 }
 
-/// The settings of a dry run: it changes no database, and where there is no installation yet it
-/// looks at an empty one that lives as long as the directory beside the settings.
-fn rehearsal(
-    settings: &SettingArgs,
-    mut config: Config,
-) -> Result<(Config, Option<TempDir>), Failure> {
+/// The settings of a dry run: it changes no database, and where there is no installation yet it looks at an empty
+/// one, wherever the settings would have it. That lives as long as the directory that comes with them.
+fn rehearsal(mut config: Config) -> Result<(Config, Option<TempDir>), Failure> {
     if existing(&config).is_ok() {
         config.database.migrate = false;
         return Ok((config, None));
     }
     let folder = tempfile::tempdir()
         .map_err(|error| Failure::caused_by("there is no place for a dry run", &error))?;
-    let below = |name: &str| folder.path().join(name).display().to_string();
-    let flags = [
-        ("--dry-run", "server.data_dir", below("data")),
-        (
-            "--dry-run",
-            "database.url",
-            format!("sqlite://{}", below("database")),
-        ),
-        ("--dry-run", "blobs.kind", "local".to_owned()),
-        ("--dry-run", "blobs.path", below("blobs")),
-    ];
-    Ok((Config::load(settings, &flags)?, Some(folder)))
+    config.data_dir = folder.path().join("data");
+    config.database = DatabaseConfig::sqlite(&folder.path().join("database"));
+    config.blobs = BlobConfig::local(folder.path().join("blobs"));
+    Ok((config, Some(folder)))
 }
 
 /// How files get into the store.

@@ -22,11 +22,15 @@ pub(crate) use self::install_links::CLIENT_NAME;
 
 use crate::cli::{AuditCommand, ConfigCommand, ServerCommand, SettingArgs};
 use crate::failure::Failure;
+use crate::output;
 
 /// Runs what the user asked for.
 pub(crate) async fn run(settings: SettingArgs, command: ServerCommand) -> Result<(), Failure> {
     match command {
-        ServerCommand::Serve(arguments) => Box::pin(serve::run(&settings, &arguments)).await,
+        // Its lines are for whoever has started it, long ago.
+        ServerCommand::Serve(arguments) => {
+            return Box::pin(serve::run(&settings, &arguments)).await;
+        }
         ServerCommand::Init => Box::pin(init::run(&settings)).await,
         ServerCommand::Passwd(arguments) => Box::pin(passwd::run(&settings, &arguments)).await,
         ServerCommand::Config(ConfigCommand::Check) => config::check(&settings),
@@ -41,5 +45,6 @@ pub(crate) async fn run(settings: SettingArgs, command: ServerCommand) -> Result
         ServerCommand::Import(arguments) => Box::pin(import::run(&settings, &arguments)).await,
         ServerCommand::Export(arguments) => Box::pin(export::run(&settings, &arguments)).await,
         ServerCommand::Status(arguments) => status::run(&arguments).await,
-    }
+    }?;
+    output::all_written()
 }

@@ -2,7 +2,7 @@
 //!
 //! Works beside a running server, which notices within a second.
 
-use std::io::{IsTerminal as _, Read as _};
+use std::io::{BufRead, IsTerminal as _};
 
 use secrecy::{ExposeSecret as _, SecretString};
 
@@ -10,7 +10,7 @@ use crate::cli::{PasswdArgs, SettingArgs};
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::node::Node;
-use crate::{logging, output, root_password};
+use crate::{logging, output};
 
 /// A line longer than this is no password.
 pub(crate) const LONGEST_PASSWORD_BYTES: u64 = 4096;
@@ -41,7 +41,14 @@ pub(crate) async fn set(node: &Node, user: &str, password: &SecretString) -> Res
         Ok(()) => {
             output::talk(&format!("the password of user '{user}' is set"));
             if user == "root" {
-                root_password::forget(node.directory.path());
+                match node.kept_root_password().forget(&node.app).await {
+                    Ok(None) => {}
+                    Ok(Some(file)) => output::talk(&format!(
+                        "removed {}, the password in it has ended",
+                        file.display()
+                    )),
+                    Err(trouble) => output::talk(&format!("warning: {trouble}")),
+                }
             }
             Ok(())
         }
@@ -78,11 +85,12 @@ fn ask(user: &str) -> Result<SecretString, Failure> {
     Err(Failure::answer_is_no("no password was set"))
 }
 
-fn first_line(input: impl std::io::Read) -> Result<SecretString, Failure> {
+/// Reads no further than the first line: whoever writes may keep the other end open.
+fn first_line(input: impl BufRead) -> Result<SecretString, Failure> {
     let mut text = String::new();
     input
         .take(LONGEST_PASSWORD_BYTES)
-        .read_to_string(&mut text)
+        .read_line(&mut text)
         .map_err(|error| Failure::caused_by("the password cannot be read", &error))?;
     let line = text.lines().next().unwrap_or_default();
     if line.is_empty() {
@@ -94,10 +102,23 @@ fn first_line(input: impl std::io::Read) -> Result<SecretString, Failure> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Read as _;
+
     use super::*;
+
+    /// Somebody who has nothing more to say, and stays.
+    struct Silent;
+
+    impl std::io::Read for Silent {
+        fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
+            panic!("nobody is to wait for more");
+        }
+    }
 
     #[test]
     fn the_first_line_is_the_password() {
+        let open = std::io::BufReader::new((&b"geheim\n"[..]).chain(Silent));
+        assert_eq!(first_line(open).unwrap().expose_secret(), "geheim");
         let password = first_line(&b"geheim \r\nmore\n"[..]).unwrap();
         assert_eq!(password.expose_secret(), "geheim ");
         assert!(first_line(&b""[..]).is_err());

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use cheeseshop_http::HttpSettings;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use super::ephemeral;
@@ -29,10 +29,12 @@ use crate::{backup_watch, limits, listeners, logging, output, server, theme, tls
 /// How often finished measurements are folded into the histograms.
 const METRICS_UPKEEP: Duration = Duration::from_secs(5);
 
-/// How long what was fetched from upstreams may take to be stored when the server stops.
+/// How long background work may take to end when the server stops, and then what was fetched from upstreams to be
+/// stored.
 const SETTLE_TIME: Duration = Duration::from_secs(5);
 
-/// How much of it may pass before a file that is under way to another server is given up; the rest is for noting so.
+/// How much of the latter may pass before a file that is under way to another server is given up; the rest is for
+/// noting so.
 const SENDING_TIME: Duration = Duration::from_secs(3);
 
 /// Bounds of duration histograms in seconds: hot pages take microseconds, uploads minutes.
@@ -184,7 +186,7 @@ impl Server {
             prometheus: Some(metrics.clone()),
             ..config.http.clone()
         };
-        let backups = http.backups.clone();
+        let (backups, revocations) = (http.backups.clone(), http.revocations.clone());
         let service = cheeseshop_http::service(node.app.clone(), http);
 
         let stop_accepting = CancellationToken::new();
@@ -199,13 +201,16 @@ impl Server {
             backups,
             stop_background.clone(),
         ));
+        let kept = node.kept_root_password();
+        background.spawn(kept.watch(node.app.clone(), stop_background.clone()));
         background.spawn(vitals::watch(
             node.app.clone(),
             vitals::Places::of(&config),
             stop_background.clone(),
         ));
         if let Some(tls) = &tls {
-            background.spawn(tls::watch(Arc::clone(tls), stop_background.clone()));
+            let (tls, stop) = (Arc::clone(tls), stop_background.clone());
+            background.spawn(tls::watch(tls, revocations, stop));
         }
         listeners::hand_over(&mut listeners, &manager);
         let pulse = Pulse::default();
@@ -262,38 +267,71 @@ impl Server {
             }
         }
         manager.stopping();
-        let stopping = async {
-            stop_accepting.cancel();
-            tokio::select! {
-                _ = &mut serving => tracing::info!("all requests have finished"),
-                signal = signals.next_stop() => {
-                    tracing::warn!(signal, "stopping at once: running requests are cut off");
-                }
-                () = tokio::time::sleep(config.stop_grace) => {
-                    tracing::warn!(
-                        seconds = config.stop_grace.as_secs(),
-                        "running requests took longer than `server.stop_grace` and are cut off"
-                    );
-                }
-            }
-            stop_background.cancel();
-            while background.join_next().await.is_some() {}
-            let settling = async {
-                tokio::join!(node.app.stop_sending(SENDING_TIME), node.app.settle());
-            };
-            let settled = tokio::time::timeout(SETTLE_TIME, settling).await;
-            if settled.is_err() {
-                tracing::warn!(
-                    "downloads from upstreams were cut off, they start over when asked for; or a push \
-                 to another server was, see its line \"pushing to another server\" in this log"
-                );
-            }
-            node.close().await;
+        let work = Work {
+            serving,
+            stop_accepting,
+            background,
+            stop_background,
         };
+        let stopping = work.finish(node, &mut signals, config.stop_grace);
         manager.patient(stopping).await;
         tracing::info!("stopped");
         result
     }
+}
+
+/// What runs while a server serves, and how each part of it is told to end.
+struct Work {
+    serving: JoinHandle<()>,
+    stop_accepting: CancellationToken,
+    background: JoinSet<()>,
+    stop_background: CancellationToken,
+}
+
+impl Work {
+    /// Lets running requests finish for at most `grace`, and tidies up. A signal ends the first, another one the
+    /// second.
+    async fn finish(mut self, node: Node, signals: &mut Signals, grace: Duration) {
+        self.stop_accepting.cancel();
+        tokio::select! {
+            _ = &mut self.serving => tracing::info!("all requests have finished"),
+            signal = signals.next_stop() => {
+                tracing::warn!(signal, "stopping at once: running requests are cut off");
+            }
+            () = tokio::time::sleep(grace) => {
+                tracing::warn!(
+                    seconds = grace.as_secs(),
+                    "running requests took longer than `server.stop_grace` and are cut off"
+                );
+            }
+        }
+        self.stop_background.cancel();
+        tokio::select! {
+            () = tidy_up(node, self.background) => {}
+            signal = signals.next_stop() => {
+                tracing::warn!(signal, "stopping at once: nothing is waited for any more");
+            }
+        }
+    }
+}
+
+/// Ends background work, waits for what is on its way from and to other servers, and closes the database.
+async fn tidy_up(node: Node, mut background: JoinSet<()>) {
+    let ending = async { while background.join_next().await.is_some() {} };
+    if tokio::time::timeout(SETTLE_TIME, ending).await.is_err() {
+        // A look at a disk that is away, such as a network's, may never come back.
+        tracing::warn!("background work does not end and is left behind: does a disk not answer?");
+    }
+    let settling = async {
+        tokio::join!(node.app.stop_sending(SENDING_TIME), node.app.settle());
+    };
+    if tokio::time::timeout(SETTLE_TIME, settling).await.is_err() {
+        tracing::warn!(
+            "downloads from upstreams were cut off, they start over when asked for; or a push to \
+             another server was, see its line \"pushing to another server\" in this log"
+        );
+    }
+    node.close().await;
 }
 
 pub(crate) fn flags(arguments: &ServeArgs) -> Vec<(&'static str, &'static str, String)> {

@@ -1,13 +1,15 @@
 //! `cheeseshop status`: asks a running server how it is.
 
-use cheeseshop_client::Server;
+use cheeseshop_client::commands::escaped_json;
+use cheeseshop_client::{Api, Server, Status};
 use cheeseshop_domain::Clock as _;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
+use url::Url;
 
 use crate::cli::StatusArgs;
 use crate::clock::SystemClock;
-use crate::commands::moving::bytes;
+use crate::commands::moving::{bytes, printable};
 use crate::failure::Failure;
 use crate::output;
 
@@ -20,22 +22,36 @@ pub(crate) async fn run(arguments: &StatusArgs) -> Result<(), Failure> {
             .with_hint("is `cheeseshop serve` running there?")
     })?;
     if arguments.json {
-        output::data(&format!("{:#}", status.document));
+        output::data(&escaped_json(&format!("{:#}", status.document)));
         return Ok(());
     }
     let api = server.api().await.map_err(|error| {
         Failure::caused_by(&format!("{} gave no API description", server.url()), &error)
     })?;
-    output::data(&format!("server    {}", server.url()));
-    for (package, version) in &status.versions {
-        output::data(&format!("version   {package} {version}"));
+    for line in lines(&server.url(), &status, &api) {
+        output::data(&line);
     }
-    output::data(&format!("identity  {}", status.uuid));
-    output::data(&format!("role      {}", status.role));
-    output::data(&format!("serial    {}", status.serial));
-    output::data(&format!("features  {}", api.features.join(", ")));
-    output::data(&format!("backup    {}", backup(&status.document)));
     Ok(())
+}
+
+/// What is told, without what in the words of a server would steer the terminal.
+fn lines(url: &Url, status: &Status, api: &Api) -> Vec<String> {
+    let versions = status
+        .versions
+        .iter()
+        .map(|(package, version)| ("version", format!("{package} {version}")));
+    [("server", url.to_string())]
+        .into_iter()
+        .chain(versions)
+        .chain([
+            ("identity", status.uuid.clone()),
+            ("role", status.role.clone()),
+            ("serial", status.serial.to_string()),
+            ("features", api.features.join(", ")),
+            ("backup", backup(&status.document)),
+        ])
+        .map(|(name, value)| printable(&format!("{name:<10}{value}")))
+        .collect()
 }
 
 /// What the server knows of its newest backup.
@@ -60,11 +76,12 @@ fn backup(status: &Value) -> String {
 /// How long ago, in the largest unit that says enough.
 fn age(age: SignedDuration) -> String {
     let (count, unit) = match age.as_hours() {
-        ..1 => (age.as_mins().max(0), "minutes"),
-        hours @ 1..48 => (hours, "hours"),
-        hours => (hours / 24, "days"),
+        ..1 => (age.as_mins().max(0), "minute"),
+        hours @ 1..48 => (hours, "hour"),
+        hours => (hours / 24, "day"),
     };
-    format!("{count} {unit} ago")
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {unit}{plural} ago")
 }
 
 #[cfg(test)]
@@ -72,6 +89,34 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_server_does_not_steer_the_terminal() {
+        let status = Status {
+            uuid: "ab\r".to_owned(),
+            role: "MASTER\u{1b}[2J".to_owned(),
+            serial: 7,
+            versions: [("cheeseshop".to_owned(), "1\u{9b}2J".to_owned())].into(),
+            document: json!({}),
+        };
+        let api: Api = serde_json::from_value(json!({
+            "login": "http://a.test/+login", "authstatus": ["noauth", "", []], "features": ["a\nb"],
+        }))
+        .unwrap();
+        let url = "http://a.test/".parse().unwrap();
+        assert_eq!(
+            lines(&url, &status, &api),
+            [
+                "server    http://a.test/",
+                "version   cheeseshop 1\u{fffd}2J",
+                "identity  ab\u{fffd}",
+                "role      MASTER\u{fffd}[2J",
+                "serial    7",
+                "features  a\u{fffd}b",
+                "backup    none that the server knows of",
+            ]
+        );
+    }
 
     #[test]
     fn no_backup_is_told_as_such() {
@@ -99,7 +144,8 @@ mod tests {
         for (minutes, expected) in [
             (0, "0 minutes ago"),
             (59, "59 minutes ago"),
-            (60, "1 hours ago"),
+            (1, "1 minute ago"),
+            (60, "1 hour ago"),
             (48 * 60, "2 days ago"),
         ] {
             assert_eq!(age(SignedDuration::from_mins(minutes)), expected);

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use toml::de::{DeTable, DeValue};
@@ -75,29 +76,39 @@ pub(crate) struct Sources {
     pub(crate) credentials: Credentials,
 }
 
-/// The value of every setting that has one, with its origin, and the keys whose values are credentials
-/// that are out of reach.
+/// The value of every setting that has one, with its origin.
 #[derive(Debug, Default)]
-pub(crate) struct Resolved(BTreeMap<&'static str, (Value, Origin)>, Vec<&'static str>);
+pub(crate) struct Resolved {
+    values: BTreeMap<&'static str, (Value, Origin)>,
+    /// Keys whose values are credentials that this process does not get.
+    out_of_reach: Vec<&'static str>,
+    /// Files with secrets, by the keys that name them.
+    secret_files: Vec<(String, PathBuf)>,
+}
 
 impl Resolved {
     /// The value of a setting and where it came from.
     pub(crate) fn get(&self, key: &str) -> Option<(&Value, &Origin)> {
-        self.0.get(key).map(|(value, origin)| (value, origin))
+        self.values.get(key).map(|(value, origin)| (value, origin))
     }
 
     /// Gives a setting a value that depends on others.
     pub(crate) fn set_default(&mut self, key: &'static str, value: Value) {
-        self.0.entry(key).or_insert((value, Origin::Default));
+        self.values.entry(key).or_insert((value, Origin::Default));
     }
 
     /// Keys whose values only the service gets to see.
     pub(crate) fn out_of_reach(&self) -> &[&'static str] {
-        &self.1
+        &self.out_of_reach
+    }
+
+    /// The files with secrets that were read, with the keys that name them.
+    pub(crate) fn secret_files(&self) -> &[(String, PathBuf)] {
+        &self.secret_files
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&'static str, &Value)> {
-        self.0.iter().map(|(key, (value, _))| (*key, value))
+        self.values.iter().map(|(key, (value, _))| (*key, value))
     }
 }
 
@@ -144,22 +155,28 @@ pub(crate) fn resolve(sources: &Sources) -> (Resolved, Vec<Problem>) {
     (reading.resolved, reading.problems)
 }
 
-/// The files of a configuration: the file itself, then `conf.d/*.toml` beside it by name.
+/// The files of a configuration: the file itself, then `conf.d/*.toml` beside it by name. A folder that is there
+/// and cannot be listed is given as if it were a file, so that whoever reads the files says why: without what is in
+/// it a server would let in whom it should not.
 pub(crate) fn with_fragments(file: &Path) -> Vec<PathBuf> {
     let mut files = vec![file.to_path_buf()];
     let folder = file
         .parent()
         .map_or_else(|| PathBuf::from("conf.d"), |parent| parent.join("conf.d"));
-    if let Ok(entries) = std::fs::read_dir(folder) {
-        let mut fragments: Vec<PathBuf> = entries
-            .filter_map(|entry| entry.ok().map(|entry| entry.path()))
-            .filter(|path| {
-                path.extension()
-                    .is_some_and(|extension| extension == "toml")
-            })
-            .collect();
-        fragments.sort();
-        files.extend(fragments);
+    match std::fs::read_dir(&folder) {
+        Ok(entries) => {
+            let mut fragments: Vec<PathBuf> = entries
+                .filter_map(|entry| entry.ok().map(|entry| entry.path()))
+                .filter(|path| {
+                    path.extension()
+                        .is_some_and(|extension| extension == "toml")
+                })
+                .collect();
+            fragments.sort();
+            files.extend(fragments);
+        }
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {}
+        Err(_) => files.push(folder),
     }
     files
 }
@@ -194,7 +211,7 @@ impl Reading {
         };
         match value {
             Ok(value) => {
-                self.resolved.0.insert(setting.key, (value, origin));
+                self.resolved.values.insert(setting.key, (value, origin));
             }
             Err(reason) => self.no_path(origin, setting.key, setting, reason),
         }
@@ -209,11 +226,11 @@ impl Reading {
     ) {
         match reason {
             NoPath::OutOfReach(_) if self.wanted == Credentials::MayBeOutOfReach => {
-                self.resolved.1.push(setting.key);
+                self.resolved.out_of_reach.push(setting.key);
                 if setting.shown == Shown::Hidden {
                     // Others say that there has to be one.
                     let value = Value::Text("out of reach".to_owned());
-                    self.resolved.0.insert(setting.key, (value, origin));
+                    self.resolved.values.insert(setting.key, (value, origin));
                 }
             }
             NoPath::OutOfReach(message) | NoPath::Wrong(message) => {
@@ -337,6 +354,8 @@ impl Reading {
         };
         match std::fs::read_to_string(&path) {
             Ok(text) => {
+                let named = (format!("{}{FILE_SUFFIX}", secret.key), PathBuf::from(&path));
+                self.resolved.secret_files.push(named);
                 // Editors end files with a newline, secrets do not.
                 let text = text.trim_end_matches(['\n', '\r']);
                 match value::parse_text(secret.kind, text) {
@@ -531,6 +550,26 @@ mod tests {
             messages(&problems, folder.path()),
             ["cheeseshop.toml:2: `database.url_file`: `database.url` is given as well; keep one"]
         );
+    }
+
+    #[test]
+    fn a_folder_of_fragments_that_cannot_be_listed_is_told() {
+        let (folder, path) = written("");
+        // What keeps out root as well.
+        std::os::unix::fs::symlink("conf.d", folder.path().join("conf.d")).unwrap();
+        let (_, problems) = resolve(&Sources {
+            files: with_fragments(&path),
+            ..Sources::default()
+        });
+        let found = messages(&problems, folder.path());
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(
+            found[0].starts_with("conf.d: cannot be read: "),
+            "{found:?}"
+        );
+        std::fs::remove_file(folder.path().join("conf.d")).unwrap();
+        std::fs::write(folder.path().join("conf.d"), "of somebody else").unwrap();
+        assert_eq!(with_fragments(&path), [path]);
     }
 
     #[test]

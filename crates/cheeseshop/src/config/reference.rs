@@ -84,7 +84,7 @@ reported at once with the place where they are written. `cheeseshop config check
 `cheeseshop config show` prints every value with its origin and with secrets hidden.
 
 A *size* is a number of bytes: `1048576`, `"1 MiB"`, `"2 GB"`. A *time* is a number of seconds or has
-a unit: `30`, `"30s"`, `"10m"`, `"1h"`, `"2d"`. A *list* is `["a", "b"]` in a file and `a,b` in a
+a unit: `30`, `"30s"`, `"10m"`, `"1h"`, `"2d"`; `36500d` is the most. A *list* is `["a", "b"]` in a file and `a,b` in a
 variable or flag.
 
 A setting that names a file, those of secrets (`url_file`) among them, may be `credential:NAME`: the

@@ -243,7 +243,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
     Setting::new("trigger.concurrent", Kind::Number(1, MANY), "32", "Calls at once; what is more is not called, and the uploader is told."),
 
     Setting::new("auth.root_password_file", Kind::Path, "", "File with the password that the first start gives to `root`: one line, 8 to 1024 bytes. It is read then and never again, so it may go, or change, afterwards. Default: a password is made up.").here().late(),
-    Setting::new("auth.print_root_password", Kind::Choice(PRINT_ROOT_PASSWORD), "terminal", "Where a made-up password is printed: on a `terminal` only, `always` (a script that reads the output) or `never`. Otherwise it goes to the file `root-password` in the data directory, for its owner's eyes, until `cheeseshop passwd root` sets another.").here(),
+    Setting::new("auth.print_root_password", Kind::Choice(PRINT_ROOT_PASSWORD), "terminal", "Where a made-up password is printed: on a `terminal` only, `always` (a script that reads the output) or `never`. Otherwise it goes to the file `root-password` in the data directory, for its owner's eyes, until `root` has another.").here(),
     Setting::new("auth.self_registration", Kind::Flag, "false", "Whether anybody may create a user, as with devpi-server."),
     Setting::new("auth.restrict_modify", Kind::Text, "", "Who alone may create and change users and indexes: names and `:group` items, parted by commas."),
     Setting::new("auth.allow_empty_password", Kind::Flag, "false", "Whether a user may have the empty password, as with devpi-server."),

@@ -81,7 +81,8 @@ impl Surroundings {
         own.into_iter()
             .chain([PathBuf::from("/etc/cheeseshop")])
             .map(|folder| folder.join("cheeseshop.toml"))
-            .find(|file| file.exists())
+            // One that may be there and cannot be looked at is not passed over: reading it says why.
+            .find(|file| file.try_exists().unwrap_or(true))
             .map(|file| with_fragments(&file))
             .unwrap_or_default()
     }
@@ -101,6 +102,16 @@ impl Surroundings {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_that_cannot_be_looked_at_is_not_passed_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let own = folder.path().join("cheeseshop");
+        std::os::unix::fs::symlink("cheeseshop", &own).unwrap();
+        let home = folder.path().to_str().unwrap();
+        let found = Surroundings::of(&[("XDG_CONFIG_HOME", home)]).settings_files(&[]);
+        assert_eq!(found.first(), Some(&own.join("cheeseshop.toml")));
+    }
 
     #[test]
     fn folders_follow_the_xdg_specification() {

@@ -92,7 +92,11 @@ pub(crate) fn parse_text(kind: Kind, text: &str) -> Result<Value, String> {
             _ => wrong(),
         },
         Kind::Size => with_unit(text, SIZES).map_or_else(wrong, |n| Ok(Value::Number(n))),
-        Kind::Duration => with_unit(text, TIMES).map_or_else(wrong, |n| Ok(Value::Number(n))),
+        Kind::Duration => match with_unit(text, TIMES) {
+            Some(seconds) if seconds <= LONGEST_TIME => Ok(Value::Number(seconds)),
+            Some(_) => Err(format!("`{text}` is too long: 36500d is the most")),
+            None => wrong(),
+        },
         Kind::List | Kind::Paths => Ok(Value::List(
             text.split(',')
                 .map(str::trim)
@@ -153,6 +157,9 @@ const SIZES: Units = &[
 
 const TIMES: Units = &[("", 1), ("s", 1), ("m", 60), ("h", 3600), ("d", 24 * 3600)];
 
+/// A hundred years: any moment of ours and such a time together are still a moment, whoever adds them.
+const LONGEST_TIME: u64 = 36_500 * 24 * 3600;
+
 fn with_unit(text: &str, units: Units) -> Option<u64> {
     let end = text
         .find(|character: char| !character.is_ascii_digit())
@@ -193,6 +200,9 @@ mod tests {
             (Kind::Duration, "90", Some(Value::Number(90))),
             (Kind::Duration, "2h", Some(Value::Number(7200))),
             (Kind::Duration, "2 weeks", None),
+            (Kind::Duration, "36500d", Some(Value::Number(3_153_600_000))),
+            (Kind::Duration, "3153600001", None),
+            (Kind::Duration, "18446744073709551615s", None),
             (Kind::Number(1, 9), "9", Some(Value::Number(9))),
             (Kind::Number(1, 9), "10", None),
             (

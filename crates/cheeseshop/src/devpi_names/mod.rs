@@ -61,7 +61,8 @@ fn act(options: &Options) -> Result<(), Stop> {
         return Ok(());
     }
     match options.program {
-        Program::Server => on_threads(options, serve::run),
+        // Its lines are for whoever has started it, long ago.
+        Program::Server => return on_threads(options, serve::run),
         Program::Init => on_threads(options, init::run),
         Program::Passwd => on_threads(options, passwd::run),
         Program::Export => on_threads(options, export::run),
@@ -70,7 +71,8 @@ fn act(options: &Options) -> Result<(), Stop> {
         Program::GenSecret => secret::generate(options),
         Program::Fsck => on_threads(options, fsck::run),
         Program::ClearSearchIndex => on_threads(options, clear_search_index::run),
-    }
+    }?;
+    Ok(output::all_written()?)
 }
 
 /// Translates the options, says what there is to say about them, and runs `work`.

@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::filter::dynamic_filter_fn;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer as _, Registry, reload};
@@ -36,16 +36,17 @@ pub(crate) fn start(config: &LogConfig) -> Result<(), Failure> {
     let sink = Sink::new(std::io::stderr()).map_err(|error| cannot(&error))?;
     let (filter, handle) = reload::Layer::new(filter);
     set_format(config.format);
-    // Both formats are there, as a layer with spans open cannot be exchanged for another one.
+    // Both formats are there, as a layer with spans open cannot be exchanged for another one. Which of them writes
+    // is asked for each line anew.
     let text = tracing_subscriber::fmt::layer()
         .with_writer(sink.clone())
         .with_ansi(std::io::stderr().is_terminal())
-        .with_filter(filter_fn(|_| !IS_JSON.load(Ordering::Relaxed)));
+        .with_filter(dynamic_filter_fn(|_, _| !IS_JSON.load(Ordering::Relaxed)));
     let json = tracing_subscriber::fmt::layer()
         .with_writer(sink.clone())
         .json()
         .flatten_event(true)
-        .with_filter(filter_fn(|_| IS_JSON.load(Ordering::Relaxed)));
+        .with_filter(dynamic_filter_fn(|_, _| IS_JSON.load(Ordering::Relaxed)));
     tracing_subscriber::registry()
         .with(filter)
         .with(text)
@@ -103,4 +104,42 @@ fn log_panic(panic: &std::panic::PanicHookInfo<'_>) {
         "a task panicked: {}",
         panic.payload_as_str().unwrap_or("no text")
     );
+    // Where nobody catches it the process ends, and takes along what waits to be written.
+    flush();
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    /// Tells the test's own program, when it is started once more, to be the one that panics.
+    const PANICS: &str = "CHEESESHOP_TEST_PANICS";
+
+    #[test]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a test that starts itself as another process"
+    )]
+    fn a_panic_is_told_by_a_process_that_ends_with_it() {
+        if std::env::var_os(PANICS).is_some() {
+            start(&LogConfig {
+                format: LogFormat::Text,
+                filter: "info".to_owned(),
+            })
+            .unwrap();
+            let caught = std::panic::catch_unwind(|| panic!("of the test"));
+            assert!(caught.is_err());
+            std::process::abort();
+        }
+        let name = "logging::tests::a_panic_is_told_by_a_process_that_ends_with_it";
+        let output = Command::new(std::env::current_exe().unwrap())
+            .args([name, "--exact", "--nocapture"])
+            .env(PANICS, "yes")
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(said.contains("a task panicked: of the test"), "{said}");
+    }
 }

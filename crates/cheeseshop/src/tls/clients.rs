@@ -81,9 +81,19 @@ impl Clients {
             verifier = verifier.allow_unauthenticated();
         }
         let verifier = verifier.build().map_err(|error| {
-            let file = settings.client_revoked.as_ref().unwrap_or(file);
-            let hint = "check it with `openssl crl -noout -text -in FILE`";
-            Trouble::of(REVOKED, file, format!("cannot be used: {error}"), hint)
+            let (setting, file, hint) = match &settings.client_revoked {
+                Some(lists) => (
+                    REVOKED,
+                    lists.as_path(),
+                    "check it with `openssl crl -noout -text -in FILE`",
+                ),
+                None => (
+                    AUTHORITIES,
+                    file.as_path(),
+                    "check it with `openssl x509 -noout -text -in FILE`",
+                ),
+            };
+            Trouble::of(setting, file, format!("cannot be used: {error}"), hint)
         })?;
         Ok(Some(Self {
             verifier,

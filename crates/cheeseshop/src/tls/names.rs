@@ -15,11 +15,7 @@ pub(super) struct ByName {
 
 impl ByName {
     pub(super) fn new(identities: &[Identity]) -> Self {
-        let entry = |identity: &Identity| {
-            let names = identity.names().iter();
-            let names = names.map(|name| name.to_ascii_lowercase()).collect();
-            (names, Arc::clone(&identity.key))
-        };
+        let entry = |identity: &Identity| (identity.names().to_vec(), Arc::clone(&identity.key));
         Self {
             entries: identities.iter().map(entry).collect(),
         }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use cheeseshop_http::RevocationsNote;
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
@@ -25,12 +26,12 @@ const RESTS: u32 = 10;
 struct Said(Option<(Vec<String>, Instant)>);
 
 /// Looks at the certificates, and whether their files have been replaced, now and again until `stop`.
-pub(crate) async fn watch(tls: Arc<ServerTls>, stop: CancellationToken) {
+pub(crate) async fn watch(tls: Arc<ServerTls>, note: RevocationsNote, stop: CancellationToken) {
     metrics::describe();
     metrics::taken_over(tls.last().at);
     let mut said = Said::default();
     loop {
-        look(&tls, super::now(), &mut said);
+        look(&tls, &note, super::now(), &mut said);
         let interval = tls.state.load().settings.watch_interval();
         tokio::select! {
             () = stop.cancelled() => return,
@@ -72,8 +73,8 @@ async fn refresh(tls: Arc<ServerTls>, rest: Duration) {
     }
 }
 
-/// Tells the metrics and, when there is not much time left, the log.
-fn look(tls: &ServerTls, now: Timestamp, said: &mut Said) {
+/// Tells the metrics, the status and, when there is not much time left, the log.
+fn look(tls: &ServerTls, note: &RevocationsNote, now: Timestamp, said: &mut Said) {
     let state = tls.state.load();
     if let Some(end) = state.identities.iter().map(Identity::not_after).min() {
         metrics::first_end(end);
@@ -82,7 +83,9 @@ fn look(tls: &ServerTls, now: Timestamp, said: &mut Said) {
         .clients
         .as_ref()
         .and_then(|one| one.revocations.as_ref());
-    if let Some(end) = lists.and_then(Revocations::first_end) {
+    let end = lists.and_then(Revocations::first_end);
+    note.set(end.map(|end| u64::try_from(end.as_second()).unwrap_or_default()));
+    if let Some(end) = end {
         metrics::lists_end(end);
     }
     for warning in said.news(state.ends_in_sight(now)) {

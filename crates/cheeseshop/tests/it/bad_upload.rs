@@ -7,7 +7,7 @@ use cheeseshop_test_support::{BuiltFile, DocumentationArchive, Wheel, WheelDefec
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 
-use crate::support::{Api, DEADLINE, Home, Server};
+use crate::support::{Api, BETWEEN_LOOKS, DEADLINE, Home, Server};
 
 /// Larger than anything that these tests upload on purpose.
 const LIMIT: &str = "--set=upload.max_file_bytes=8MiB";
@@ -190,7 +190,7 @@ async fn nothing_left(home: &Home, before: usize) {
     let deadline = Instant::now() + DEADLINE;
     while blobs(home) != before {
         assert!(Instant::now() < deadline, "something of the upload is left");
-        tokio::task::yield_now().await;
+        tokio::time::sleep(BETWEEN_LOOKS).await;
     }
 }
 

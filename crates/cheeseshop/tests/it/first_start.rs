@@ -1,10 +1,13 @@
 //! From nothing to a working index with one command.
 
 use std::os::unix::fs::PermissionsExt as _;
+use std::time::{Duration, Instant};
 
-use reqwest::StatusCode;
+use cheeseshop_test_support::postgres;
+use reqwest::{Method, StatusCode};
+use serde_json::json;
 
-use crate::support::{Api, Home, Server, Surroundings as _};
+use crate::support::{Api, CHEAP_HASH, DEADLINE, Home, Server, Surroundings as _};
 
 #[tokio::test]
 async fn the_first_start_makes_everything_and_prints_the_password_once() {
@@ -108,6 +111,87 @@ async fn a_password_that_nobody_would_see_goes_to_a_file_until_there_is_another(
     assert_eq!(output.code, Some(0), "{output:?}");
     assert!(!file.exists(), "{output:?}");
     assert!(!server.stop().contains(&password));
+}
+
+/// Starts a server that prints no password.
+fn start_quietly(home: &Home, arguments: &[&str]) -> Server {
+    let arguments = [&["serve", "--listen", "127.0.0.1:0"], CHEAP_HASH, arguments].concat();
+    let mut command = home.cheeseshop(&arguments);
+    command.env("CHEESESHOP_AUTH__PRINT_ROOT_PASSWORD", "never");
+    Server::spawn(home, command)
+}
+
+/// Waits until the file of the made-up password is gone.
+async fn wait_until_forgotten(home: &Home, server: &Server) {
+    let deadline = Instant::now() + DEADLINE;
+    while home.data_dir().join("root-password").exists() {
+        assert!(Instant::now() < deadline, "{}", server.log());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test]
+async fn the_file_of_a_made_up_password_goes_when_a_request_sets_another() {
+    let home = Home::new();
+    let server = start_quietly(&home, &[]);
+    let password = kept_password(&home);
+    let root = Api::login(&server.url, "root", &password).await;
+    let response = root
+        .send(Method::PATCH, "root", &json!({"password": "another-one"}))
+        .await;
+    assert_eq!(response.status(), StatusCode::OK);
+    wait_until_forgotten(&home, &server).await;
+    Api::login(&server.url, "root", "another-one").await;
+    assert!(!server.stop().contains(&password));
+}
+
+#[tokio::test]
+async fn the_file_of_a_made_up_password_stays_as_long_as_it_is_right() {
+    let home = Home::new();
+    start_quietly(&home, &[]).stop();
+    let password = kept_password(&home);
+    let set = |password: &str| {
+        let arguments = [&["passwd", "root"], CHEAP_HASH].concat();
+        home.run_with_input(&arguments, &format!("{password}\n"))
+    };
+    // The same again, in another hash.
+    let output = set(&password).succeeded("passwd");
+    assert!(!output.stderr.contains("removed"), "{output:?}");
+    assert_eq!(kept_password(&home), password);
+
+    // It was outdated while no server ran, by something that did not think of it.
+    let output = set("another-one").succeeded("passwd");
+    assert!(output.stderr.contains("removed"), "{output:?}");
+    let text = format!("{password}\n");
+    home.write("data/root-password", &text);
+    let server = start_quietly(&home, &[]);
+    wait_until_forgotten(&home, &server).await;
+    server.stop();
+
+    // What an operator has put there is none of ours.
+    home.write("data/root-password", "in the safe\n");
+    let output = set("one-more").succeeded("passwd");
+    assert!(!output.stderr.contains("removed"), "{output:?}");
+    assert!(home.data_dir().join("root-password").exists());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_file_of_a_made_up_password_goes_when_another_node_sets_one() {
+    let database = postgres().await;
+    let url = format!("--database-url={}", database.url);
+    let homes = [Home::new(), Home::new()];
+    let one = start_quietly(&homes[0], &[&url]);
+    let two = start_quietly(&homes[1], &[&url]);
+    assert!(!homes[1].data_dir().join("root-password").exists());
+    let password = kept_password(&homes[0]);
+    let root = Api::login(&two.url, "root", &password).await;
+    let response = root
+        .send(Method::PATCH, "root", &json!({"password": "another-one"}))
+        .await;
+    assert_eq!(response.status(), StatusCode::OK);
+    wait_until_forgotten(&homes[0], &one).await;
+    one.stop();
+    two.stop();
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::time::Instant;
 use cheeseshop_test_support::{CertificateAuthority, Upstream, Wheel};
 use serde_json::{Value, json};
 
-use crate::support::{Api, CHEAP_HASH, DEADLINE, Home, Server};
+use crate::support::{Api, BETWEEN_LOOKS, CHEAP_HASH, DEADLINE, Home, PATIENT, Server};
 
 /// Labels that Prometheus adds.
 const OF_PROMETHEUS: &[&str] = &["job", "instance"];
@@ -104,6 +104,7 @@ async fn exposition() -> String {
     let pypi = format!("mirror.root_pypi_url={}", upstream.url());
     let mut arguments = vec!["serve", "--config", "cheeseshop.toml", "--set", &pypi];
     arguments.extend(["--listen", "https://127.0.0.1:0", "--listen", "127.0.0.1:0"]);
+    arguments.push(PATIENT);
     arguments.extend(CHEAP_HASH);
     let server = Server::spawn(&home, home.cheeseshop(&arguments));
     assert!(server.url.starts_with("http://"), "{}", server.url);
@@ -146,7 +147,7 @@ async fn exposition() -> String {
             return text;
         }
         assert!(Instant::now() < deadline, "{text}");
-        tokio::task::yield_now().await;
+        tokio::time::sleep(BETWEEN_LOOKS).await;
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use reqwest::StatusCode;
 
-use crate::support::{Api, CHEAP_HASH, DEADLINE, Home, Server};
+use crate::support::{Api, BETWEEN_LOOKS, CHEAP_HASH, DEADLINE, Home, Server};
 
 fn set_password(home: &Home, user: &str, input: &str) -> crate::support::Output {
     let mut arguments = vec!["passwd", user];
@@ -29,7 +29,7 @@ async fn a_running_server_takes_the_new_password_and_refuses_the_old() {
     while let Err(status) = anonymous.try_login("root", "a new password").await {
         assert_eq!(status, StatusCode::UNAUTHORIZED);
         assert!(Instant::now() < deadline, "the new password is never taken");
-        tokio::task::yield_now().await;
+        tokio::time::sleep(BETWEEN_LOOKS).await;
     }
     assert_eq!(
         anonymous.try_login("root", &old).await,

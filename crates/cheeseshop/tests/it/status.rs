@@ -1,5 +1,7 @@
 //! `cheeseshop status`: asking a running server.
 
+use cheeseshop_test_support::loopback_port;
+
 use crate::support::{Home, Server};
 
 #[test]
@@ -18,9 +20,7 @@ fn status_prints_what_the_server_says() {
 
 #[test]
 fn no_server_is_told() {
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}/", free.local_addr().unwrap());
-    drop(free);
+    let url = format!("http://127.0.0.1:{}/", loopback_port());
     let output = Home::new().run(&["status", &url]);
     assert_eq!(output.code, Some(2));
     assert!(

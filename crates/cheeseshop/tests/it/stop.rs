@@ -1,12 +1,16 @@
 //! The end of a server: what runs is finished, unless that takes too long.
 
+use std::fs::OpenOptions;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::time::Instant;
 
 use cheeseshop_test_support::Wheel;
+use rustix::fs::OFlags;
 use serde_json::json;
 
-use crate::support::{Home, Server, noise};
+use crate::support::{BETWEEN_LOOKS, DEADLINE, Home, Server, noise};
 
 /// Large enough to be on its way while the server is asked to stop: more than the kernel buffers
 /// on both sides of a loopback connection.
@@ -55,7 +59,7 @@ async fn a_running_download_is_finished() {
     // No new connection from now on.
     let address = server.url.strip_prefix("http://").unwrap().to_owned();
     while TcpStream::connect(&address).is_ok() {
-        std::thread::yield_now();
+        std::thread::sleep(BETWEEN_LOOKS);
     }
     let mut rest = Vec::new();
     stream.read_to_end(&mut rest).unwrap();
@@ -71,11 +75,36 @@ async fn a_second_signal_ends_it_at_once() {
     server.signal("TERM");
     let address = server.url.strip_prefix("http://").unwrap().to_owned();
     while TcpStream::connect(&address).is_ok() {
-        std::thread::yield_now();
+        std::thread::sleep(BETWEEN_LOOKS);
     }
     server.signal("INT");
     assert!(server.wait().success());
     assert!(server.log().contains("running requests are cut off"));
+}
+
+#[test]
+fn a_disk_that_does_not_answer_does_not_hold_up_the_end() {
+    let home = Home::new();
+    let server = Server::start(&home, &[]);
+    // Whoever looks for the note of the last backup waits for somebody who writes.
+    let note = home.data_dir().join("last-backup.json");
+    let pipe = std::process::Command::new("mkfifo").arg(&note).status();
+    assert!(pipe.unwrap().success());
+    let mut writing = OpenOptions::new();
+    writing
+        .write(true)
+        .custom_flags(OFlags::NONBLOCK.bits().cast_signed());
+    let deadline = Instant::now() + DEADLINE;
+    let silent = loop {
+        // Without a reader there is nobody to write to.
+        if let Ok(silent) = writing.open(&note) {
+            break silent;
+        }
+        assert!(Instant::now() < deadline, "nobody looks for the note");
+        std::thread::sleep(BETWEEN_LOOKS);
+    };
+    server.stop();
+    drop(silent);
 }
 
 #[tokio::test]

@@ -48,6 +48,7 @@ use crate::Environment;
 pub(crate) use self::connection::Connection;
 pub(crate) use self::failure::Failure;
 pub use self::help::grouped;
+pub use self::output::escaped_json;
 pub(crate) use self::output::{Output, Style};
 pub(crate) use self::session::{DEVPI_CLIENT_VERSION, OnError, Session};
 

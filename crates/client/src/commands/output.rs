@@ -259,7 +259,7 @@ pub(crate) fn printable(text: &str) -> String {
 
 /// A JSON text with escapes for the control characters that JSON lets stand for themselves: DEL, and
 /// those of C1, of which one begins a command to the terminal. It means the same.
-fn escaped_json(text: &str) -> String {
+pub fn escaped_json(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
         // Only texts hold them; what is below them stands between values, or is escaped there already.

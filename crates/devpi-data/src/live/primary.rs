@@ -3,9 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use cheeseshop_app::ByteStream;
-use cheeseshop_domain::Clock;
+use cheeseshop_domain::{Clock, error_chain};
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue};
@@ -40,6 +39,9 @@ const SHOWN: usize = 200;
 
 /// Most bytes of an error's body that are read.
 const MOST_TEXT: usize = 64 * 1024;
+
+/// How long an error's body is read.
+const TEXT_TIME: Duration = Duration::from_mins(1);
 
 /// The server, and who we are towards it.
 #[derive(Clone)]
@@ -256,15 +258,9 @@ async fn send(url: &Url, request: reqwest::RequestBuilder) -> Result<Response, F
 }
 
 pub(super) fn unreachable(url: &Url, error: &dyn std::error::Error) -> FollowError {
-    let mut reason = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        reason = format!("{reason}: {cause}");
-        source = cause.source();
-    }
     FollowError::Unreachable {
         url: url.to_string(),
-        reason,
+        reason: error_chain(error),
     }
 }
 
@@ -278,15 +274,16 @@ fn body(response: Response) -> ByteStream {
 /// The text of an answer that is no success, its beginning at least.
 async fn text(mut response: Response) -> String {
     let mut bytes = Vec::new();
-    while let Ok(Ok(Some(chunk))) =
-        tokio::time::timeout(Duration::from_secs(5), response.chunk()).await
-    {
-        let chunk: Bytes = chunk;
-        bytes.extend_from_slice(&chunk[..chunk.len().min(MOST_TEXT - bytes.len())]);
-        if bytes.len() >= MOST_TEXT {
-            break;
+    let reading = async {
+        while let Ok(Some(chunk)) = response.chunk().await {
+            bytes.extend_from_slice(&chunk[..chunk.len().min(MOST_TEXT - bytes.len())]);
+            if bytes.len() >= MOST_TEXT {
+                break;
+            }
         }
-    }
+    };
+    // What came until then will do.
+    let _ = tokio::time::timeout(TEXT_TIME, reading).await;
     String::from_utf8_lossy(&bytes).into_owned()
 }
 

@@ -262,7 +262,7 @@ pub(crate) async fn fill_mirror(devpi: &Devpi) -> &'static str {
             tokio::task::yield_now().await;
         }
     };
-    let deadline = std::time::Duration::from_mins(1);
+    let deadline = std::time::Duration::from_mins(4);
     tokio::time::timeout(deadline, kept).await.unwrap();
     "pkg_one-1.1-py3-none-any.whl"
 }

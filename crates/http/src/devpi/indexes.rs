@@ -17,7 +17,7 @@ use crate::ask::Ask;
 use crate::failure::DevpiError;
 use crate::front::Shared;
 use crate::web::shop::Page;
-use crate::{json_body, negotiate, simple, web};
+use crate::{json_body, simple, web};
 
 /// `GET /{user}/{index}`; its projects too, unless the query says `no_projects`.
 pub(crate) async fn show(
@@ -30,7 +30,7 @@ pub(crate) async fn show(
     let name = ask.index()?;
     let caller = ask.caller(&shared.app).await?;
     let index = shared.app.shown_index(&caller, &name).await?;
-    if negotiate::asks_for_html(&ask.headers) {
+    if ask.context.asks_for_html {
         return page(&shared, &ask, &caller, &index).await;
     }
     ask.json_only()?;

@@ -5,19 +5,21 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Response;
+use cheeseshop_app::releases::ProjectDocument;
 use cheeseshop_app::removal::Force;
 use cheeseshop_app::{Error, Scope};
 use cheeseshop_domain::api::Kind;
-use cheeseshop_domain::{IndexKind, IndexName, MirrorConfig};
+use cheeseshop_domain::{Caller, IndexName, MirrorConfig};
 use cheeseshop_packaging::ProjectName;
 use http::StatusCode;
 
 use super::{documents, envelope};
 use crate::ask::Ask;
-use crate::failure::DevpiError;
+use crate::credentials::{self, Sent};
+use crate::failure::{self, DevpiError};
 use crate::front::Shared;
 use crate::web::shop::Page;
-use crate::{negotiate, simple, web};
+use crate::{simple, web};
 
 /// `GET /{user}/{index}/{project}`
 pub(crate) async fn show_project(
@@ -36,31 +38,44 @@ pub(crate) async fn show_project(
         .app
         .project(&caller, &index, &project, scope(&ask))
         .await?;
-    if negotiate::asks_for_html(&ask.headers) {
-        let directory = shared.app.directory();
-        let holders: BTreeSet<&IndexName> = document
-            .releases
-            .iter()
-            .flat_map(|release| std::iter::once(release).chain(&release.shadowing))
-            .map(|release| &release.index)
-            .collect();
-        let mirrors: Vec<&MirrorConfig> = holders
-            .into_iter()
-            .filter_map(
-                |holder| match &directory.index_by_name(holder)?.config.kind {
-                    IndexKind::Mirror(mirror) => Some(mirror),
-                    IndexKind::Hosted(_) => None,
-                },
-            )
-            .collect();
-        let path = format!("{index}/{}", project.normalized());
-        let page = Page::new(&ask, &caller).below(&path);
-        let response = web::projects::project_page(&page, &index, &document, &mirrors);
-        return Ok(response);
+    if ask.context.asks_for_html {
+        return Ok(page(&shared, &ask, &caller, &index, &document));
     }
     ask.json_only()?;
     let result = documents::project(&ask, document).map_err(Error::internal)?;
     Ok(envelope::result(Kind::ProjectConfig, result))
+}
+
+fn page(
+    shared: &Shared,
+    ask: &Ask,
+    caller: &Caller,
+    index: &IndexName,
+    document: &ProjectDocument,
+) -> Response {
+    let directory = shared.app.directory();
+    let holders: BTreeSet<&IndexName> = document
+        .releases
+        .iter()
+        .flat_map(|release| std::iter::once(release).chain(&release.shadowing))
+        .map(|release| &release.index)
+        .collect();
+    let mirrors: Vec<&MirrorConfig> = holders
+        .into_iter()
+        .filter_map(|holder| directory.index_by_name(holder)?.mirror())
+        .collect();
+    // A cookie only ever reads: the button would be pressed by nobody in particular.
+    let is_by_cookie = credentials::sent(&ask.method, &ask.headers) == Sent::InCookie;
+    let anonymous = Caller::anonymous();
+    let can_press = !is_by_cookie
+        || directory
+            .index_by_name(index)
+            .is_some_and(|index| directory.readable(&anonymous, index.id));
+    let path = format!("{index}/{}", document.name.normalized());
+    let page = Page::new(ask, caller).below(&path);
+    let refresh =
+        (can_press && !mirrors.is_empty()).then(|| page.address(&format!("{path}/refresh")));
+    web::projects::project_page(&page, index, document, &mirrors, refresh.as_deref())
 }
 
 /// `GET /{user}/{index}/{project}/{version}`; of the page the version may be `latest` or `stable`, as
@@ -75,7 +90,7 @@ pub(crate) async fn show_release(
     }
     let caller = ask.caller(&shared.app).await?;
     let version = ask.segment("version")?;
-    if negotiate::asks_for_html(&ask.headers) {
+    if ask.context.asks_for_html {
         let release = shared
             .app
             .wanted_release(&caller, &index, &project, version)
@@ -109,7 +124,7 @@ pub(crate) async fn refresh_project(
     ask: Ask,
 ) -> Result<Response, DevpiError> {
     if ask.segment("version")? != "refresh" {
-        return Err(Error::NotFound("there is nothing at this URL".to_owned()).into());
+        return Err(failure::nothing_here().into());
     }
     let (index, project) = (ask.index()?, ask.project()?);
     let caller = ask.caller(&shared.app).await?;

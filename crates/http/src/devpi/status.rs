@@ -22,19 +22,24 @@ pub(crate) async fn status(
     let status = shared.app.status().await?;
     let committed = status.last_commit.map_or(0.0, unix_seconds);
     let gauge =
-        |name: &str, value: usize| StatusMetric(name.to_owned(), MetricKind::Gauge, value.into());
+        |name: &str, value: u64| StatusMetric(name.to_owned(), MetricKind::Gauge, value.into());
+    let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
     let mut metrics = vec![
-        gauge("cheeseshop_users", status.users),
-        gauge("cheeseshop_indexes", status.indexes),
+        gauge("cheeseshop_users", count(status.users)),
+        gauge("cheeseshop_indexes", count(status.indexes)),
     ];
     if let Some((finished, bytes)) = shared.settings.backups.get() {
-        let gauge =
-            |name: &str, value: u64| StatusMetric(name.to_owned(), MetricKind::Gauge, value.into());
         metrics.push(gauge(
             "cheeseshop_backup_finished_timestamp_seconds",
             finished,
         ));
         metrics.push(gauge("cheeseshop_backup_bytes", bytes));
+    }
+    if let Some(end) = shared.settings.revocations.get() {
+        metrics.push(gauge(
+            "cheeseshop_tls_client_revoked_next_update_seconds",
+            end,
+        ));
     }
     let result = Status {
         serverdir: None,

@@ -18,7 +18,7 @@ use crate::ask::Ask;
 use crate::failure::DevpiError;
 use crate::front::Shared;
 use crate::web::shop::Page;
-use crate::{drain, files, json_body, negotiate, web};
+use crate::{drain, files, json_body, web};
 
 /// `POST /{user}/{index}/+f/…`: the body is kept byte for byte.
 pub(crate) async fn add(
@@ -68,7 +68,7 @@ pub(crate) async fn list(
     let documents = runs
         .iter()
         .map(|run| document(&ask, run, TestRunDetail::Outcome));
-    if !negotiate::asks_for_html(&ask.headers) {
+    if !ask.context.asks_for_html {
         let documents: Vec<_> = documents.collect();
         return Ok(personal(envelope::result(Kind::ToxResults, documents)));
     }
@@ -104,7 +104,7 @@ pub(crate) async fn show(
         .test_result(&caller, &index, release, file, name)
         .await?;
     let document = document(&ask, &run, TestRunDetail::Commands);
-    if !negotiate::asks_for_html(&ask.headers) {
+    if !ask.context.asks_for_html {
         return Ok(personal(envelope::result(Kind::ToxResult, document)));
     }
     let version = ask.segment("version")?;
@@ -122,7 +122,10 @@ fn title(index: &IndexName, project: &ProjectName, version: &str) -> String {
 /// What it is depends on who asks for what.
 fn personal(mut response: Response) -> Response {
     let headers = response.headers_mut();
-    headers.insert(VARY, HeaderValue::from_static("Accept, Authorization"));
+    headers.insert(
+        VARY,
+        HeaderValue::from_static("Accept, Authorization, Cookie"),
+    );
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, private"));
     response
 }

@@ -13,7 +13,7 @@ use crate::ask::Ask;
 use crate::failure::DevpiError;
 use crate::front::Shared;
 use crate::web::shop::Page;
-use crate::{json_body, negotiate, web};
+use crate::{json_body, web};
 
 /// `GET /`
 pub(crate) async fn list(
@@ -22,7 +22,7 @@ pub(crate) async fn list(
 ) -> Result<Response, DevpiError> {
     let caller = ask.caller(&shared.app).await?;
     let users = shared.app.list_users(&caller).await?;
-    if negotiate::asks_for_html(&ask.headers) {
+    if ask.context.asks_for_html {
         return Ok(web::indexes::root_page(&Page::new(&ask, &caller), &users));
     }
     ask.json_only()?;
@@ -40,7 +40,7 @@ pub(crate) async fn show(
 ) -> Result<Response, DevpiError> {
     let caller = ask.caller(&shared.app).await?;
     let view = shared.app.user(&caller, ask.segment("user")?).await?;
-    if negotiate::asks_for_html(&ask.headers) {
+    if ask.context.asks_for_html {
         let page = Page::new(&ask, &caller).below(view.user.name.as_str());
         return Ok(web::indexes::user_page(&page, &view));
     }

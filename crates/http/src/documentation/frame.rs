@@ -7,7 +7,9 @@ use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, VARY};
 use http::{HeaderValue, StatusCode};
 
 use super::encode;
+use crate::negotiate;
 use crate::request_context::RequestContext;
+use crate::response_headers::VARY_BY_CALLER;
 
 /// The page runs no script and shows one frame; the rest is the look of our pages.
 const POLICY: HeaderValue = HeaderValue::from_static(
@@ -57,13 +59,10 @@ pub(super) fn page(
         .markup(SANDBOX)
         .markup("\"></iframe></main>\n</body>\n</html>\n");
     let headers = [
-        (
-            CONTENT_TYPE,
-            HeaderValue::from_static("text/html; charset=utf-8"),
-        ),
+        (CONTENT_TYPE, HeaderValue::from_static(negotiate::HTML)),
         (CONTENT_SECURITY_POLICY, POLICY),
         (CACHE_CONTROL, HeaderValue::from_static("no-cache, private")),
-        (VARY, HeaderValue::from_static("Authorization")),
+        (VARY, VARY_BY_CALLER),
     ];
     (StatusCode::OK, headers, html.into_string()).into_response()
 }

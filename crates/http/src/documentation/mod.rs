@@ -30,6 +30,7 @@ use crate::conditional;
 use crate::failure::FileError;
 use crate::files;
 use crate::front::Shared;
+use crate::response_headers::VARY_BY_CALLER;
 use crate::simple::page::redirect;
 
 /// What uploaded pages may do. Not `allow-same-origin`: that would make them part of this site.
@@ -156,7 +157,7 @@ fn headers(shared: &Shared, ask: &Ask, found: &FoundDocumentation) -> Result<Hea
         headers.insert(CACHE_CONTROL, PUBLIC);
     } else {
         headers.insert(CACHE_CONTROL, PRIVATE);
-        headers.insert(VARY, HeaderValue::from_static("Authorization"));
+        headers.insert(VARY, VARY_BY_CALLER);
     }
     if let Some(Ok(date)) = conditional::http_date(found.uploaded.into()).map(HeaderValue::try_from)
     {

@@ -10,8 +10,8 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE, VARY};
 
 use crate::ask::Ask;
 use crate::failure::SimpleError;
-use crate::files;
 use crate::front::Shared;
+use crate::{files, negotiate};
 
 /// Links to all files of the index and the hosted indexes that it inherits, for pip's
 /// `--find-links`. Absolute, as in devpi.
@@ -32,10 +32,7 @@ pub(crate) async fn show(
         "no-cache, private"
     };
     let headers = [
-        (
-            CONTENT_TYPE,
-            HeaderValue::from_static("text/html; charset=utf-8"),
-        ),
+        (CONTENT_TYPE, HeaderValue::from_static(negotiate::HTML)),
         (CACHE_CONTROL, HeaderValue::from_static(caching)),
         (
             VARY,

@@ -14,9 +14,9 @@ use http::header::{
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 
 use crate::ask::Ask;
-use crate::conditional;
 use crate::failure::plain_text;
 use crate::negotiate::SimpleType;
+use crate::{conditional, negotiate};
 
 const LAST_SERIAL: HeaderName = HeaderName::from_static("x-pypi-last-serial");
 const STALE: HeaderName = HeaderName::from_static("x-cheeseshop-stale");
@@ -64,14 +64,8 @@ pub(crate) fn answer(
         CONTENT_TYPE,
         HeaderValue::from_static(media_type.content_type()),
     );
-    match encoding {
-        Encoding::Identity => {}
-        Encoding::Gzip => {
-            headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-        }
-        Encoding::Zstd => {
-            headers.insert(CONTENT_ENCODING, HeaderValue::from_static("zstd"));
-        }
+    if let Some(name) = negotiate::content_encoding(encoding) {
+        headers.insert(CONTENT_ENCODING, name);
     }
     let body = page.body(encoding);
     headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
@@ -114,8 +108,8 @@ pub(crate) fn not_acceptable() -> Response {
     )
 }
 
-/// A redirect to a place given relative to the request's own path, so that it holds behind any
-/// proxy and prefix.
+/// A redirect. A place that is given relative to the request's own path holds behind any proxy and
+/// prefix; one that is not has to begin with the outside URL.
 pub(crate) fn redirect(status: StatusCode, location: &str, vary: &'static str) -> Response {
     let Ok(location) = HeaderValue::from_str(location) else {
         return StatusCode::NOT_FOUND.into_response();

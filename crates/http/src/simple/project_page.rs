@@ -49,7 +49,7 @@ pub(crate) async fn show(
 }
 
 /// Relative links on a page only work from the URL with a slash, and one project has one URL:
-/// names that are not normalized are sent on (permanently, for that never changes).
+/// names that are not normalized are sent on.
 fn to_proper_url(ask: &Ask, project: &ProjectName) -> Option<Response> {
     let has_slash = ask.context.path.ends_with('/');
     let is_plain = ask

@@ -13,6 +13,7 @@ use futures_util::Stream;
 use http_body::Body as _;
 use tokio::time::{Instant, Sleep};
 
+use crate::json_body;
 use crate::pace::Pace;
 
 /// How much the parser may swallow without giving anything back: the headers of a part are
@@ -81,7 +82,7 @@ impl Stream for Incoming {
             match Pin::new(&mut *body).poll_frame(context) {
                 Poll::Ready(None) => return Poll::Ready(None),
                 Poll::Ready(Some(Err(_))) => {
-                    return failed("the request body ended early");
+                    return failed(json_body::ended_early());
                 }
                 Poll::Ready(Some(Ok(frame))) => {
                     let Ok(data) = frame.into_data() else {
@@ -91,7 +92,9 @@ impl Stream for Incoming {
                     this.pace.came(data.len(), wait.unwrap_or_default());
                     shared.unseen += data.len();
                     if shared.unseen > MAX_UNSEEN.max(data.len()) {
-                        return failed("the upload form is malformed: a part has no end");
+                        return failed(Error::Invalid(
+                            "the upload form is malformed: a part has no end".to_owned(),
+                        ));
                     }
                     return Poll::Ready(Some(Ok(data)));
                 }
@@ -103,7 +106,7 @@ impl Stream for Incoming {
                         pause.reset(now + this.pace.left());
                     }
                     return match this.pause.as_mut().poll(context) {
-                        Poll::Ready(()) => failed("the request body paused for too long"),
+                        Poll::Ready(()) => failed(json_body::paused()),
                         Poll::Pending => Poll::Pending,
                     };
                 }
@@ -112,8 +115,8 @@ impl Stream for Incoming {
     }
 }
 
-fn failed(text: &str) -> Poll<Option<Result<Bytes, BodyError>>> {
-    Poll::Ready(Some(Err(BodyError(Error::Invalid(text.to_owned())))))
+fn failed(error: Error) -> Poll<Option<Result<Bytes, BodyError>>> {
+    Poll::Ready(Some(Err(BodyError(error))))
 }
 
 fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {

@@ -15,7 +15,7 @@ use super::incoming::{self, BodyError, Incoming, Rest};
 use crate::ask::Ask;
 use crate::failure::UploadError;
 use crate::front::Shared;
-use crate::{devpi, drain, xml_rpc};
+use crate::{devpi, drain, json_body, xml_rpc};
 
 /// A form without a file holds metadata only.
 const URLENCODED_LIMIT: u64 = 8 << 20;
@@ -197,7 +197,7 @@ fn malformed(error: multer::Error) -> Error {
     if let multer::Error::StreamReadFailed(source) = error {
         return match source.downcast::<BodyError>() {
             Ok(error) => error.0,
-            Err(_) => Error::Invalid("the request body ended early".to_owned()),
+            Err(_) => json_body::ended_early(),
         };
     }
     Error::Invalid(format!("the upload form is malformed: {error}"))

@@ -1,13 +1,11 @@
 //! Uploads sent to the Simple API, the most common mistake of all.
 
-use axum::extract::Request;
-use axum::response::Response;
-use http::StatusCode;
-use http::header::ALLOW;
-
 use std::sync::Arc;
 
-use axum::extract::State;
+use axum::extract::{Request, State};
+use axum::response::Response;
+use http::header::ALLOW;
+use http::{HeaderValue, StatusCode};
 
 use super::error;
 use crate::ask::Ask;
@@ -42,6 +40,6 @@ pub(crate) async fn refuse(
     );
     response
         .headers_mut()
-        .insert(ALLOW, http::HeaderValue::from_static("GET, HEAD"));
+        .insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
     response
 }

@@ -19,9 +19,9 @@ use super::html::Html;
 use super::page::dialog;
 use crate::ask::Ask;
 use crate::credentials::COOKIE_NAME;
-use crate::failure::DevpiError;
+use crate::failure::{self, DevpiError};
 use crate::front::Shared;
-use crate::{json_body, negotiate, outside};
+use crate::{json_body, outside};
 
 /// The name of the query parameter that says where to go after the login.
 pub(crate) const GOTO: &str = "goto_url";
@@ -34,7 +34,7 @@ pub(crate) async fn login_page(
     State(shared): State<Arc<Shared>>,
     ask: Ask,
 ) -> Result<Response, DevpiError> {
-    for_browsers(&ask)?;
+    ask.html_only()?;
     let caller = ask.caller(&shared.app).await?;
     let mut notice = Html::new();
     if let Some(user) = caller.user_name() {
@@ -48,7 +48,7 @@ pub(crate) async fn login_page(
 
 /// Whether a `POST /+login` comes from the form. Tools send JSON, and some of them call it a form.
 pub(crate) fn is_form(ask: &Ask) -> bool {
-    negotiate::asks_for_html(&ask.headers) && !ask.context.asks_for_json
+    ask.context.asks_for_html && !ask.context.asks_for_json
 }
 
 /// `POST /+login` from the form.
@@ -76,7 +76,7 @@ pub(crate) async fn log_in(shared: &Shared, ask: &Ask, body: Body) -> Result<Res
 
 /// `GET /+logout`
 pub(crate) async fn logout_page(ask: Ask) -> Result<Response, DevpiError> {
-    for_browsers(&ask)?;
+    ask.html_only()?;
     let mut body = Html::new();
     body.markup("<form method=\"post\">\n<button name=\"submit\">Log out</button>\n</form>\n");
     Ok(dialog(&ask.context, StatusCode::OK, "Log out", &body))
@@ -86,16 +86,6 @@ pub(crate) async fn logout_page(ask: Ask) -> Result<Response, DevpiError> {
 pub(crate) async fn log_out(ask: Ask) -> Response {
     let home = format!("{}/", outside::prefix(&ask.context.base_url));
     redirect(&home, cookie(&ask, "", 0))
-}
-
-fn for_browsers(ask: &Ask) -> Result<(), DevpiError> {
-    if negotiate::asks_for_html(&ask.headers) {
-        Ok(())
-    } else {
-        Err(DevpiError(Error::NotFound(
-            "this URL only has text/html".to_owned(),
-        )))
-    }
 }
 
 /// The page again, with what went wrong. No challenge goes with the 401: the browser would put its
@@ -114,9 +104,8 @@ fn refused(ask: &Ask, error: Error) -> Result<Response, Error> {
         .markup("</p>\n");
     let mut response = form(ask, status, &notice);
     if let Error::Throttled { retry_after } = error {
-        response
-            .headers_mut()
-            .insert(RETRY_AFTER, HeaderValue::from(retry_after.as_secs().max(1)));
+        let wait = failure::retry_after(retry_after);
+        response.headers_mut().insert(RETRY_AFTER, wait);
     }
     Ok(response)
 }

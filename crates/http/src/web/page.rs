@@ -8,6 +8,7 @@ use http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use http::{HeaderValue, StatusCode};
 
 use super::html::Html;
+use crate::negotiate;
 use crate::request_context::RequestContext;
 
 /// Nothing is loaded from anywhere else, nothing in a page itself is a style or a script, and forms
@@ -85,10 +86,7 @@ impl Outside<'_> {
             .part(&look.footer())
             .markup("</body>\n</html>\n");
         let headers = [
-            (
-                CONTENT_TYPE,
-                HeaderValue::from_static("text/html; charset=utf-8"),
-            ),
+            (CONTENT_TYPE, HeaderValue::from_static(negotiate::HTML)),
             (CONTENT_SECURITY_POLICY, POLICY),
         ];
         (status, headers, html.into_string()).into_response()

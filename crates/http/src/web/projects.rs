@@ -13,12 +13,14 @@ use super::shop::Page;
 const SHOWN_APART: [&str; 4] = ["name", "version", "summary", "description"];
 
 /// `/{user}/{index}/{project}`: its releases, newest first, with those of later indexes behind.
-/// A project that mirrors take part in can be looked for upstream again, and read about there.
+/// A project that mirrors take part in can be read about upstream, and looked for there again by a button
+/// that leads to `refresh`, where whoever asks may press it.
 pub(crate) fn project_page(
     page: &Page<'_>,
     index: &IndexName,
     document: &ProjectDocument,
     mirrors: &[&MirrorConfig],
+    refresh: Option<&str>,
 ) -> Response {
     let name = document.name.normalized();
     let mut body = Html::new();
@@ -35,10 +37,9 @@ pub(crate) fn project_page(
         body.markup(", ").outward_link(&about, "its page upstream");
     }
     body.markup("</p>\n");
-    if !mirrors.is_empty() {
-        let refresh = page.address(&format!("{index}/{name}/refresh"));
+    if let Some(refresh) = refresh {
         body.markup("<form method=\"post\" action=\"")
-            .text(&refresh)
+            .text(refresh)
             .markup("\"><button>Ask the upstream again</button></form>\n");
     }
     if let Some(summary) = document.releases.first().and_then(summary) {
@@ -163,19 +164,19 @@ fn list_files(body: &mut Html, page: &Page<'_>, release: &str, links: &[ReleaseL
 fn list_metadata(body: &mut Html, release: &ReleaseDocument) {
     let mut rows = Html::new();
     for (key, value) in &release.metadata {
-        let items: Vec<&str> = match value {
+        let mut items: Vec<&str> = match value {
             Value::String(text) => vec![text],
             Value::Array(items) => items.iter().filter_map(Value::as_str).collect(),
             _ => continue,
         };
-        let is_told = |item: &&&str| !item.trim().is_empty() && **item != "UNKNOWN";
-        if SHOWN_APART.contains(&key.as_str()) || !items.iter().any(|item| is_told(&item)) {
+        items.retain(|item| says_something(item));
+        if SHOWN_APART.contains(&key.as_str()) || items.is_empty() {
             continue;
         }
         rows.markup("<tr><th scope=\"row\">")
             .text(&key.replace('_', " "))
             .markup("</th><td>");
-        for (number, item) in items.iter().filter(is_told).enumerate() {
+        for (number, item) in items.into_iter().enumerate() {
             rows.markup(if number > 0 { "<br>" } else { "" });
             match item.split_once(',') {
                 Some((label, address)) if key == "project_urls" => {
@@ -219,7 +220,12 @@ fn summary(release: &ReleaseDocument) -> Option<&str> {
 /// A text of the metadata that says something.
 fn text<'a>(release: &'a ReleaseDocument, key: &str) -> Option<&'a str> {
     let text = release.metadata.get(key)?.as_str()?;
-    (!text.trim().is_empty() && text != "UNKNOWN").then_some(text)
+    says_something(text).then_some(text)
+}
+
+/// Old tools send `UNKNOWN` for nothing.
+fn says_something(text: &str) -> bool {
+    !text.trim().is_empty() && text != "UNKNOWN"
 }
 
 /// `upload by bob to bob/dev, 2026-09-01 12:00:00 UTC`

@@ -12,7 +12,6 @@ use super::shop::Page;
 use crate::ask::Ask;
 use crate::failure::DevpiError;
 use crate::front::Shared;
-use crate::negotiate;
 
 /// How many projects a page shows: devpi-web's number.
 const AT_ONCE: usize = 10;
@@ -25,7 +24,7 @@ pub(crate) async fn search(
     State(shared): State<Arc<Shared>>,
     ask: Ask,
 ) -> Result<Response, DevpiError> {
-    for_browsers(&ask)?;
+    ask.html_only()?;
     let text = ask.parameter("query").unwrap_or_default();
     if text.len() > MAX_QUERY {
         return Err(Error::Invalid("the query is too long".to_owned()).into());
@@ -61,7 +60,7 @@ pub(crate) async fn help(
     State(shared): State<Arc<Shared>>,
     ask: Ask,
 ) -> Result<Response, DevpiError> {
-    for_browsers(&ask)?;
+    ask.html_only()?;
     let caller = ask.caller(&shared.app).await?;
     let mut body = Html::new();
     body.markup(
@@ -127,12 +126,4 @@ fn list_pages(body: &mut Html, page: &Page<'_>, query: &str, number: usize, foun
         } else {
             " found.</p>\n"
         });
-}
-
-fn for_browsers(ask: &Ask) -> Result<(), Error> {
-    if negotiate::asks_for_html(&ask.headers) {
-        Ok(())
-    } else {
-        Err(Error::NotFound("this URL only has text/html".to_owned()))
-    }
 }

@@ -44,13 +44,13 @@ pub(crate) async fn answer(shared: &Shared, ask: &Ask, body: Body) -> Result<Res
     }
     let query = match Call::parse(&body).and_then(|call| query(&call)) {
         Ok(query) => query,
-        Err(fault) => return Ok(send(&fault_document(&fault))),
+        Err(fault) => return Ok(send(fault_document(&fault))),
     };
     let found = shared
         .app
         .search(&caller, &query, Some(&index), 0..MAX_HITS)
         .await?;
-    Ok(send(&hits_document(&found.hits)))
+    Ok(send(hits_document(&found.hits)))
 }
 
 /// What `search(fields, operator)` asks for. Words for summaries are looked for in names as well:
@@ -86,9 +86,9 @@ fn query(call: &Call) -> Result<Query, String> {
     }
 }
 
-fn send(document: &str) -> Response {
+fn send(document: String) -> Response {
     let headers = [(CONTENT_TYPE, "text/xml; charset=utf-8")];
-    (StatusCode::OK, headers, document.to_owned()).into_response()
+    (StatusCode::OK, headers, document).into_response()
 }
 
 fn hits_document(hits: &[Hit]) -> String {

@@ -299,6 +299,6 @@ async fn permission_comes_before_the_place_of_a_file() {
     assert_eq!(answer.header("x-accel-redirect"), "");
     let answer = alice.get_with(&large, &[ASKS_FOR_PLACE]).await;
     assert_eq!(answer.status, 200);
-    assert_eq!(answer.header("vary"), "Authorization");
+    assert_eq!(answer.header("vary"), "Authorization, Cookie");
     assert!(answer.header("x-accel-redirect").starts_with("/+blobs/"));
 }

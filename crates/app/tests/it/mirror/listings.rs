@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
+use cheeseshop_domain::{Event, EventKind};
 use cheeseshop_packaging::simple::{Status, Yanked};
+use cheeseshop_storage::database::indexes;
+use cheeseshop_storage::{DatabaseError, Origin};
 use cheeseshop_test_support::{Fault, Formats, Gate, Links, Sdist, Upstream, UpstreamFile, Wheel};
 use futures_util::future::join_all;
 use serde_json::json;
@@ -285,7 +288,7 @@ async fn another_upstream_starts_over() {
 }
 
 #[tokio::test]
-async fn what_was_asked_before_forgetting_is_not_remembered() {
+async fn what_was_asked_for_an_index_that_is_removed_meanwhile_is_not_remembered() {
     let bench = Arc::new(Bench::new().await);
     let upstream = Upstream::start().await;
     upstream.publish(&Wheel::named("flask").build());
@@ -297,14 +300,24 @@ async fn what_was_asked_before_forgetting_is_not_remembered() {
         async move { bench.listed(&index, "flask").await }
     });
     gate.wait_for_arrivals(1).await;
-    bench.mirrors.forget(index.id);
+    let removed = Arc::clone(&index);
+    bench
+        .db
+        .write::<_, DatabaseError, _>(Origin::new("test"), move |tx| {
+            Box::pin(async move {
+                indexes::remove(tx, removed.id).await?;
+                let kind = EventKind::IndexRemoved;
+                tx.record(Event::of_index(kind, &removed.name, json!({})));
+                Ok(())
+            })
+        })
+        .await
+        .unwrap();
     gate.open();
     first.await.unwrap();
     bench.mirrors.settle().await;
     assert!(bench.mirrors.listing_now(&index, &flask()).is_none());
-    bench.listed(&index, "flask").await;
-    assert_eq!(upstream.count("/simple/flask/"), 2);
-    assert!(bench.mirrors.listing_now(&index, &flask()).is_some());
+    assert_eq!(bench.events().await, ["index_removed"]);
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ mod downloads;
 mod files;
 mod listings;
 mod outbound;
+mod overtaken;
 mod project_list;
 mod support;
 mod trouble;

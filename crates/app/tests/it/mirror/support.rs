@@ -24,7 +24,7 @@ use tempfile::TempDir;
 const PATIENT: Duration = Duration::from_mins(1);
 
 /// Short enough to wait for.
-pub(super) const IMPATIENT: Duration = Duration::from_millis(400);
+pub(super) const IMPATIENT: Duration = Duration::from_secs(3);
 
 /// A server's mirrors, its stores and its clock.
 pub(super) struct Bench {
@@ -72,7 +72,7 @@ impl Bench {
         let blobs = BlobStore::open(&BlobConfig::Local { path }).await.unwrap();
         let mirrors = Mirrors::new(settings, db.clone(), blobs.clone(), clock.clone()).unwrap();
         let observer = mirrors.clone();
-        db.observe(move |events| {
+        db.observe(move |events, _| {
             for event in events {
                 observer.on_own_commit(event);
             }

@@ -160,11 +160,13 @@ async fn a_hanging_upstream_is_a_timeout_and_its_answer_still_counts() {
 
 #[tokio::test]
 async fn a_hanging_upstream_leaves_the_held_listing() {
-    let bench = Bench::with(impatient()).await;
+    let bench = Bench::new().await;
     let upstream = Upstream::start().await;
     upstream.publish(&Wheel::named("flask").build());
     let index = bench.pypi(&upstream).await;
     bench.listed(&index, "flask").await;
+    // Patience ends only now that the upstream is to say nothing.
+    let bench = bench.restart(impatient()).await;
     bench.advance(1800);
     upstream.publish(&Wheel::named("flask").version("2.0").build());
     let gate = Gate::closed();

@@ -179,25 +179,32 @@ async fn a_connection_that_is_not_made_in_time_is_told_apart_from_silence() {
 
 #[tokio::test]
 async fn a_server_that_breaks_off_or_is_silent_is_given_up() {
-    let test = TestApp::with(impatient()).await;
-    let (dev, _) = stocked(&test).await;
-    let receiver = Receiver::start().await;
-    let gate = Gate::closed();
-    receiver.next(Answer::drop_connection());
-    receiver.next(Answer::status(200).behind(&gate));
-    let request = request(&receiver.url(), json!({}));
-    let outcome = push(&test, &root(), &dev, &request).await.unwrap();
-    let (lines, succeeded) = lines(&outcome);
-    let reason = |line: usize| lines[line][3].as_str().unwrap();
-    assert!(!succeeded);
-    assert_eq!((&lines[0][0], &lines[1][0]), (&json!(-1), &json!(-1)));
-    assert!(reason(0).contains("broke the connection"), "{}", reason(0));
-    assert!(
-        reason(1).contains("took longer than 0.2 seconds"),
-        "{}",
-        reason(1)
-    );
-    gate.open();
+    let silence = Answer::status(200).behind(&Gate::closed());
+    for (settings, answer, expected) in [
+        (
+            settings(),
+            Answer::drop_connection(),
+            "broke the connection",
+        ),
+        (impatient(), silence, "took longer than 0.2 seconds"),
+    ] {
+        let test = TestApp::with(settings).await;
+        let (dev, _) = stocked(&test).await;
+        let receiver = Receiver::start().await;
+        // One for each file.
+        receiver.next(answer.clone());
+        receiver.next(answer);
+        let request = request(&receiver.url(), json!({}));
+        let outcome = push(&test, &root(), &dev, &request).await.unwrap();
+        let (lines, succeeded) = lines(&outcome);
+        assert!(!succeeded);
+        assert_eq!(lines.len(), 2);
+        for line in lines {
+            assert_eq!(line[0], json!(-1));
+            let reason = line[3].as_str().unwrap();
+            assert!(reason.contains(expected), "{reason}");
+        }
+    }
 }
 
 #[tokio::test]

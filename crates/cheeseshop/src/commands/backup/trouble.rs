@@ -31,8 +31,11 @@ pub(super) fn failure(what: &str, error: &BackupError) -> Failure {
              server's release or a later one (Debian: `postgresql-client`), or dump the database by other \
              means and keep the files of the store apart",
         ),
-        BackupError::Database(DatabaseError::RemovalsHeld { .. }) => failure.with_hint(
-            "start it again when that has ended, or wait for longer with --wait SECONDS; whoever is              killed holds nothing any more",
+        BackupError::Database(
+            DatabaseError::RemovalsHeld { .. } | DatabaseError::RemovalsLost(_),
+        ) => failure.with_hint(
+            "start it again when that has ended, or wait for longer with --wait SECONDS; whoever is \
+             killed holds nothing any more",
         ),
         BackupError::NotEmpty { .. } => failure.with_hint(
             "nothing was changed; stop the server, move what is there aside, and try again, or name \

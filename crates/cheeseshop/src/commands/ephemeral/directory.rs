@@ -53,9 +53,7 @@ impl ThrowawayDirectory {
             .create_new(true)
             .mode(0o600)
             .open(folder.path().join(MARK))?;
-        // Before anything is written: an empty mark is one that is still being made.
-        mark.try_lock()?;
-        writeln!(mark, "{MARKED} (process {})", std::process::id())?;
+        hold(&mut mark)?;
         Ok(Self { folder, mark })
     }
 
@@ -73,6 +71,13 @@ impl ThrowawayDirectory {
         }
         drop(mark);
     }
+}
+
+/// Makes the mark that of a server that lives: locked before anything is in it, for an empty one is still being
+/// made. Whoever looks for leftovers at this moment has the lock for that look, and lets go.
+fn hold(mark: &mut File) -> std::io::Result<()> {
+    mark.lock()?;
+    writeln!(mark, "{MARKED} (process {})", std::process::id())
 }
 
 /// Removes the directories of servers that were killed. What cannot be removed, or might be another's, stays.
@@ -113,7 +118,30 @@ fn abandoned(path: &Path) -> Option<File> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::{Duration, Instant};
+
     use super::*;
+
+    #[test]
+    fn who_looks_for_leftovers_is_waited_for_by_a_server_that_starts() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(MARK);
+        let mut mark = File::create(&path).unwrap();
+        let looking = File::open(&path).unwrap();
+        looking.lock().unwrap();
+        std::thread::scope(|scope| {
+            let holding = scope.spawn(|| hold(&mut mark));
+            let begun = Instant::now();
+            while begun.elapsed() < Duration::from_millis(50) {
+                assert!(!holding.is_finished(), "it did not wait");
+                std::thread::yield_now();
+            }
+            drop(looking);
+            holding.join().unwrap().unwrap();
+        });
+        let text = std::fs::read_to_string(path).unwrap();
+        assert!(text.starts_with(MARKED), "{text}");
+    }
 
     #[test]
     fn only_what_has_lost_its_server_is_removed() {

@@ -27,9 +27,8 @@ pub(crate) struct Told<'a> {
 
 /// Tells what became of everything. Whatever was skipped without having been asked for makes this an error.
 pub(crate) fn tell(outcome: &Outcome, told: Told<'_>) -> Result<(), Failure> {
-    if let Some(path) = told.file {
-        write(outcome, told, path)?;
-    }
+    // The summary is told in any case: what was done took its time, and is not to be found out again.
+    let written = told.file.map(|path| write(outcome, told, path));
     let kept = if told.dry_run {
         "would be kept"
     } else {
@@ -47,6 +46,7 @@ pub(crate) fn tell(outcome: &Outcome, told: Told<'_>) -> Result<(), Failure> {
     );
     list("left out as asked", &outcome.left_out);
     list("skipped", &outcome.skipped);
+    written.transpose()?;
     let lost = outcome
         .skipped
         .iter()

@@ -94,7 +94,7 @@ async fn a_place_with_something_in_it_is_left_alone() {
     let output = home.run(&["backup", "restore", backup]);
     assert_eq!(output.code, Some(2), "{output:?}");
     assert!(
-        output.stderr.contains("is in use by cheeseshop serve"),
+        output.stderr.contains("is in use by `cheeseshop serve`"),
         "{output:?}"
     );
     server.stop();

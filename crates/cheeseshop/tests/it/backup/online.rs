@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use super::{path_of, restore, target, verify};
-use crate::support::{Api, CHEAP_HASH, DEADLINE, Home, Server, finish_aside, noise};
+use crate::support::{Api, BETWEEN_LOOKS, CHEAP_HASH, DEADLINE, Home, Server, finish_aside, noise};
 
 /// Clients that upload at the same time.
 const UPLOADERS: usize = 4;
@@ -74,7 +74,7 @@ async fn until_acknowledged(acknowledged: &Acknowledged, goal: usize) {
     let deadline = Instant::now() + DEADLINE;
     while acknowledged.lock().unwrap().len() < goal {
         assert!(Instant::now() < deadline, "uploads do not get on");
-        tokio::task::yield_now().await;
+        tokio::time::sleep(BETWEEN_LOOKS).await;
     }
 }
 
@@ -94,8 +94,8 @@ async fn what_was_acknowledged_before_a_backup_began_is_in_it() {
     }
     load.spawn(waste(bob.clone(), Arc::clone(&stop)));
     let collector = Arc::clone(&home);
-    // Files count as garbage when they are removed; a second is enough for an upload to commit.
-    let gc = move || collector.cheeseshop(&["gc", "--older-than", "5s"]);
+    // Files count as garbage when they are removed; a loaded machine may take seconds until an upload commits.
+    let gc = move || collector.cheeseshop(&["gc", "--older-than", "15s"]);
     load.spawn(collect(gc, Arc::clone(&stop)));
 
     let target = target(&home);

@@ -11,7 +11,7 @@ use reqwest::Method;
 use serde_json::Value;
 
 use super::{Api, Server, stocked, target};
-use crate::support::{DEADLINE, Home, finish, in_bucket_and_database};
+use crate::support::{BETWEEN_LOOKS, DEADLINE, Home, finish, in_bucket_and_database};
 
 /// Starts a command and waits for a line of its talk; gives the process and the rest of the talk.
 fn until_it_says(mut command: Command, expected: &str) -> Child {
@@ -112,7 +112,7 @@ async fn a_backup_waits_for_the_end_of_a_collection_that_may_be_killed() {
     let deadline = Instant::now() + DEADLINE;
     while !holds(&holders, "remove-") {
         assert!(Instant::now() < deadline, "the collection does not begin");
-        std::thread::yield_now();
+        std::thread::sleep(BETWEEN_LOOKS);
     }
     // Not while it holds what everybody needs who looks.
     let common = std::fs::File::open(holders.join(".lock")).unwrap();

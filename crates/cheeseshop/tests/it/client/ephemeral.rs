@@ -9,7 +9,7 @@ use std::time::Instant;
 use cheeseshop_test_support::{Wheel, python_client, python_packages};
 use serde_json::Value;
 
-use crate::support::{Api, DEADLINE, Home, finish};
+use crate::support::{Api, BETWEEN_LOOKS, DEADLINE, Home, finish};
 
 /// The example of the library's documentation.
 #[path = "../../../../client/examples/team_index.rs"]
@@ -90,7 +90,7 @@ fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let deadline = Instant::now() + DEADLINE;
     while !is_so() {
         assert!(Instant::now() < deadline, "not in time: {what}");
-        std::thread::yield_now();
+        std::thread::sleep(BETWEEN_LOOKS);
     }
 }
 

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::shop::use_unasked;
 use super::stand::{Stand, is_running};
 use super::twins::Side;
-use crate::support::{DEADLINE, Home, Output, finish};
+use crate::support::{BETWEEN_LOOKS, DEADLINE, Home, Output, finish};
 
 /// Runs a command on a terminal of its own.
 fn on_a_terminal(stand: &Stand, arguments: &[&str], variables: &[(&str, &str)]) -> Output {
@@ -172,7 +172,7 @@ async fn whoever_ends_an_upload_ends_the_build_and_nothing_is_left() {
                 Ok(id) if id.ends_with('\n') => break id.trim().to_owned(),
                 _ => assert!(Instant::now() < deadline, "{end:?}: no build was started"),
             }
-            std::thread::yield_now();
+            std::thread::sleep(BETWEEN_LOOKS);
         };
         assert!(!entries(&stand.scratch()).is_empty());
         match end {
@@ -190,7 +190,7 @@ async fn whoever_ends_an_upload_ends_the_build_and_nothing_is_left() {
         assert_eq!(entries(&stand.scratch()), Vec::<String>::new(), "{end:?}");
         while is_running(&started) {
             assert!(Instant::now() < deadline, "{end:?}: {started} goes on");
-            std::thread::yield_now();
+            std::thread::sleep(BETWEEN_LOOKS);
         }
         std::fs::remove_file(&mark).unwrap();
     }
@@ -280,6 +280,24 @@ fn json_with_a_strangers_text_does_not_steer_the_terminal() {
         assert!(!output.stdout.contains(is_command), "{output:?}");
         let read: Value = serde_json::from_str(&output.stdout).unwrap();
         assert!(read.to_string().contains(name), "{arguments:?}: {read}");
+    }
+}
+
+#[test]
+fn a_part_of_what_was_asked_for_is_not_told_as_the_whole() {
+    let home = Home::new();
+    for mut command in [
+        home.cheeseshop(&["config", "show"]),
+        home.cheeseshop(&["gen-config", "nginx", "--server-name=shop.test"]),
+        home.cheeseshop(&["init"]),
+        home.devpi("devpi-gen-config", &[]),
+    ] {
+        let full = std::fs::File::options().write(true).open("/dev/full");
+        command.stdout(full.unwrap());
+        let output = finish(command, "");
+        assert_ne!(output.code, Some(0), "{output:?}");
+        let told = ": standard output cannot be written to: No space left on device";
+        assert!(output.stderr.contains(told), "{output:?}");
     }
 }
 

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::twins::{Both, ROOT_PASSWORD};
 use super::{Twins, scenario};
-use crate::support::{Output, finish};
+use crate::support::{BETWEEN_LOOKS, DEADLINE, Output, finish};
 
 scenario!(sdists_and_universal_wheels_are_tested_and_results_uploaded);
 scenario!(failing_tests_fail_the_command);
@@ -461,10 +461,10 @@ fn whoever_ends_the_command_ends_tox_and_nothing_is_left() {
     command.stdout(Stdio::null()).stderr(Stdio::null());
     let mut child = command.spawn().unwrap();
     let said = || std::fs::read_to_string(home.join("said")).unwrap_or_default();
-    let deadline = std::time::Instant::now() + std::time::Duration::from_mins(1);
+    let deadline = std::time::Instant::now() + DEADLINE;
     while said() != "started\n" {
         assert!(std::time::Instant::now() < deadline, "tox was not started");
-        std::thread::yield_now();
+        std::thread::sleep(BETWEEN_LOOKS);
     }
     assert!(!left_over(&twins).is_empty());
     let id = child.id().to_string();

@@ -7,7 +7,7 @@ use std::time::Instant;
 use cheeseshop_test_support::{DevpiServer, Upstream};
 use serde_json::json;
 
-use super::super::support::{DEADLINE, Home, Server};
+use super::super::support::{BETWEEN_LOOKS, DEADLINE, Home, Server};
 use super::difference::{Difference, differences};
 use super::normal::Normal;
 use super::wire::{Answer, Request, post};
@@ -48,7 +48,7 @@ impl Pair {
         let devpi = DevpiServer::start(
             &homes.0.path().join("devpi"),
             PASSWORD,
-            &["--request-timeout", "2"],
+            &["--request-timeout", "10"],
         );
         homes
             .1
@@ -57,7 +57,7 @@ impl Pair {
             &homes.1,
             homes
                 .1
-                .devpi_server(&["--host", "127.0.0.1", "--request-timeout", "2"]),
+                .devpi_server(&["--host", "127.0.0.1", "--request-timeout", "10"]),
         );
         let pair = Self {
             devpi: Side::new(&devpi.address()),
@@ -138,7 +138,7 @@ impl Pair {
                 "{}: still not so",
                 request.label()
             );
-            std::thread::yield_now();
+            std::thread::sleep(BETWEEN_LOOKS);
         }
     }
 

@@ -166,7 +166,7 @@ fn a_directory_in_use_names_its_user() {
     let server = serve(&home, &[]);
     let output = run(&home, "devpi-server", &["--port", "0"]);
     assert_eq!(output.code, Some(1), "{output:?}");
-    let expected = format!("in use by devpi-server (process {})", server.id());
+    let expected = format!("in use by `devpi-server` (process {} on ", server.id());
     assert!(output.stderr.contains(&expected), "{output:?}");
 }
 

@@ -111,6 +111,48 @@ async fn a_dry_run_leaves_a_first_start_to_come() {
 }
 
 #[test]
+fn a_dry_run_needs_no_bucket_that_the_settings_name() {
+    let home = Home::new();
+    let directory = home.path().join("export");
+    export(&directory, true);
+    let arguments = [
+        "import",
+        "--dry-run",
+        "--set=blobs.kind=s3",
+        "--set=blobs.bucket=cheese",
+        "--set=blobs.machine_role=true",
+        directory.to_str().unwrap(),
+    ];
+    let output = run(&home, &arguments);
+    assert_eq!(output.code, Some(0), "{output:?}");
+    assert!(
+        output.stdout.contains("would be kept: 1 user, 1 index"),
+        "{output:?}"
+    );
+    assert!(!home.data_dir().exists(), "nothing was made");
+}
+
+#[test]
+fn a_report_that_cannot_be_written_does_not_hide_what_was_done() {
+    let home = Home::new();
+    let directory = home.path().join("export");
+    export(&directory, true);
+    let arguments = [
+        "import",
+        "--report=nowhere/report.json",
+        directory.to_str().unwrap(),
+    ];
+    let output = run(&home, &arguments);
+    assert_eq!(output.code, Some(2), "{output:?}");
+    assert!(
+        output.stdout.contains("kept: 1 user, 1 index"),
+        "{output:?}"
+    );
+    let told = "error: the report nowhere/report.json cannot be written: ";
+    assert!(output.stderr.contains(told), "{output:?}");
+}
+
+#[test]
 fn a_root_that_did_not_come_along_is_made() {
     let home = Home::new();
     let directory = home.path().join("export");

@@ -11,7 +11,9 @@ use std::thread::JoinHandle;
 
 use cheeseshop_test_support::CertificateAuthority;
 
-use crate::support::{CHEAP_HASH, DEADLINE, Home, Output, Server, Surroundings as _, finish};
+use crate::support::{
+    BETWEEN_LOOKS, CHEAP_HASH, DEADLINE, Home, Output, Server, Surroundings as _, finish,
+};
 
 /// Starts the program that follows with its standard input as the socket of a service manager.
 const PASS: &str = r#"LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=$0 exec "$@" 3<&0 </dev/null"#;
@@ -93,7 +95,7 @@ impl Crowd {
         let deadline = std::time::Instant::now() + DEADLINE;
         while self.answered.load(Ordering::Relaxed) < wanted {
             assert!(std::time::Instant::now() < deadline, "nobody is answered");
-            std::thread::yield_now();
+            std::thread::sleep(BETWEEN_LOOKS);
         }
     }
 

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use cheeseshop_test_support::python_packages;
 
-use crate::support::{CHEAP_HASH, DEADLINE, Home, finish};
+use crate::support::{BETWEEN_LOOKS, CHEAP_HASH, DEADLINE, Home, finish};
 
 /// Its own part of the configuration; everything it makes is beside that.
 const OWN: &str = "[supervisord]\n\
@@ -76,7 +76,7 @@ fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     let deadline = Instant::now() + DEADLINE;
     while !is_so() {
         assert!(Instant::now() < deadline, "{what}");
-        std::thread::yield_now();
+        std::thread::sleep(BETWEEN_LOOKS);
     }
 }
 

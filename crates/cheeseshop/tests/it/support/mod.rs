@@ -11,6 +11,6 @@ pub(crate) use api::{Api, digest};
 pub(crate) use bucket::{in_bucket, in_bucket_and_database};
 pub(crate) use cheeseshop_test_support::noise;
 pub(crate) use home::{Home, Output, finish, finish_aside};
-pub(crate) use server::{CHEAP_HASH, DEADLINE, Server};
+pub(crate) use server::{BETWEEN_LOOKS, CHEAP_HASH, DEADLINE, PATIENT, Server};
 pub(crate) use small_disk::on_small_disk;
 pub(crate) use surroundings::Surroundings;

@@ -14,8 +14,15 @@ pub(crate) const CHEAP_HASH: &[&str] = &[
     "--set=auth.argon2.parallelism=1",
 ];
 
+/// Upstreams of tests are in the process of the test, which a loaded machine may hold up for a while.
+pub(crate) const PATIENT: &str = "--set=mirror.request_timeout=30s";
+
 /// How long a loaded machine may take for what is done in a second on an idle one.
 pub(crate) const DEADLINE: Duration = Duration::from_mins(1);
+
+/// The pause between two looks at what is waited for: whoever looks without one takes the processor from it, and
+/// from the tests beside.
+pub(crate) const BETWEEN_LOOKS: Duration = Duration::from_millis(10);
 
 /// A server that was started by a test and ends with it.
 pub(crate) struct Server {
@@ -33,7 +40,7 @@ pub(crate) struct Server {
 impl Server {
     /// Starts the server of a home with more arguments, and waits until it listens.
     pub(crate) fn start(home: &Home, arguments: &[&str]) -> Self {
-        let mut all = vec!["serve", "--listen", "127.0.0.1:0"];
+        let mut all = vec!["serve", "--listen", "127.0.0.1:0", PATIENT];
         all.extend(CHEAP_HASH);
         all.extend(arguments);
         Self::spawn(home, home.cheeseshop(&all))
@@ -151,7 +158,7 @@ impl Server {
                 return status;
             }
             assert!(Instant::now() < deadline, "the server does not stop");
-            std::thread::yield_now();
+            std::thread::sleep(BETWEEN_LOOKS);
         }
     }
 

@@ -5,7 +5,7 @@ use reqwest::{Client, Response, StatusCode};
 use serde_json::{Value, json};
 
 use super::{PASSWORD, Stand};
-use crate::support::{Api, DEADLINE, Server};
+use crate::support::{Api, DEADLINE, Server, finish_aside};
 
 /// Settings that ask clients for certificates of the same authority.
 fn asking(stand: &Stand, requirement: &str, user: &str) -> [String; 3] {
@@ -368,6 +368,12 @@ async fn a_list_that_is_out_of_date_lets_nobody_in_unless_it_is_to() {
         let metrics = get(&stand.client()).await.unwrap();
         let end = "cheeseshop_tls_client_revoked_next_update_seconds 1609459200";
         assert!(metrics.contains(end), "{metrics}");
+        let url = server.url.replace("127.0.0.1", "localhost");
+        let mut command = stand.home.bare_cheeseshop(&["doctor", &url]);
+        command.env("SSL_CERT_FILE", stand.home.path().join("ca.pem"));
+        let doctor = finish_aside(command).await.stdout;
+        let told = "warn  revoked certificates: the server's list of revoked client certificates is out of date since 2021";
+        assert!(doctor.contains(told), "{doctor}");
         if !is_let_in {
             server
                 .wait_for_log("`tls.client_revoked` is out of date")

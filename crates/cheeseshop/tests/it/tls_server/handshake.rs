@@ -27,7 +27,8 @@ fn rest(mut stream: TcpStream) -> String {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_dawdles_holds_up_nobody_and_is_sent_away() {
     let stand = Stand::new();
-    let server = stand.serve_tls(&["--set=tls.handshake_timeout=2s"]);
+    // Long enough for the handshakes of those who do not dawdle, on a loaded machine.
+    let server = stand.serve_tls(&["--set=tls.handshake_timeout=5s"]);
     let begun = Instant::now();
     // Nothing; the beginning of a handshake; a handshake that claims to be longer than it is.
     let first_bytes: [&[u8]; 3] = [b"", &[22, 3, 1], &[22, 3, 1, 2, 0, 1, 0, 1, 252, 3, 3]];
@@ -47,7 +48,7 @@ async fn who_dawdles_holds_up_nobody_and_is_sent_away() {
         .await
         .unwrap();
     let took = begun.elapsed();
-    assert!(took.as_millis() >= 1900, "they had their time: {took:?}");
+    assert!(took.as_millis() >= 4900, "they had their time: {took:?}");
     let metrics = stand.client().get(server.at("metrics")).send().await;
     let metrics = metrics.unwrap().text().await.unwrap();
     let timeouts = "cheeseshop_tls_handshakes_total{result=\"timeout\"} 30";
@@ -96,8 +97,9 @@ async fn handshakes_count_as_connections() {
         "--set=tls.handshake_timeout=3s",
     ];
     let server = stand.serve_tls(&limits);
-    let silent = [connect(&server), connect(&server)];
+    // Before they come: their time begins when they are let in.
     let begun = Instant::now();
+    let silent = [connect(&server), connect(&server)];
     let answer = stand.client().get(server.at("+health/live")).send().await;
     assert_eq!(answer.unwrap().status(), StatusCode::OK);
     let took = begun.elapsed();

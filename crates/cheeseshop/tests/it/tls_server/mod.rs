@@ -17,7 +17,7 @@ use cheeseshop_test_support::CertificateAuthority;
 use reqwest::{Certificate, Client, ClientBuilder, Identity};
 use serde_json::json;
 
-use crate::support::{Api, CHEAP_HASH, DEADLINE, Home, Server};
+use crate::support::{Api, BETWEEN_LOOKS, CHEAP_HASH, DEADLINE, Home, Server};
 
 /// The names of the server in these tests.
 const NAMES: &[&str] = &["localhost", "127.0.0.1"];
@@ -104,7 +104,7 @@ impl Server {
         let deadline = Instant::now() + DEADLINE;
         while !self.log().contains(text) {
             assert!(Instant::now() < deadline, "no {text:?} in {}", self.log());
-            tokio::task::yield_now().await;
+            tokio::time::sleep(BETWEEN_LOOKS).await;
         }
     }
 }

@@ -1,9 +1,12 @@
 //! What is wrong with certificates is found before they are needed, and told in time.
 
 use std::os::unix::fs::PermissionsExt as _;
+use std::time::Instant;
+
+use cheeseshop_test_support::CertificateAuthority;
 
 use super::{NAMES, Stand};
-use crate::support::Output;
+use crate::support::{BETWEEN_LOOKS, DEADLINE, Output};
 
 impl Stand {
     /// `cheeseshop config check` for the certificate and more settings.
@@ -65,6 +68,39 @@ fn a_check_finds_what_is_wrong_with_the_files() {
     let open = stand.check(&[]);
     assert_eq!(open.code, Some(0), "{open:?}");
     assert!(open.stderr.contains("warning: the private key"), "{open:?}");
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "the list of the test ends soon")]
+fn a_check_tells_of_lists_of_revoked_certificates_that_are_or_soon_will_be_out_of_date() {
+    let stand = Stand::new();
+    let clients = CertificateAuthority::new();
+    stand.home.write("clients.pem", clients.pem());
+    let settings = [
+        "--set=tls.client_certificates=optional".to_owned(),
+        format!("--set=tls.client_ca={}", stand.path("clients.pem")),
+        format!("--set=tls.client_revoked={}", stand.path("revoked.pem")),
+    ];
+    let settings: Vec<&str> = settings.iter().map(String::as_str).collect();
+    let day = |days: i64| {
+        let then = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(days * 24);
+        let date = then.to_zoned(jiff::tz::TimeZone::UTC).date();
+        let part = |number: i8| u8::try_from(number).unwrap();
+        (i32::from(date.year()), part(date.month()), part(date.day()))
+    };
+    for (begin, end, told) in [
+        (-100, -10, Some("is out of date since ")),
+        (-100, 5, Some("; from then on its certificates are refused")),
+        (-1, 100, None),
+    ] {
+        let list = clients.revocations_for(&[], [day(begin), day(end)]);
+        stand.home.write("revoked.pem", &list);
+        let found = stand.check(&settings);
+        assert_eq!(found.code, Some(0), "{found:?}");
+        let warning = "warning: the list of revoked certificates of ";
+        assert_eq!(found.stderr.contains(warning), told.is_some(), "{found:?}");
+        assert!(found.stderr.contains(told.unwrap_or_default()), "{found:?}");
+    }
 }
 
 #[test]
@@ -144,14 +180,22 @@ async fn the_end_of_a_certificate_is_measured_and_comes_with_a_warning() {
         let log = stand.home.path().join("server.log");
         let _ = std::fs::remove_file(log);
         let server = stand.serve_tls(&[]);
-        let metrics = stand.client().get(server.at("metrics")).send().await;
-        let metrics = metrics.unwrap().text().await.unwrap();
         let end = end.to_zoned(jiff::tz::TimeZone::UTC).unwrap().timestamp();
         let gauge = format!(
             "\ncheeseshop_tls_certificate_not_after_seconds {}\n",
             end.as_second()
         );
-        assert!(metrics.contains(&gauge), "{gauge}{metrics}");
+        // The watch over the files begins beside the first answers.
+        let deadline = Instant::now() + DEADLINE;
+        loop {
+            let metrics = stand.client().get(server.at("metrics")).send().await;
+            let metrics = metrics.unwrap().text().await.unwrap();
+            if metrics.contains(&gauge) {
+                break;
+            }
+            assert!(Instant::now() < deadline, "{gauge}{metrics}");
+            tokio::time::sleep(BETWEEN_LOOKS).await;
+        }
         let log = server.stop();
         assert_eq!(log.contains("expires in"), is_warned, "{days}: {log}");
     }

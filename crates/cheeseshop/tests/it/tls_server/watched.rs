@@ -6,7 +6,7 @@ use std::time::Instant;
 use reqwest::tls::TlsInfo;
 
 use super::{NAMES, Stand, private};
-use crate::support::{DEADLINE, Server};
+use crate::support::{BETWEEN_LOOKS, DEADLINE, Server};
 
 /// As short as it can be set.
 const INTERVAL: &str = "--set=tls.watch_interval=1s";
@@ -65,6 +65,7 @@ impl Secret {
         let deadline = Instant::now() + DEADLINE;
         while self.shown(server).await == before {
             assert!(Instant::now() < deadline, "{}", server.log());
+            tokio::time::sleep(BETWEEN_LOOKS).await;
         }
     }
 
@@ -83,6 +84,7 @@ impl Secret {
         let deadline = Instant::now() + DEADLINE;
         while self.metric(server, name).await < least {
             assert!(Instant::now() < deadline, "{name}: {}", server.log());
+            tokio::time::sleep(BETWEEN_LOOKS).await;
         }
     }
 }

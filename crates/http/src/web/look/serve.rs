@@ -6,16 +6,14 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use cheeseshop_app::Error;
-use cheeseshop_app::pages::Encoding;
 use http::header::{
     CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG,
     VARY,
 };
-use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 
 use crate::ask::Ask;
-use crate::failure::DevpiError;
+use crate::failure::{self, DevpiError};
 use crate::front::Shared;
 use crate::{conditional, negotiate};
 
@@ -37,9 +35,7 @@ pub(crate) async fn asset(
 ) -> Result<Response, DevpiError> {
     let look = shared.settings.appearance.now();
     let (hash, name) = (ask.segment("hash")?, ask.segment("name")?);
-    let asset = look
-        .asset(name)
-        .ok_or_else(|| Error::NotFound("there is nothing at this URL".to_owned()))?;
+    let asset = look.asset(name).ok_or_else(failure::nothing_here)?;
     let (encoding, body) = asset.body(negotiate::encoding(&ask.headers));
     let etag = asset.etag(encoding);
     let mut headers = HeaderMap::new();
@@ -61,19 +57,9 @@ pub(crate) async fn asset(
     headers.insert(CONTENT_TYPE, asset.content_type());
     headers.insert(CONTENT_SECURITY_POLICY, POLICY);
     headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
-    match encoding {
-        Encoding::Identity => {}
-        Encoding::Gzip => {
-            headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-        }
-        Encoding::Zstd => {
-            headers.insert(CONTENT_ENCODING, HeaderValue::from_static("zstd"));
-        }
+    if let Some(name) = negotiate::content_encoding(encoding) {
+        headers.insert(CONTENT_ENCODING, name);
     }
-    let body = if ask.method == Method::HEAD {
-        Bytes::new()
-    } else {
-        body
-    };
+    let body = if ask.is_head() { Bytes::new() } else { body };
     Ok((StatusCode::OK, headers, Body::from(body)).into_response())
 }

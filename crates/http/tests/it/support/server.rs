@@ -2,9 +2,11 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Body;
 use cheeseshop_app::auth::AuthSettings;
+use cheeseshop_app::mirror::MirrorSettings;
 use cheeseshop_app::{App, Settings};
 use cheeseshop_domain::{Clock, FixedClock};
 use cheeseshop_http::{HttpSettings, PeerAddress, Service};
@@ -17,6 +19,25 @@ use tower::ServiceExt;
 use super::{Answer, User};
 
 pub(crate) const ROOT_PASSWORD: &str = "root-secret";
+
+/// Upstreams of tests are in this very process, which a loaded machine may hold up for a while, and behind
+/// no proxy. Times that a test has chosen stay.
+fn patient(settings: MirrorSettings) -> MirrorSettings {
+    let default = MirrorSettings::default();
+    let patient = |chosen: Duration, default: Duration| {
+        if chosen == default {
+            Duration::from_mins(1)
+        } else {
+            chosen
+        }
+    };
+    MirrorSettings {
+        request_timeout: patient(settings.request_timeout, default.request_timeout),
+        list_timeout: patient(settings.list_timeout, default.list_timeout),
+        proxy: "none".into(),
+        ..settings
+    }
+}
 
 pub(crate) struct Server {
     pub(crate) clock: Arc<FixedClock>,
@@ -48,6 +69,8 @@ impl Server {
     pub(crate) async fn with(mut settings: Settings, http: HttpSettings) -> Self {
         // The first one to install a provider wins; both are the same.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        settings.mirror = patient(settings.mirror);
+        settings.trigger.timeout = Duration::from_mins(1);
         settings.auth = AuthSettings {
             self_registration: true,
             login_required: settings.auth.login_required,

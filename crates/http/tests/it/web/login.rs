@@ -2,6 +2,7 @@
 
 use axum::body::Body;
 use cheeseshop_http::HttpSettings;
+use cheeseshop_test_support::{Upstream, Wheel};
 use serde_json::json;
 
 use crate::support::{Answer, Server};
@@ -149,6 +150,32 @@ async fn pages_of_other_sites_log_nobody_in_or_out() {
     }
     let own = [("origin", "http://localhost:3141")];
     assert_eq!(post(&server, "/+login", &own, FORM).await.status, 302);
+}
+
+#[tokio::test]
+async fn what_a_cookie_cannot_do_is_not_offered() {
+    let upstream = Upstream::start().await;
+    upstream.publish(&Wheel::named("flask").build());
+    let server = Server::start().await;
+    server.mirror(&upstream).await;
+    let alice = server.user("alice").await;
+    let config = json!({"acl_read": ["alice"], "bases": ["root/mirror"]});
+    server.index(&alice, "closed", config).await;
+    let cookie = cookie_of(&post(&server, "/+login", &[], FORM).await);
+    let with_cookie = [BROWSER, ("cookie", cookie.as_str())];
+    let (closed, open) = ("/alice/closed/flask", "/root/mirror/flask");
+    for (user, path, headers, is_offered) in [
+        (&alice, closed, &[BROWSER][..], true),
+        (&server.anonymous(), closed, &with_cookie, false),
+        (&server.anonymous(), open, &with_cookie, true),
+    ] {
+        let page = user.get_with(path, headers).await;
+        assert_eq!(page.status, 200, "{}", page.text());
+        let offers = page.text().contains(&format!("{path}/refresh\""));
+        assert_eq!(offers, is_offered, "{path} {headers:?}");
+        let asked = user.send("POST", &format!("{path}/refresh"), headers).await;
+        assert_eq!(asked.status == 302, is_offered, "{path} {headers:?}");
+    }
 }
 
 #[tokio::test]

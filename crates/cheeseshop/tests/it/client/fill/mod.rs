@@ -9,7 +9,7 @@ use cheeseshop_test_support::{Sdist, Wheel, client_command, python_client};
 use serde_json::{Value, json};
 
 use super::stand::{Stand, at_both_servers, python};
-use crate::support::{DEADLINE, Output, finish};
+use crate::support::{BETWEEN_LOOKS, DEADLINE, Output, finish};
 
 at_both_servers!(what_has_no_wheel_is_built_and_nothing_else);
 at_both_servers!(each_release_that_fails_is_told_and_the_others_are_uploaded);
@@ -75,7 +75,7 @@ fn wait_for<T>(mut look: impl FnMut() -> Option<T>) -> T {
             return found;
         }
         assert!(Instant::now() < deadline, "it did not happen in time");
-        std::thread::yield_now();
+        std::thread::sleep(BETWEEN_LOOKS);
     }
 }
 
