@@ -1,5 +1,6 @@
 //! The environment of the process: read once, here, and handed on as a value.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::layers::{VARIABLE_PREFIX, with_fragments};
@@ -75,16 +76,20 @@ impl Surroundings {
                 .flat_map(|file| with_fragments(file))
                 .collect();
         }
+        // One that may be there and cannot be looked at is not passed over: reading it says why. But a home that is
+        // closed to this process is not its own: a container under another user has one, and many a service.
         let own = self
             .home_folder("XDG_CONFIG_HOME", ".config")
-            .map(|folder| folder.join("cheeseshop"));
-        own.into_iter()
-            .chain([PathBuf::from("/etc/cheeseshop")])
-            .map(|folder| folder.join("cheeseshop.toml"))
-            // One that may be there and cannot be looked at is not passed over: reading it says why.
-            .find(|file| file.try_exists().unwrap_or(true))
-            .map(|file| with_fragments(&file))
-            .unwrap_or_default()
+            .map(|folder| folder.join("cheeseshop/cheeseshop.toml"))
+            .filter(|file| match file.try_exists() {
+                Ok(is_there) => is_there,
+                Err(error) => error.kind() != ErrorKind::PermissionDenied,
+            });
+        let file = own.or_else(|| {
+            let file = PathBuf::from("/etc/cheeseshop/cheeseshop.toml");
+            file.try_exists().unwrap_or(true).then_some(file)
+        });
+        file.map(|file| with_fragments(&file)).unwrap_or_default()
     }
 
     /// Surroundings that a test has made up.
