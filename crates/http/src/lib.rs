@@ -49,7 +49,7 @@ use cheeseshop_app::App;
 pub use crate::body::ReplyBody;
 pub use crate::channel::{Channel, ClientCertificate, PlainPolicy, TlsFacts};
 pub use crate::front::{Reply, Service};
-pub use crate::settings::{BackupNote, HttpSettings, RevocationsNote};
+pub use crate::settings::{BackupNote, HttpSettings, Note, RevocationsNote};
 pub use crate::web::look::{Appearance, Look, WebLink, WebSettings, theme};
 
 /// The version of devpi-server whose protocol we speak, as `X-DEVPI-SERVER-VERSION` says it:

@@ -54,33 +54,31 @@ pub struct HttpSettings {
     pub appearance: Appearance,
 }
 
-/// What is known of backups. Clones share everything.
-#[derive(Clone, Debug, Default)]
-pub struct BackupNote(Arc<Mutex<Option<(u64, u64)>>>);
+/// What somebody else finds out while the server runs, for `/+status`; nothing at first. Clones share it.
+#[derive(Clone, Debug)]
+pub struct Note<T>(Arc<Mutex<Option<T>>>);
 
-impl BackupNote {
-    /// Notes the newest backup: when it was whole, in seconds of Unix time, and its bytes.
-    pub fn set(&self, newest: Option<(u64, u64)>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = newest;
+/// The newest backup: when it was whole, in seconds of Unix time, and its bytes.
+pub type BackupNote = Note<(u64, u64)>;
+
+/// When the first list of revoked client certificates is out of date, in seconds of Unix time.
+pub type RevocationsNote = Note<u64>;
+
+impl<T: Copy> Note<T> {
+    /// Notes what is known now; `None`: there is none.
+    pub fn set(&self, known: Option<T>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = known;
     }
 
-    pub(crate) fn get(&self) -> Option<(u64, u64)> {
+    pub(crate) fn get(&self) -> Option<T> {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Until when the lists of revoked client certificates stand. Clones share everything.
-#[derive(Clone, Debug, Default)]
-pub struct RevocationsNote(Arc<Mutex<Option<u64>>>);
-
-impl RevocationsNote {
-    /// Notes when the first of them is out of date, in seconds of Unix time; `None`: there is none.
-    pub fn set(&self, first_end: Option<u64>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = first_end;
-    }
-
-    pub(crate) fn get(&self) -> Option<u64> {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+// Derived, it would ask for a default of what is noted.
+impl<T> Default for Note<T> {
+    fn default() -> Self {
+        Self(Arc::default())
     }
 }
 

@@ -15,7 +15,6 @@ use cheeseshop_packaging::{
     ArchiveError, ArchiveLimits, FileKind, FileName, Hashes, ProjectName, Sha256,
 };
 use cheeseshop_storage::database::{blobs, mirrors};
-use cheeseshop_storage::{DatabaseError, Origin};
 use futures_util::FutureExt;
 use http::{Method, StatusCode};
 use jiff::Timestamp;
@@ -26,8 +25,6 @@ use super::download::{DownloadKey, Wanted, failure_key};
 use super::failure::{Failure, RETRY_PAUSE, later};
 use super::files::{name_of, path_of};
 use super::flights::{Flights, Landing};
-use super::listing::ACTOR;
-use super::source::still_follows;
 use super::upstream::{Request, UpstreamError};
 use super::wheel::{Unreadable, read_held};
 use super::{Inner, telemetry};
@@ -315,23 +312,17 @@ impl Inner {
 
     async fn try_keep_metadata(&self, wanting: &Wanting, metadata: Metadata) -> Result<(), Error> {
         let stored = self.blobs.put(metadata.bytes).await?;
-        let index = Arc::clone(&wanting.index);
+        let (index, sha256) = (wanting.index.id, stored.sha256);
         let project = wanting.project.normalized().to_owned();
         let filename = wanting.file.filename.clone();
-        self.db
-            .write(Origin::new(ACTOR), move |tx| {
-                async move {
-                    if still_follows(tx, &index).await? {
-                        let (index, sha256) = (index.id, stored.sha256);
-                        blobs::register(tx, sha256, stored.size).await?;
-                        mirrors::save_core_metadata(tx, index, &project, &filename, sha256).await?;
-                    }
-                    Ok::<_, DatabaseError>(())
-                }
-                .boxed()
-            })
-            .await?;
-        Ok(())
+        self.store(&wanting.index, move |tx| {
+            async move {
+                blobs::register(tx, sha256, stored.size).await?;
+                mirrors::save_core_metadata(tx, index, &project, &filename, sha256).await
+            }
+            .boxed()
+        })
+        .await
     }
 }
 

@@ -7,7 +7,6 @@ use cheeseshop_packaging::simple::PageFile;
 use cheeseshop_packaging::{FileName, ProjectName};
 use cheeseshop_storage::database::mirrors::MirrorFile;
 use cheeseshop_storage::database::{blobs, mirrors};
-use cheeseshop_storage::{DatabaseError, Origin};
 use futures_util::FutureExt;
 use http::header::LAST_MODIFIED;
 use http::{Method, StatusCode};
@@ -16,10 +15,9 @@ use url::Url;
 
 use super::download::{Arrived, Wanted, failure_key, parse_http_date};
 use super::failure::Failure;
-use super::listing::ACTOR;
 use super::project_list::note_if_newly_held;
 use super::reading::Reading;
-use super::source::{Source, still_follows, without_userinfo};
+use super::source::{Source, without_userinfo};
 use super::upstream::Request;
 use super::{Inner, telemetry};
 use crate::Error;
@@ -221,23 +219,18 @@ impl Inner {
                 "size": row.size,
             }),
         );
-        let (index, source) = (Arc::clone(&wanted.index), wanted.source.clone());
-        self.db
-            .write(Origin::new(ACTOR), move |tx| {
-                async move {
-                    if still_follows(tx, &index).await? {
-                        let project = &row.project;
-                        note_if_newly_held(tx, &source, index.id, project, &mut event).await?;
-                        blobs::register(tx, row.sha256, row.size).await?;
-                        mirrors::save_file(tx, index.id, &row).await?;
-                        tx.record(event);
-                    }
-                    Ok::<_, DatabaseError>(())
-                }
-                .boxed()
-            })
-            .await?;
-        Ok(())
+        let (index, source) = (wanted.index.id, wanted.source.clone());
+        self.store(&wanted.index, move |tx| {
+            async move {
+                note_if_newly_held(tx, &source, index, &row.project, &mut event).await?;
+                blobs::register(tx, row.sha256, row.size).await?;
+                mirrors::save_file(tx, index, &row).await?;
+                tx.record(event);
+                Ok(())
+            }
+            .boxed()
+        })
+        .await
     }
 
     fn modified(&self, file: &PageFile) -> jiff::Timestamp {

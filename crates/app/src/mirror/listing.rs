@@ -25,9 +25,6 @@ use crate::Error;
 /// to be found soon.
 const ABSENT_EXPIRY: Duration = Duration::from_mins(1);
 
-/// The actor of what mirrors write. No user can be called that, for their changes would be taken for those of a mirror.
-pub(crate) const ACTOR: &str = "a mirror";
-
 /// What is known of a project of a mirror.
 #[derive(Clone, Debug)]
 pub struct ListingState {

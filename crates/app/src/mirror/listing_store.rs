@@ -7,7 +7,6 @@ use cheeseshop_domain::mirror::{MirrorListing, is_from};
 use cheeseshop_domain::{Event, EventKind};
 use cheeseshop_packaging::Sha256;
 use cheeseshop_storage::database::mirrors::{self, StoredListing};
-use cheeseshop_storage::{DatabaseError, Origin};
 use futures_util::FutureExt;
 use jiff::Timestamp;
 use serde_json::json;
@@ -15,10 +14,9 @@ use serde_json::json;
 use super::Inner;
 use super::document::{self, off_thread};
 use super::failure::later;
-use super::listing::{ACTOR, ListingState, Target};
+use super::listing::{ListingState, Target};
 use super::memory::{DOCUMENT, Held, Moment};
 use super::project_list::note_if_newly_held;
-use super::source::still_follows;
 use crate::Error;
 
 /// What the database has to know, after clients have their answer.
@@ -107,23 +105,17 @@ impl Inner {
         fetched_at: Timestamp,
         moment: Moment,
     ) -> Result<(), Error> {
-        let (inner, index, key) = (
-            Arc::clone(self),
-            Arc::clone(&target.index),
-            target.key.clone(),
-        );
-        self.db
-            .write(Origin::new(ACTOR), move |tx| {
-                async move {
-                    if still_follows(tx, &index).await? && inner.memory.moment(&key) == moment {
-                        mirrors::touch_listing(tx, key.index, &key.project, fetched_at).await?;
-                    }
-                    Ok::<_, DatabaseError>(())
+        let (inner, key) = (Arc::clone(self), target.key.clone());
+        self.store(&target.index, move |tx| {
+            async move {
+                if inner.memory.moment(&key) == moment {
+                    mirrors::touch_listing(tx, key.index, &key.project, fetched_at).await?;
                 }
-                .boxed()
-            })
-            .await?;
-        Ok(())
+                Ok(())
+            }
+            .boxed()
+        })
+        .await
     }
 
     async fn save_listing(
@@ -160,22 +152,20 @@ impl Inner {
             }),
         );
         let (key, source) = (target.key.clone(), target.source.clone());
-        let (inner, index) = (Arc::clone(self), Arc::clone(&target.index));
-        self.db
-            .write(Origin::new(ACTOR), move |tx| {
-                async move {
-                    if still_follows(tx, &index).await? && inner.memory.moment(&key) == moment {
-                        let project = &key.project;
-                        note_if_newly_held(tx, &source, key.index, project, &mut event).await?;
-                        mirrors::save_listing(tx, key.index, project, stored).await?;
-                        tx.record(event);
-                    }
-                    Ok::<_, DatabaseError>(())
+        let inner = Arc::clone(self);
+        self.store(&target.index, move |tx| {
+            async move {
+                if inner.memory.moment(&key) == moment {
+                    let project = &key.project;
+                    note_if_newly_held(tx, &source, key.index, project, &mut event).await?;
+                    mirrors::save_listing(tx, key.index, project, stored).await?;
+                    tx.record(event);
                 }
-                .boxed()
-            })
-            .await?;
-        Ok(())
+                Ok(())
+            }
+            .boxed()
+        })
+        .await
     }
 
     /// Offline: what is listed and held.

@@ -36,6 +36,7 @@ mod project_list;
 mod reading;
 mod settings;
 mod source;
+mod store;
 pub(crate) mod telemetry;
 mod upstream;
 mod wheel;
@@ -50,13 +51,13 @@ use tokio_util::task::TaskTracker;
 
 pub use self::default_upstream::{DefaultUpstream, Surroundings, UpstreamOrigin, default_upstream};
 pub(crate) use self::held_page::{HeldPage, note_if_newly_held, read_listing};
-pub(crate) use self::listing::ACTOR;
 pub use self::listing::{ListingState, Remembered};
 pub use self::names::ProjectNames;
 pub(crate) use self::project_list::{REMOVED, changes_held_projects};
 pub(crate) use self::reading::Reading;
 pub(crate) use self::settings::seconds;
 pub use self::settings::{MirrorSettings, ProxySetting};
+pub(crate) use self::store::ACTOR;
 
 use self::core_metadata::MetadataFlights;
 use self::download::Downloads;

@@ -9,7 +9,7 @@ use cheeseshop_domain::{Event, EventKind, Index, IndexId};
 use cheeseshop_packaging::Sha256;
 use cheeseshop_packaging::simple::{NameList, ProjectList};
 use cheeseshop_storage::database::mirrors::{self, StoredListing};
-use cheeseshop_storage::{DatabaseError, Origin, Transaction};
+use cheeseshop_storage::{DatabaseError, Transaction};
 use futures_util::FutureExt;
 use http::StatusCode;
 use jiff::Timestamp;
@@ -20,11 +20,10 @@ use tokio::time::timeout;
 use super::document::{is_json, off_thread, pack, unpack_stored};
 use super::failure::{Failure, RETRY_PAUSE, later, pause_after};
 use super::flights::{Flights, Landed, Landing};
-use super::listing::ACTOR;
 use super::listing_fetch::{add_validators, validators};
 use super::memory::{DOCUMENT, HeldList, Memory, Scope};
 use super::names::ProjectNames;
-use super::source::{Source, for_logs, still_follows};
+use super::source::{Source, for_logs};
 use super::upstream::{Request, UpstreamError, unpack};
 use super::{Inner, telemetry};
 use crate::Error;
@@ -378,20 +377,16 @@ impl Inner {
                 .map_err(Error::internal)?,
             ..stored
         };
-        let index = Arc::clone(&target.index);
-        self.db
-            .write(Origin::new(ACTOR), move |tx| {
-                async move {
-                    if still_follows(tx, &index).await? {
-                        mirrors::save_project_list(tx, index.id, stored).await?;
-                        tx.record(event);
-                    }
-                    Ok::<_, DatabaseError>(())
-                }
-                .boxed()
-            })
-            .await?;
-        Ok(())
+        let index = target.index.id;
+        self.store(&target.index, move |tx| {
+            async move {
+                mirrors::save_project_list(tx, index, stored).await?;
+                tx.record(event);
+                Ok(())
+            }
+            .boxed()
+        })
+        .await
     }
 }
 

@@ -6,8 +6,6 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use cheeseshop_domain::{Index, MirrorConfig};
 use cheeseshop_packaging::ProjectName;
-use cheeseshop_storage::database::indexes;
-use cheeseshop_storage::{DatabaseError, Transaction};
 use http::HeaderValue;
 use secrecy::ExposeSecret;
 use url::{Origin, Url};
@@ -83,17 +81,6 @@ impl std::fmt::Debug for Source {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_tuple("Source").field(&self.identity).finish()
     }
-}
-
-/// Whether the index is still there and follows the upstream that it followed when it was looked at: asked in the
-/// transaction that keeps something of this upstream, for it may have come after all that is kept was cleared.
-pub(super) async fn still_follows(
-    tx: &mut Transaction,
-    index: &Index,
-) -> Result<bool, DatabaseError> {
-    let upstream = |index: &Index| Source::of(index).map(|source| source.identity);
-    let now = indexes::find(tx, &index.name).await?;
-    Ok(now.is_some_and(|now| now.id == index.id && upstream(&now) == upstream(index)))
 }
 
 /// A link without credentials, as it may be stored, shown and redirected to.
